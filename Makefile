@@ -1,0 +1,113 @@
+# Each command sets up by itself what it needs: a virtual environment for each version of Python, under .venv/.
+#
+#   make demo       serve the example at http://localhost:8000 (PORT=… for another)
+#   make test       all checks: lint, types, tests of the installed wheel, coverage
+#   make test-all   the same, by every Python that the machine has
+#   make soak       the tests of the production stores again, each with its full counts (some 25 minutes;
+#                   ARGUMENTS='-k killed' for some of them)
+#   make bench      measure, side by side with Beaker and Flask-Session, on private servers that it starts itself
+#                   (ARGUMENTS='--readme README.rst' lays the figures in there)
+#   make bench-million   the same questions to a million sessions (ARGUMENTS='--sessions 20000' for a quick trial)
+#
+# PYTHON=… chooses the interpreter: make test PYTHON=/usr/bin/python3.12
+
+PYTHON ?= python3
+PORT ?=
+
+VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
+VENV := .venv/$(VERSION)
+WHEELS := $(VENV)/wheels
+# Where the checks find their tools, and a directory from which nobody can import the source tree.
+BIN := $(VENV)/bin
+WORK := $(VENV)/work
+
+SOURCES := $(shell find sessionware -name __pycache__ -prune -o -print) README.rst LICENSE setup.cfg pyproject.toml
+CODE := sessionware tests examples benchmarks
+RUFF = $(BIN)/ruff check $(CODE)
+MYPY = $(BIN)/mypy sessionware tests
+
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test test-all soak check lint types format bench bench-million clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n '/^# /s/^# \{0,1\}//p; /^$$/q' Makefile
+
+demo: $(VENV)/.with-demo
+	@$(BIN)/python examples/demo/serve.py $(PORT)
+
+test: $(VENV)/.with-tests
+	@$(MAKE) --no-print-directory check BIN=$(BIN) WORK=$(WORK)
+
+# What make test and tox run, each with an environment of its own.
+check:
+	$(RUFF)
+	$(MYPY)
+	rm -rf $(WORK) && mkdir -p $(WORK)
+	root=$$(pwd) && bin=$$(cd $(BIN) && pwd) && cd $(WORK) && \
+	    "$$bin/coverage" run --rcfile="$$root/setup.cfg" --data-file="$$PWD/.coverage" \
+	    "$$bin/pytest" -c "$$root/setup.cfg" "$$root/tests"
+	$(BIN)/coverage combine --quiet --rcfile=setup.cfg --data-file=$(WORK)/.coverage $(WORK)
+	$(BIN)/coverage report --rcfile=setup.cfg --data-file=$(WORK)/.coverage
+
+lint: $(VENV)/.with-tests
+	$(RUFF)
+
+types: $(VENV)/.with-tests
+	$(MYPY)
+
+format: $(VENV)/.with-tests
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+test-all: $(VENV)/.with-tox
+	$(BIN)/tox run $$(.ci/run --list | sed 's/^/--discover /')
+
+# Where the tests are whose counts are larger then.
+SOAKED := interleavings production stores_memcached stores_redis stores_sql
+
+soak: $(VENV)/.with-tests
+	@rm -rf $(WORK) && mkdir -p $(WORK)
+	root=$$(pwd) && bin=$$(cd $(BIN) && pwd) && cd $(WORK) && \
+	    SESSIONWARE_SOAK=1 "$$bin/pytest" -c "$$root/setup.cfg" $(SOAKED:%="$$root/tests/%") $(ARGUMENTS)
+
+bench: $(VENV)/.with-bench
+	@$(BIN)/python -m benchmarks --json $(VENV)/benchmarks.json $(ARGUMENTS)
+
+bench-million: $(VENV)/.with-bench
+	@$(BIN)/python -m benchmarks.million --json $(VENV)/benchmarks-million.json $(ARGUMENTS)
+
+clean:
+	rm -rf .venv .tox build dist sessionware.egg-info examples/demo/data
+
+# The virtual environment, the wheel in it, and what each extra needs. Whatever changes, the wheel is built and installed
+# again; only a change of setup.cfg looks at the dependencies again.
+
+$(VENV)/bin/python:
+	@test -n "$(VERSION)" || { echo "make: $(PYTHON) does not run; name another by PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	    echo "make: sessionware needs Python 3.10 or newer, and $(PYTHON) is $(VERSION); name another by" \
+	        "PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, ssl, venv' || { \
+	    echo "make: $(PYTHON) lacks venv or ssl (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "make: a virtual environment for Python $(VERSION)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.wheel: $(SOURCES) $(VENV)/bin/python
+	@echo "make: the wheel"
+	@rm -rf $(WHEELS) build sessionware.egg-info
+	@$(PIP) wheel --no-deps --wheel-dir $(WHEELS) .
+	@rm -rf build sessionware.egg-info
+	@$(PIP) install --no-deps --force-reinstall $(WHEELS)/*.whl
+	@touch $@
+
+$(VENV)/.with-demo $(VENV)/.with-tests $(VENV)/.with-bench: $(VENV)/.with-%: setup.cfg | $(VENV)/.wheel
+	@echo "make: what the extra '$*' needs"
+	@$(PIP) install "$$(echo $(WHEELS)/*.whl)[$*]"
+	@touch $@
+
+$(VENV)/.with-tox: setup.cfg $(VENV)/bin/python
+	@$(PIP) install 'tox>=4.22'
+	@touch $@

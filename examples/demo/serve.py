@@ -1,0 +1,41 @@
+"""Starts the demo at a free port: ``python serve.py``, or ``python serve.py 8080`` for exactly this one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from pathlib import Path
+
+FIRST_PORT, LAST_PORT = 8000, 8099
+
+
+def main(arguments: list[str]) -> None:
+    """Become gunicorn. Ends with a message where no port is free."""
+    if arguments:
+        wanted = int(arguments[0])
+        port = wanted if is_free(wanted) else sys.exit(f"port {wanted} is taken; choose another: make demo PORT=…")
+    else:
+        free = (number for number in range(FIRST_PORT, LAST_PORT + 1) if is_free(number))
+        port = next(free, None) or sys.exit(f"no port from {FIRST_PORT} to {LAST_PORT} is free")
+    os.environ["PORT"] = str(port)
+    os.chdir(Path(__file__).parent)
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "app:app"])
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody answers at localhost, by its IPv6 address either, where browsers look first."""
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+    return True
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

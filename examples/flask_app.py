@@ -1,0 +1,51 @@
+"""A Flask application with two sessions side by side: Flask's own in the cookie ``session``, ours in ``sid``.
+
+Serve it, from this directory, with secrets of its own::
+
+    SESSION_SECRET=$(sessionware secret) FLASK_SECRET=$(sessionware secret) gunicorn -c gunicorn.conf.py flask_app:app
+"""
+
+from __future__ import annotations
+
+import os
+
+import flask
+
+from sessionware import SessionMiddleware, get_session
+
+app = flask.Flask(__name__)
+app.secret_key = os.environ["FLASK_SECRET"]
+
+options = {"backend": "sqlite", "backend.path": "sessions.db", "secret": os.environ["SESSION_SECRET"]}
+app.wsgi_app = SessionMiddleware(app.wsgi_app, options)  # type: ignore[method-assign]
+
+
+@app.post("/login")
+def login() -> flask.typing.ResponseReturnValue:
+    """Bind the session to a user; a real application checks a password first."""
+    get_session(flask.request.environ).login(flask.request.form["user"])
+    flask.flash("Welcome!")  # this one lives in Flask's own session
+    return flask.redirect("/")
+
+
+@app.post("/logout")
+def logout() -> flask.typing.ResponseReturnValue:
+    """End the session, in the store and in the browser."""
+    get_session(flask.request.environ).clear()
+    return flask.redirect("/")
+
+
+@app.post("/cart")
+def add() -> flask.typing.ResponseReturnValue:
+    """Put one more item into the cart; two tabs that do so at once both get theirs in."""
+    item = flask.request.form["item"]
+    session = get_session(flask.request.environ)
+    session.alter("cart", lambda cart: [*cart, item], default=[])
+    return flask.redirect("/")
+
+
+@app.get("/")
+def index() -> flask.typing.ResponseReturnValue:
+    """Show what both sessions hold."""
+    session = get_session(flask.request.environ)
+    return {"user": session.user_id, "cart": session.get("cart", []), "messages": flask.get_flashed_messages()}

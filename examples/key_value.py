@@ -1,0 +1,37 @@
+"""Sessions in any key/value object that you already have: first a dict, then files by minimalkv.
+
+Serve it, from this directory, with a secret of its own::
+
+    SESSION_SECRET=$(sessionware secret) gunicorn -c gunicorn.conf.py key_value:app
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from minimalkv.fs import FilesystemStore
+
+from sessionware import SessionMiddleware, get_session
+from sessionware.stores import KeyValueStore
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Count the visits."""
+    visits = get_session(environ).alter("visits", lambda number: number + 1, default=0)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%d visits" % visits]
+
+
+# A dict is enough for one process, and is empty again after it.
+entries: dict[str, bytes] = {}
+options = {"backend": KeyValueStore(entries), "secret": os.environ["SESSION_SECRET"]}
+app_in_memory = SessionMiddleware(count, options)
+
+# The same with a store of minimalkv (simplekv is the same again), here in files that outlive the process.
+files = FilesystemStore("entries", perm=0o600)
+app = SessionMiddleware(count, {**options, "backend": KeyValueStore(files)})

@@ -1,0 +1,31 @@
+"""A plain WSGI application that counts visits; the session travels in an encrypted cookie.
+
+Serve it, from this directory, with a secret of its own::
+
+    SESSION_SECRET=$(sessionware secret) gunicorn -c gunicorn.conf.py plain_wsgi:app
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sessionware import SessionMiddleware, get_session
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Count the visits, but leave the health check alone: what does not touch its session pays nothing for it."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/health":
+        return [b"fine"]
+    session = get_session(environ)
+    session["visits"] = session.get("visits", 0) + 1
+    return [b"%d visits" % session["visits"]]
+
+
+options = {"secret": os.environ["SESSION_SECRET"], "idle_timeout": "30m"}
+app = SessionMiddleware(count, options)

@@ -1,0 +1,112 @@
+"""The error tree, sorted by whose fault an error is.
+
+::
+
+    SessionwareError
+    ├── ConfigError            the developer's: a wrong configuration
+    ├── SessionDataError       the developer's: a value that cannot be stored
+    ├── CookieTooLarge         the developer's: more data than a cookie can carry
+    ├── RecordTooLarge         the developer's: more data than the store takes
+    ├── HeadersSent            the developer's: a change that comes too late
+    ├── ConflictError          the request's: it changed a session under an id that is over (409)
+    ├── StoreUnavailable       the store's: it could not answer (503)
+    └── StoreAnswer            no fault: what a store answers to a manager, never seen outside one
+        ├── AlreadyExists
+        ├── Conflict
+        └── Gone
+
+What a client sends never raises anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from werkzeug import exceptions as http
+
+
+class SessionwareError(Exception):
+    """The base of every error that this package raises."""
+
+
+class ConfigError(SessionwareError):
+    """The developer's fault: names every fault found and its cure. Raised at start, wherever it can be known then."""
+
+
+class SessionDataError(SessionwareError):
+    """The developer's fault: a value that a session cannot hold. Names the path to it and the cure."""
+
+
+class _TooLarge(SessionwareError):
+    """More data than fits; ``largest`` has the largest keys with their sizes in bytes, the largest first."""
+
+    def __init__(self, message: str = "", largest: Iterable[tuple[str, int]] = ()) -> None:
+        self.largest = tuple(largest)
+        listed = ", ".join(f"{key!r} {size} bytes" for key, size in self.largest)
+        super().__init__(f"{message}; the largest keys: {listed}" if listed else message)
+
+
+class CookieTooLarge(_TooLarge):
+    """The developer's fault: the Set-Cookie header would exceed 4096 bytes, which browsers drop in silence."""
+
+
+class RecordTooLarge(_TooLarge):
+    """The developer's fault: the record exceeds the store's own limit. A store raises it bare."""
+
+
+class HeadersSent(SessionwareError):
+    """The developer's fault: a change that can no longer reach the browser or the store."""
+
+
+class _FixedText(SessionwareError, http.HTTPException):
+    """An HTTP error whose page says a fixed text, whatever its message tells the log."""
+
+    def __init__(self, message: str = "") -> None:
+        http.HTTPException.__init__(self)
+        self.message = message
+        self.args = (message,)
+
+    def __str__(self) -> str:
+        return self.message or str(self.description)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.message!r})"
+
+    def get_headers(self, environ: object = None, scope: object = None) -> list[tuple[str, str]]:
+        """The headers of the page: when to come again, and that nobody may keep it."""
+        return [
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Retry-After", str(self.seconds_to_wait)),
+            ("Cache-Control", "no-store"),
+        ]
+
+    seconds_to_wait = 1
+
+
+class ConflictError(_FixedText, http.Conflict):
+    """The request changed a session under an id that was replaced meanwhile: 409; a retry comes with the new cookie."""
+
+    description = "This request was overtaken by a change of the session. Please try again."
+
+
+class StoreUnavailable(_FixedText, http.ServiceUnavailable):
+    """The store could not answer, or a write's outcome is unknown: 503. Its ``__cause__`` is the driver's error."""
+
+    description = "The session store cannot answer at the moment. Please try again later."
+    seconds_to_wait = 5
+
+
+class StoreAnswer(SessionwareError):
+    """What a store answers to a write that it did not do; never leaves the manager."""
+
+
+class AlreadyExists(StoreAnswer):
+    """A create found an entry under its key and left it alone."""
+
+
+class Conflict(StoreAnswer):
+    """A replace found another version than the one it was given: somebody has written since."""
+
+
+class Gone(StoreAnswer):
+    """A replace found no entry: it was deleted or has expired meanwhile, and is not created anew."""

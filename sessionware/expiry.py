@@ -1,0 +1,111 @@
+"""Lifetimes: durations, verdicts and the time that is left. Pure: now is always a parameter."""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)", re.ASCII)
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from a number, a timedelta, or ``"90s"``, ``"30m"``, ``"12h"``, ``"7d"``.
+
+    Raises ValueError for what is none of these, and for zero and less.
+    """
+    seconds = _seconds(value)
+    if seconds is None:
+        raise ValueError(f"{value!r} is no duration; give seconds, a timedelta, or a text: '90s', '30m', '12h', '7d'")
+    if not 0 < seconds < math.inf:
+        raise ValueError("a duration must be positive and finite; None means that there is no limit")
+    return seconds
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        return float(match[1]) * UNIT_SECONDS[match[2] or "s"] if match else None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    return None
+
+
+class Verdict(enum.Enum):
+    """What the times in a record say; the values are the reasons of the event ``rejected``."""
+
+    ALIVE = "alive"
+    IDLE = "idle"
+    TOO_OLD = "too_old"
+
+
+class Timed(Protocol):
+    """The times of a record, in seconds since the epoch."""
+
+    @property
+    def started_at(self) -> float: ...
+    @property
+    def seen_at(self) -> float: ...
+    @property
+    def ends_at(self) -> float | None: ...
+    @property
+    def is_remembered(self) -> bool: ...
+
+
+def earlier(one: float | None, other: float | None) -> float | None:
+    """The first of two moments; ``None`` is never."""
+    if one is None:
+        return other
+    return one if other is None or one < other else other
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """The configured timeouts in seconds, and what follows from them for a record.
+
+    A session dies at its limit, not after it (NIST SP 800-63B, 7.2).
+    """
+
+    idle: float | None = None
+    absolute: float | None = None
+    refresh_after: float | None = None
+
+    def ends_at(self, started_at: float) -> float | None:
+        """The absolute end that is written into the record of a session that starts or is logged in now."""
+        return None if self.absolute is None else started_at + self.absolute
+
+    def end_of(self, record: Timed) -> float | None:
+        """The absolute end in force: a setting made shorter since counts, one made longer does not."""
+        if record.is_remembered:
+            return record.ends_at
+        return earlier(record.ends_at, self.ends_at(record.started_at))
+
+    def expires_at(self, record: Timed) -> float | None:
+        """When *record* dies if nobody touches it any more."""
+        if record.is_remembered or self.idle is None:
+            return self.end_of(record)
+        return earlier(record.seen_at + self.idle, self.end_of(record))
+
+    def verdict(self, record: Timed, now: float) -> Verdict:
+        """Whether *record* is alive, and if not, which limit it has reached."""
+        end = self.end_of(record)
+        if end is not None and now >= end:
+            return Verdict.TOO_OLD
+        if self.idle is not None and not record.is_remembered and now - record.seen_at >= self.idle:
+            return Verdict.IDLE
+        return Verdict.ALIVE
+
+    def ttl(self, record: Timed, now: float) -> float | None:
+        """Seconds for which a store must keep *record*."""
+        expires_at = self.expires_at(record)
+        return None if expires_at is None else max(expires_at - now, 0.001)
+
+    def is_stale(self, record: Timed, now: float) -> bool:
+        """Whether "last seen" is so old that a request that only reads renews it."""
+        return self.refresh_after is not None and now - record.seen_at >= self.refresh_after

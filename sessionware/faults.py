@@ -1,0 +1,33 @@
+"""Collects what is wrong with a configuration, so that one error tells it all."""
+
+from __future__ import annotations
+
+from sessionware.exceptions import ConfigError
+
+
+class Faults:
+    """The faults found so far, a sentence each, and what caused the first that had a cause."""
+
+    __slots__ = ("_cause", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._cause: BaseException | None = None
+
+    def add(self, text: str, cause: BaseException | None = None) -> None:
+        """One more fault; *cause* is the error of somebody else's code behind it."""
+        self.texts.append(text)
+        self._cause = self._cause or cause
+
+    def add_error(self, name: str, error: ValueError) -> None:
+        """The fault that a conversion of the option *name* found; its cause is the error's cause."""
+        self.add(f"{name}: {error}", error.__cause__)
+
+    def raise_if_any(self) -> None:
+        """Raise one ConfigError that names every fault, if there are any."""
+        if not self.texts:
+            return
+        if len(self.texts) == 1:
+            raise ConfigError(self.texts[0]) from self._cause
+        listed = "".join(f"\n  - {text}" for text in self.texts)
+        raise ConfigError(f"the configuration has {len(self.texts)} faults:{listed}") from self._cause

@@ -1,0 +1,109 @@
+"""The headers of a session laid into those of a response."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+Headers = list[tuple[str, str]]
+
+#: One element of a comma-separated list; a comma inside a quoted string separates nothing (RFC 9110, 5.6.1 and 5.6.4).
+_ELEMENT = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*(?:"|\\?\Z))+', re.DOTALL)
+_CLOSED = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*")*', re.DOTALL)
+#: What tells a cache in front of the application more than Cache-Control does; RFC 9213 for the last.
+_CACHE_OVERRIDES = ("surrogate-control", "x-accel-expires")
+_CDN_OVERRIDE = "cdn-cache-control"
+
+
+def merge_headers(headers: Sequence[tuple[str, str]], pairs: Iterable[tuple[str, str]]) -> Headers:
+    """*headers* with *pairs* of a session laid in, as a new list; every other header stays as it is, in its place.
+
+    ``Vary`` joins the one that is there, a ``Set-Cookie`` makes the response private to every cache (RFC 9111, 7.3),
+    and ``Cache-Control`` takes the place of the application's.
+    """
+    merged = list(headers)
+    # Most responses have no header that matters here; a search through all names at once tells.
+    names = "\n".join([name for name, _ in merged]).lower()
+    sets_cookie = False
+    for name, value in pairs:
+        lowered = name.lower()
+        if lowered == "vary":
+            if "vary" in names:
+                _vary(merged, value)
+            else:
+                merged.append((name, value))
+        elif lowered == "cache-control":
+            _override(merged, value)
+        else:
+            merged.append((name, value))
+            sets_cookie = sets_cookie or lowered == "set-cookie"
+    if not sets_cookie:
+        return merged
+    if "cache-control" in names or "surrogate-control" in names or "x-accel-expires" in names:
+        _make_private(merged)
+    else:
+        merged.append(("Cache-Control", "private"))
+    return merged
+
+
+def _vary(headers: Headers, field: str) -> None:
+    """Add *field* to the last Vary line, unless one has it or says that everything varies."""
+    lines = _lines(headers, "vary")
+    known = {element.strip(" \t").lower() for index in lines for element in headers[index][1].split(",")}
+    if field.lower() in known or "*" in known:
+        return
+    if not lines:
+        headers.append(("Vary", field))
+        return
+    name, value = headers[lines[-1]]
+    headers[lines[-1]] = (name, f"{value}, {field}" if value.strip(" \t") else field)
+
+
+def _override(headers: Headers, directives: str) -> None:
+    """Let *directives* alone decide: ``must-understand`` beside them would allow storing again (RFC 9111, 5.2.2.3)."""
+    _drop_overrides(headers)
+    _join_cache_control(headers, directives)
+
+
+def _make_private(headers: Headers) -> None:
+    """Keep shared caches from storing a response that carries a cookie."""
+    _drop_overrides(headers)
+    directives = [element for index in _lines(headers, "cache-control") for element in _elements(headers[index][1])]
+    if any(directive.lower() in ("no-store", "private") for directive in directives):
+        return
+    kept = [directive for directive in directives if _name(directive) not in ("public", "s-maxage", "private")]
+    # A string that nobody closed would swallow what comes behind it, so it goes last.
+    kept = sorted([*kept, "private"], key=lambda directive: not _CLOSED.fullmatch(directive))
+    _join_cache_control(headers, ", ".join(kept))
+
+
+def _drop_overrides(headers: Headers) -> None:
+    headers[:] = [pair for pair in headers if not _is_override(pair[0].lower())]
+
+
+def _is_override(name: str) -> bool:
+    return name in _CACHE_OVERRIDES or name.endswith(_CDN_OVERRIDE)
+
+
+def _join_cache_control(headers: Headers, directives: str) -> None:
+    """Put *directives* where the first Cache-Control line stands, and remove the others."""
+    lines = _lines(headers, "cache-control")
+    if not lines:
+        headers.append(("Cache-Control", directives))
+        return
+    headers[lines[0]] = (headers[lines[0]][0], directives)
+    for index in reversed(lines[1:]):
+        del headers[index]
+
+
+def _lines(headers: Headers, name: str) -> list[int]:
+    return [index for index, pair in enumerate(headers) if pair[0].lower() == name]
+
+
+def _elements(value: str) -> list[str]:
+    stripped = (element.strip(" \t") for element in _ELEMENT.findall(value))
+    return [element for element in stripped if element]
+
+
+def _name(directive: str) -> str:
+    return directive.partition("=")[0].strip(" \t").lower()

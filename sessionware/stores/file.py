@@ -1,0 +1,231 @@
+"""Sessions as files, one for each, safe between threads and processes of one machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone
+from sessionware.stores.base import Entry, Version
+from sessionware.stores.envelope import Envelope, new_version, unwrap, wrap
+from sessionware.stores.failures import unavailable
+from sessionware.stores.upkeep import Clock, Upkeep
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
+_is_key = re.compile(r"[0-9A-Za-z_-]{43}", re.ASCII).fullmatch
+
+# No key has a dot in it, so neither can be taken for an entry.
+_TEMPORARY_SUFFIX = ".tmp"
+_LOCK_NAME = ".lock"
+
+_FAILURE = "the file store failed"
+
+#: After this long nobody is writing a temporary file any more: its process was killed.
+_LEFTOVER_SECONDS = 3600
+
+_CREATE_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_OPEN_LOCK = os.O_RDWR | os.O_CREAT
+
+
+class FileStore:
+    """Keeps every entry in a file of its own, ``<path>/<k>/<e>/<key>``, with its version and its end in front.
+
+    Directories are 0700 and files 0600 from their creation, whatever the umask. A write goes to a temporary file,
+    which is flushed to the disk and then renamed: whenever the process, or the machine, stops, a file holds the old
+    entry or the new one. The flush is what a write costs, a few milliseconds on most disks. Comparing and swapping
+    happens under a lock of the operating system, which dies with its process; there are 64 of them, not one for each
+    session. The directory must be on a local disk. Raises :exc:`ConfigError` for a path at which something else than
+    a directory stands.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None) -> None:
+        # Here, because not every platform has it; the rest of the package does without.
+        import fcntl
+
+        self._fcntl = fcntl
+        if not os.fspath(path):
+            raise ConfigError("the path of the file store is empty; name a directory")
+        # Absolute, because a server may change its directory after this.
+        self._root = os.path.abspath(path)
+        if os.path.exists(self._root) and not os.path.isdir(self._root):
+            raise ConfigError(f"the path of the file store, {self._root}, is not a directory")
+        self._upkeep = Upkeep(clock)
+
+    def load(self, key: str) -> Entry | None:
+        """The entry under *key*; ``None`` also where its file is not whole, and for what is no key."""
+        if not _is_key(key):
+            return None
+        with unavailable(_FAILURE, OSError):
+            envelope = _read(self._path(key))
+        return None if envelope is None else Entry(envelope.payload, envelope.version)
+
+    def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
+        """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`; ValueError for what is no key."""
+        if not _is_key(key):
+            raise ValueError("a store's key has 43 characters of [0-9A-Za-z_-]")
+
+        def check(found: Envelope | None) -> None:
+            if found is not None:
+                raise AlreadyExists
+
+        with unavailable(_FAILURE, OSError):
+            _make_directory(os.path.dirname(self._path(key)))
+        return self._write(key, payload, ttl, check)
+
+    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
+        """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
+        if not _is_key(key):
+            raise Gone
+
+        def check(found: Envelope | None) -> None:
+            if found is None:
+                raise Gone
+            if found.version != version:
+                raise Conflict
+
+        return self._write(key, payload, ttl, check)
+
+    def delete(self, key: str) -> bool:
+        """Remove the entry; whether there was one."""
+        if not _is_key(key):
+            return False
+        path = self._path(key)
+        with unavailable(_FAILURE, OSError):
+            if not os.path.exists(path):
+                return False
+            with self._locked(key):
+                was_there = _read(path) is not None
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+        return was_there
+
+    def purge(self, limit: int | None = None) -> int:
+        """Remove expired entries, *limit* at most, and what killed processes left; how many entries went."""
+        removed = 0
+        with unavailable(_FAILURE, OSError):
+            for first, second in product(_ALPHABET, repeat=2):
+                for path in _files(os.path.join(self._root, first, second)):
+                    if removed == limit:
+                        return removed
+                    removed += self._remove_if_over(path)
+        return removed
+
+    def _sweep(self, limit: int) -> None:
+        """Purge some 64th of the directories, from a random place on, until *limit* files have been looked at."""
+        first = random.choice(_ALPHABET)
+        looked_at = 0
+        with unavailable(_FAILURE, OSError):
+            for second in random.sample(_ALPHABET, len(_ALPHABET)):
+                paths = _files(os.path.join(self._root, first, second))
+                for path in paths:
+                    self._remove_if_over(path)
+                looked_at += len(paths)
+                if looked_at >= limit:
+                    break
+
+    def _path(self, key: str) -> str:
+        return os.path.join(self._root, key[0], key[1], key)
+
+    def _write(self, key: str, payload: bytes, ttl: float | None, check: Callable[[Envelope | None], None]) -> Version:
+        path = self._path(key)
+        version = new_version()
+        with unavailable(_FAILURE, OSError):
+            # What will be refused need not be written first. The check that counts is the one under the lock.
+            check(_read(path))
+            data = wrap(payload, version, self._upkeep.expires_at(ttl))
+            with _temporary_file(os.path.dirname(path), data) as temporary, self._locked(key):
+                check(_read(path))
+                os.replace(temporary, path)
+        self._upkeep.after_write(self._sweep)
+        return version
+
+    @contextlib.contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        """Keep all others, threads and processes, from writing an entry of this 64th."""
+        descriptor = os.open(os.path.join(self._root, key[0], _LOCK_NAME), _OPEN_LOCK, 0o600)
+        try:
+            self._fcntl.flock(descriptor, self._fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                # Closing is not enough: a child forked by another thread meanwhile has the descriptor, too.
+                self._fcntl.flock(descriptor, self._fcntl.LOCK_UN)
+        finally:
+            os.close(descriptor)
+
+    def _remove_if_over(self, path: str) -> bool:
+        """Remove the file if its entry has expired (then it is true) or if it is a leftover."""
+        name = os.path.basename(path)
+        if name.endswith(_TEMPORARY_SUFFIX):
+            _remove_leftover(path)
+        if not _is_key(name):
+            return False
+        envelope = _read(path)
+        if envelope is not None and not envelope.is_expired(self._upkeep.now()):
+            return False
+        with self._locked(name):
+            # Somebody may have written it anew before the lock was ours.
+            envelope = _read(path)
+            if envelope is None:
+                _remove_leftover(path)
+                return False
+            if not envelope.is_expired(self._upkeep.now()):
+                return False
+            os.unlink(path)
+        return True
+
+
+def _read(path: str) -> Envelope | None:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return unwrap(file.read())
+    except FileNotFoundError:
+        return None
+
+
+def _files(directory: str) -> list[str]:
+    try:
+        return [os.path.join(directory, name) for name in os.listdir(directory)]
+    except FileNotFoundError:
+        return []
+
+
+def _make_directory(path: str) -> None:
+    """Make a directory, and those above it that are missing, for its owner alone."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileNotFoundError:
+        _make_directory(os.path.dirname(path))
+        _make_directory(path)
+    except FileExistsError:
+        pass
+
+
+def _remove_leftover(path: str) -> None:
+    """Remove a file that nobody has written to for long, by the file system's clock."""
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - os.stat(path).st_mtime > _LEFTOVER_SECONDS:
+            os.unlink(path)
+
+
+@contextlib.contextmanager
+def _temporary_file(directory: str, data: bytes) -> Iterator[str]:
+    """A file with *data*, safe on the disk, to be renamed within the block; gone afterwards if it was not."""
+    path = os.path.join(directory, secrets.token_hex(8) + _TEMPORARY_SUFFIX)
+    try:
+        with open(os.open(path, _CREATE_NEW, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield path
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise

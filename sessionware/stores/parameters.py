@@ -1,0 +1,149 @@
+"""Converts a store's options by the annotations of its ``__init__``."""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import os
+import types
+import typing
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sessionware.conversions import (
+    Converter,
+    boolean,
+    duration,
+    finite_number,
+    function,
+    imported,
+    integer,
+    is_dotted_name,
+    optional,
+    shown,
+)
+
+#: The note in ``Annotated[float, "duration"]``.
+DURATION = "duration"
+
+
+def parameters_of(store_class: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """What *store_class* is made from, by name; a ``**`` parameter is among them."""
+    return inspect.signature(store_class).parameters
+
+
+def named_parameters(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """The parameters that an option can set."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [name for name, parameter in parameters.items() if parameter.kind in kinds]
+
+
+def takes_any_name(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    """Whether there is a ``**`` parameter."""
+    return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+
+
+def annotations_of(store_class: Any) -> dict[str, Any]:
+    """The annotations of ``__init__``, as far as they can be resolved.
+
+    A name that is imported for type checkers only stays unresolved; its parameter then takes what it is given.
+    """
+    init = inspect.unwrap(store_class.__init__)
+    written = getattr(init, "__annotations__", {})
+    names = getattr(init, "__globals__", {})
+    return {name: _resolved(annotation, names) for name, annotation in written.items()}
+
+
+def _resolved(annotation: object, names: dict[str, Any]) -> Any:
+    try:
+        holder = types.SimpleNamespace(__annotations__={"it": annotation})
+        return typing.get_type_hints(holder, globalns=names, include_extras=True)["it"]
+    except Exception:  # noqa: BLE001 - an annotation is an expression of others, which may raise anything
+        return Any
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} is no text")
+    return value
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, (str, os.PathLike)) or not str(value):
+        raise ValueError(f"{shown(value)} is no path")
+    return Path(value)
+
+
+def _interval(value: object) -> timedelta:
+    try:
+        return timedelta(seconds=duration(value))
+    except OverflowError:
+        raise ValueError(f"{shown(value)} is longer than a timedelta can be") from None
+
+
+def _object(value: object) -> Any:
+    """Anything; the name of an object stands for the object."""
+    return imported(value) if isinstance(value, str) and is_dotted_name(value) else value
+
+
+_BY_TYPE: dict[Any, Converter] = {
+    str: _string,
+    bool: boolean,
+    int: integer,
+    float: finite_number,
+    Path: _path,
+    timedelta: _interval,
+    collections.abc.Callable: function,
+}
+
+#: A string may be any of a union's types: what refuses most strings is asked first.
+_BROADER_TYPES: tuple[Any, ...] = (str, Path)
+
+
+def converter_for(annotation: Any) -> Converter:
+    """The converter for a parameter with *annotation*; where the type says nothing to us, objects stay as they are."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        plain, *notes = typing.get_args(annotation)
+        return duration if DURATION in notes else converter_for(plain)
+    if origin in (typing.Union, types.UnionType):
+        return _union(typing.get_args(annotation))
+    if origin is typing.Literal:
+        return _literal(typing.get_args(annotation))
+    key = annotation if origin is None else origin
+    return _BY_TYPE.get(key, _object) if isinstance(key, collections.abc.Hashable) else _object
+
+
+def _union(members: tuple[Any, ...]) -> Converter:
+    others = [member for member in members if member is not type(None)]
+    known = [member for member in others if converter_for(member) is not _object]
+    narrow_first = sorted(known, key=lambda member: member in _BROADER_TYPES)
+    converters = [converter_for(member) for member in narrow_first]
+    if len(known) < len(others):
+        converters.append(_object)
+    convert = converters[0] if len(converters) == 1 else _first_of(converters)
+    return optional(convert) if len(others) < len(members) else convert
+
+
+def _first_of(converters: list[Converter]) -> Converter:
+    def convert(value: object) -> Any:
+        for converter in converters:
+            try:
+                return converter(value)
+            except ValueError as error:
+                refusal = error
+        raise refusal
+
+    return convert
+
+
+def _literal(values: tuple[Any, ...]) -> Converter:
+    def convert(value: object) -> Any:
+        for literal in values:
+            if value == literal or (isinstance(value, str) and value.strip() == str(literal)):
+                return literal
+        raise ValueError(f"{shown(value)} is none of {', '.join(map(repr, values))}")
+
+    return convert

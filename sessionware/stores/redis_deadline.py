@@ -1,0 +1,77 @@
+"""One deadline for all that a call of the Redis driver does on its way: asking, connecting, shaking hands."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+#: When the call at hand must be over, by time.monotonic, and how long any one of its steps may take. Every thread and
+#: every greenlet has its own.
+_limits: ContextVar[tuple[float, float]] = ContextVar("sessionware_redis_limits", default=(math.inf, math.inf))
+
+#: How many servers that hang may be asked for the way before the time is over.
+_STEPS = 4
+
+
+def begin(timeout: float) -> None:
+    """From now on connections have *timeout* seconds together, until the next call begins."""
+    _limits.set((time.monotonic() + timeout, timeout))
+
+
+@contextlib.contextmanager
+def in_small_steps() -> Iterator[None]:
+    """Within, no single server gets all the time that is left: one that hangs must not hide the one that answers."""
+    until, longest = _limits.get()
+    token = _limits.set((until, longest / _STEPS))
+    try:
+        yield
+    finally:
+        _limits.reset(token)
+
+
+def step(timeout: float) -> float:
+    """The length of a step of a call that has *timeout* seconds."""
+    return timeout / _STEPS
+
+
+def _time_left() -> float:
+    until, longest = _limits.get()
+    left = min(until - time.monotonic(), longest)
+    if left <= 0:
+        raise TimeoutError("no time is left to connect")
+    return left
+
+
+class InTime:
+    """In front of a connection class of the driver: connecting and shaking hands keep to the deadline.
+
+    The driver's own timeouts hold for each step alone, and a call may have many: a Sentinel after the other, every node
+    of a Cluster, every address of a host.
+    """
+
+    _sock: Any
+    socket_timeout: float
+    socket_connect_timeout: float
+
+    def connect(self) -> None:
+        """Connect, unless it is connected."""
+        if not self._sock:
+            super().connect()  # type: ignore[misc]
+            self._sock.settimeout(self.socket_timeout)
+
+    def _connect(self) -> Any:
+        usual = self.socket_timeout
+        self.socket_timeout = self.socket_connect_timeout = min(usual, _time_left())
+        try:
+            return super()._connect()  # type: ignore[misc]
+        finally:
+            self.socket_timeout = usual
+
+
+def in_time(connection_class: type) -> type:
+    """*connection_class* of the driver with a deadline."""
+    return type(connection_class.__name__, (InTime, connection_class), {})

@@ -1,0 +1,143 @@
+"""The keys: how strong a secret must be, and what is derived from it for each purpose."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+MIN_SECRET_BYTES = 32
+MIN_DIFFERENT_BYTES = 8
+MIN_BYTES_BESIDE_WORDS = 16
+KEY_BYTES = 32
+KEY_ID_BYTES = 4
+
+#: Random secrets may happen to end with a few of the bytes that they begin with; with this many none ever will.
+_MIN_REPEATED_BYTES = 8
+_WORDS = re.compile(rb"secret|password|changeme|change-me|insecure|example|default|placeholder", re.IGNORECASE)
+_CURE = "make a good one with 'sessionware secret' (or 'python -m sessionware secret')"
+
+#: What the format of keys and of all that is sealed by them begins with.
+_FORMAT = "sessionware 1"
+
+
+class Purpose(enum.Enum):
+    """What a key is for. A key for one purpose proves and opens nothing of another."""
+
+    COOKIE_SEAL = "cookie seal"
+    COOKIE_SIGN = "cookie sign"
+    TOKEN_SIGN = "token sign"
+    SEEN_SIGN = "seen sign"
+    RECORD_SEAL = "record seal"
+    CSRF = "CSRF"
+    KEY_ID = "key id"
+
+
+def new_secret() -> str:
+    """A new secret of 256 random bits, as text of 43 characters."""
+    return secrets.token_urlsafe(MIN_SECRET_BYTES)
+
+
+def read_secrets(value: object) -> tuple[bytes, ...]:
+    """The secrets in *value*, newest first: a str or bytes, a list or tuple of them, or the lines of a str.
+
+    White space around a line of a str is cut, and empty lines are skipped; bytes are taken as they are. Raises
+    ValueError, whose text names every fault by the position of the secret, never a secret, and the cure.
+    """
+    given = value if isinstance(value, (list, tuple)) else (value,)
+    items = [item for one in given for item in _lines(one)]
+    found = [_utf8(item) if isinstance(item, str) else item for item in items]
+    faults = [] if found else ["the list is empty"]
+    for index, secret in enumerate(found):
+        name = "the secret" if len(found) == 1 else f"secret {index + 1}"
+        if secret in found[:index]:
+            faults.append(f"{name} is the same as secret {found.index(secret) + 1}")
+        else:
+            faults += [f"{name} {fault}" for fault in _faults(secret)]
+    if faults:
+        raise ValueError(f"{'; '.join(faults)}; {_CURE}")
+    return tuple(secret for secret in found if isinstance(secret, bytes))
+
+
+def _lines(given: object) -> list[object]:
+    """The secrets in one entry; a text without any is an empty one, which is told rather than passed over."""
+    if not isinstance(given, str):
+        return [given]
+    return [line.strip() for line in given.splitlines() if line.strip()] or [""]
+
+
+def _utf8(text: str) -> bytes | str:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text
+
+
+def _faults(secret: object) -> Iterator[str]:
+    if isinstance(secret, str):
+        yield "is no text that UTF-8 can encode, so give bytes"
+    elif isinstance(secret, bytes):
+        yield from _weaknesses(secret)
+    else:
+        yield f"is of the type {type(secret).__name__}, and must be str or bytes"
+
+
+def _weaknesses(secret: bytes) -> Iterator[str]:
+    """Why *secret* is guessable: what people type instead of drawing at random, and nothing that is drawn."""
+    size = len(secret)
+    if size < MIN_SECRET_BYTES:
+        yield f"has {size} bytes, and {MIN_SECRET_BYTES} are the least"
+    if len(set(secret)) < MIN_DIFFERENT_BYTES:
+        yield f"has fewer than {MIN_DIFFERENT_BYTES} different bytes"
+    if _repeats_a_piece(secret):
+        yield "is a shorter piece repeated"
+    if _most_equal_steps(secret) > (size - 1) / 2:
+        yield "is a sequence: more than half of its steps from byte to byte are equal"
+    left = len(_WORDS.sub(b"", secret))
+    if left < min(size, MIN_BYTES_BESIDE_WORDS):
+        yield f"has fewer than {MIN_BYTES_BESIDE_WORDS} bytes beside words such as 'secret' and 'changeme'"
+
+
+def _repeats_a_piece(secret: bytes) -> bool:
+    longest = len(secret) - _MIN_REPEATED_BYTES
+    return any(secret.startswith(secret[piece:]) for piece in range(1, longest + 1))
+
+
+def _most_equal_steps(secret: bytes) -> int:
+    steps = Counter((after - before) % 256 for before, after in itertools.pairwise(secret))
+    return max(steps.values(), default=0)
+
+
+class Keyring:
+    """The keys of several secrets, newest first: the first seals and signs, all open.
+
+    Keys for different purposes and names are independent of each other (HKDF-SHA256, RFC 5869). Raises ValueError if
+    there is no secret, or if two have the same key id.
+    """
+
+    __slots__ = ("_secrets", "key_ids")
+
+    key_ids: tuple[str, ...]
+
+    def __init__(self, secrets: Sequence[bytes]) -> None:
+        if not secrets:
+            raise ValueError(f"there is no secret; {_CURE}")
+        self._secrets = tuple(secrets)
+        self.key_ids = tuple(key[:KEY_ID_BYTES].hex() for key in self.derive(Purpose.KEY_ID))
+        if len(set(self.key_ids)) < len(self.key_ids):
+            raise ValueError(f"two of the secrets have the same key id; replace one of them: {_CURE}")
+
+    def derive(self, purpose: Purpose, name: str = "") -> tuple[bytes, ...]:
+        """A key of 32 bytes per secret, newest first; *name* is the full name of the cookie that it serves."""
+        # Only the name, which comes last, could ever hold a NUL, so no two of these are the same bytes.
+        info = f"{_FORMAT}\0{purpose.value}\0{name}".encode()
+        return tuple(HKDF(SHA256(), KEY_BYTES, None, info).derive(secret) for secret in self._secrets)
+
+    def __repr__(self) -> str:
+        return f"<Keyring {' '.join(self.key_ids)}>"

@@ -1,0 +1,162 @@
+"""The extension types: what stands in the bytes for a type that msgpack does not have.
+
+Tuples, sets, frozensets and own types are containers: their body is a msgpack array, so that every level of nesting
+shows as the header of an array or a map. The bodies of the others are given by ``LEAVES``. The numbers are part of the
+format and are never used again for something else.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Context, Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from markupsafe import Markup
+
+TUPLE = 1
+SET = 2
+FROZENSET = 3
+OWN = 4
+INT = 5
+DATETIME = 6
+DATE = 7
+TIME = 8
+TIMEDELTA = 9
+UUID_ = 10
+DECIMAL = 11
+MARKUP = 12
+
+CONTAINERS = frozenset({TUPLE, SET, FROZENSET, OWN})
+
+
+class Leaf(NamedTuple):
+    """How a type without parts travels; both functions raise ``ValueError`` (or the type's own error) for bad input."""
+
+    code: int
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+
+
+_MICROSECOND = timedelta(microseconds=1)
+_LOCAL = struct.Struct(">Q")
+_WITH_OFFSET = struct.Struct(">Qq")
+_ORDINAL = struct.Struct(">I")
+_FOLD = 1 << 63  # above every count of microseconds, which stay below 2**59
+_LONGEST_TIMEDELTA = 10  # bytes; timedelta.max has 77 bits
+
+# A context of our own: str(Decimal) and Decimal(text) obey the thread's, which may write "e" for "E" and let nonsense
+# pass as NaN. Neither of the two rounds.
+_DECIMALS = Context(capitals=1, traps=[])
+
+
+def encode_text(text: str) -> bytes:
+    """UTF-8; ``ValueError`` for a lone surrogate, which has no UTF-8."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds a lone surrogate, which has no UTF-8; store it as bytes") from None
+
+
+def _encode_int(value: int) -> bytes:
+    # Bytes and not digits: converting digits takes a time that grows with the square of their number.
+    return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+
+
+def _decode_int(body: bytes) -> int:
+    return int.from_bytes(body, "big", signed=True)
+
+
+def _encode_moment(since: timedelta, value: datetime | time) -> bytes:
+    count = since // _MICROSECOND | (_FOLD if value.fold else 0)
+    if value.tzinfo is None:
+        return _LOCAL.pack(count)
+    try:
+        offset = value.utcoffset()
+    except Exception as error:  # the zone is foreign code
+        raise ValueError("has a time zone that fails to tell its offset; use datetime.timezone") from error
+    if offset is None:
+        raise ValueError("has a time zone without an offset; drop it, or use datetime.timezone")
+    return _WITH_OFFSET.pack(count, offset // _MICROSECOND)
+
+
+def _decode_moment(body: bytes) -> datetime:
+    zone = None
+    if len(body) == _LOCAL.size:
+        (count,) = _LOCAL.unpack(body)
+    else:
+        count, offset = _WITH_OFFSET.unpack(body)
+        zone = timezone(timedelta(microseconds=offset)) if offset else timezone.utc
+    moment = datetime.min + timedelta(microseconds=count & ~_FOLD)
+    return moment.replace(tzinfo=zone, fold=1 if count & _FOLD else 0)
+
+
+def _encode_datetime(value: datetime) -> bytes:
+    return _encode_moment(value.replace(tzinfo=None) - datetime.min, value)
+
+
+def _encode_time(value: time) -> bytes:
+    since = timedelta(hours=value.hour, minutes=value.minute, seconds=value.second, microseconds=value.microsecond)
+    return _encode_moment(since, value)
+
+
+def _decode_time(body: bytes) -> time:
+    moment = _decode_moment(body)
+    if moment.date() != date.min:
+        raise ValueError("a time of more than a day")
+    return moment.timetz()
+
+
+def _encode_date(value: date) -> bytes:
+    return _ORDINAL.pack(value.toordinal())
+
+
+def _decode_date(body: bytes) -> date:
+    return date.fromordinal(*_ORDINAL.unpack(body))
+
+
+def _encode_timedelta(value: timedelta) -> bytes:
+    return _encode_int(value // _MICROSECOND)
+
+
+def _decode_timedelta(body: bytes) -> timedelta:
+    if len(body) > _LONGEST_TIMEDELTA:
+        raise ValueError("a timedelta of too many bytes")
+    return timedelta(microseconds=_decode_int(body))
+
+
+def _encode_uuid(value: UUID) -> bytes:
+    return value.bytes
+
+
+def _decode_uuid(body: bytes) -> UUID:
+    return UUID(bytes=body)
+
+
+def _encode_decimal(value: Decimal) -> bytes:
+    return _DECIMALS.to_sci_string(value).encode("ascii")
+
+
+def _decode_decimal(body: bytes) -> Decimal:
+    value = Decimal(body.decode("ascii"), _DECIMALS)
+    if _encode_decimal(value) != body:
+        raise ValueError("not a Decimal in its only spelling")
+    return value
+
+
+def _decode_markup(body: bytes) -> Markup:
+    return Markup(body.decode())  # noqa: S704 - it was Markup when it was packed
+
+
+LEAVES: dict[type, Leaf] = {
+    int: Leaf(INT, _encode_int, _decode_int),  # only those beyond 64 bits, which msgpack has no room for
+    datetime: Leaf(DATETIME, _encode_datetime, _decode_moment),
+    date: Leaf(DATE, _encode_date, _decode_date),
+    time: Leaf(TIME, _encode_time, _decode_time),
+    timedelta: Leaf(TIMEDELTA, _encode_timedelta, _decode_timedelta),
+    UUID: Leaf(UUID_, _encode_uuid, _decode_uuid),
+    Decimal: Leaf(DECIMAL, _encode_decimal, _decode_decimal),
+    Markup: Leaf(MARKUP, encode_text, _decode_markup),
+}

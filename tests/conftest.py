@@ -1,0 +1,37 @@
+"""What holds for every test: where the examples are, that no skip passes unnoticed in CI, no clock for hypothesis."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# For the examples. At the end of the path, so that it is the installed package that is tested, not the source tree.
+sys.path.append(str(Path(__file__).parent.parent))
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("sessionware", deadline=None, print_blob=True)
+settings.load_profile("sessionware")
+
+
+#: Where servers are frozen, killed and waited for within a second or so: what a busy machine may spoil is tried again.
+_BY_THE_CLOCK = ("production", "stores_", "wsgi/test_servers", "interleavings/test_processes", "test_examples")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run a test against real servers up to twice more before it fails; a bug fails every time."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        if place.startswith(_BY_THE_CLOCK):
+            item.add_marker(pytest.mark.flaky(reruns=2))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip is a failure: what was not tested there is tested nowhere."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("\nskipped tests are failures in CI", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

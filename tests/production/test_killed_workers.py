@@ -1,0 +1,87 @@
+"""A worker that is killed while it saves: what is found afterwards is the old record or the new one, and whole."""
+
+from __future__ import annotations
+
+import random
+import signal
+from functools import partial
+from typing import Any
+
+from interleavings.world import World
+from production.children import Tell, a_child
+from production.places import IS_SOAK, StoreMaker, in_places
+
+from sessionware import Session
+
+ROUNDS = 200 if IS_SOAK else 8
+PLACES = (
+    "file",
+    "sqlite",
+    "sqlalchemy with sqlite",
+    "redis",
+    "memcached",
+    "postgresql",
+    "mariadb",
+    "diskcache",
+)
+#: More than a page of a database or of a file.
+LARGEST = 20_000
+
+
+def contents(number: int) -> dict[str, Any]:
+    """What the save of this number writes: a record that nobody can put together from two others."""
+    return {"first": number, "padding": f"{number} " * (number * 7919 % LARGEST // 8), "last": number}
+
+
+@in_places(*PLACES)
+def test_every_record_is_the_old_or_the_new_one_and_its_session_goes_on(make_store: StoreMaker) -> None:
+    world = World(make_store())
+    cookie = world.begin(lambda session: session.update(contents(0)))
+    number = 0
+
+    def save_on_and_on(tell: Tell) -> None:
+        # The parent's store, as under gunicorn --preload.
+        for following in range(number + 1, number + 1_000_000):
+            assert world.request(partial(Session.update, **contents(following)), cookie).status == 200
+            tell(following)
+
+    for _ in range(ROUNDS):
+        with a_child(save_on_and_on) as worker:
+            worker.listen(random.randrange(1, 4))
+            # In the middle of the next save, or between two.
+            worker.listen_for(random.uniform(0, 0.004))
+            worker.kill()
+            acknowledged = worker.last
+        seen = world.read(cookie).seen
+        number = seen["first"]
+
+        assert acknowledged is not None
+        assert number in (acknowledged, acknowledged + 1)
+        assert seen == contents(number)
+        number += 1
+        assert world.request(partial(Session.update, **contents(number)), cookie).status == 200
+
+
+@in_places(*PLACES)
+def test_one_that_is_killed_while_it_changes_the_id_logs_nobody_out(make_store: StoreMaker) -> None:
+    world = World(make_store(), regenerate_grace="1h")
+    former = world.begin(lambda session: session.login("owner"))
+
+    def change_the_id(tell: Tell) -> None:
+        tell(1)
+        world.request(Session.regenerate, former)
+        signal.pause()
+
+    for _ in range(ROUNDS):
+        with a_child(change_the_id) as worker:
+            worker.listen(1)
+            worker.listen_for(random.uniform(0, 0.008))
+            worker.kill()
+        seen = world.read(former)
+
+        # The visitor never got the new cookie, if there was one.
+        assert (seen.status, seen.user_id) == (200, "owner")
+        answer = world.request(lambda session: session.login("owner"), former)
+        assert answer.status == 200
+        assert answer.cookie
+        former = answer.cookie

@@ -1,0 +1,210 @@
+"""Whoever can write into the store can end sessions, and nothing else: what they plant reads as nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from security.kit import OTHER_SECRET, SECRET, Site, SpyStore, fill, key_of, then
+
+from sessionware import Session
+from sessionware.stores import KeyValueStore, MemoryStore
+from sessionware.wire.keys import Keyring
+from sessionware.wire.sealing import SealedRecord
+
+SPRUNG: list[str] = []
+
+
+class Trap:
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return SPRUNG.append, ("sprung",)
+
+
+def _of_another_key(site: Site, store: SpyStore, key: str) -> bytes:
+    other = site.begin(lambda session: session.login("admin"))
+    return store.held()[key_of(other)]
+
+
+def _of_another_secret(site: Site, store: SpyStore, key: str) -> bytes:
+    return SealedRecord(Keyring([OTHER_SECRET.encode()])).seal(b"anything", key)
+
+
+def _of_our_secret_and_no_record(site: Site, store: SpyStore, key: str) -> bytes:
+    return SealedRecord(Keyring([SECRET.encode()])).seal(b"\0\x01anything", key)
+
+
+Plant = Callable[[Site, SpyStore, str], bytes]
+PLANTS: list[tuple[str, str, Plant]] = [
+    ("nothing", "malformed", lambda site, store, key: b""),
+    ("text", "malformed", lambda site, store, key: b"garbage" * 20),
+    ("zeros", "malformed", lambda site, store, key: bytes(200)),
+    ("noise", "malformed", lambda site, store, key: b"\xff" + os.urandom(200)),
+    ("JSON", "malformed", lambda site, store, key: json.dumps({"_user_id": "admin"}).encode()),
+    ("pickle", "malformed", lambda site, store, key: pickle.dumps(Trap())),
+    ("truncated", "malformed", lambda site, store, key: store.held()[key][:20]),
+    ("half", "undecryptable", lambda site, store, key: store.held()[key][:60]),
+    ("lengthened", "undecryptable", lambda site, store, key: store.held()[key] + b"\0"),
+    ("another key's", "undecryptable", _of_another_key),
+    ("another secret's", "unknown_key", _of_another_secret),
+    ("no record", "malformed", _of_our_secret_and_no_record),
+]
+PLANTED = [pytest.param(reason, plant, id=name) for name, reason, plant in PLANTS]
+
+
+@pytest.mark.parametrize(("reason", "plant"), PLANTED)
+def test_a_planted_record_reads_as_nothing(reason: str, plant: Plant, store: SpyStore) -> None:
+    """CVE-2013-7489 (Beaker), CVE-2026-7818 (pgAdmin): what was planted was unpickled, which runs code."""
+    site = Site(backend=store)
+    value = site.begin(fill)
+    store.plant(key_of(value), plant(site, store, key_of(value)))
+    site.events.clear()
+
+    reply = site.get(value)
+
+    assert reply.status == 200
+    assert reply.has_no_session
+    assert reply.lines == []
+    assert site.rejections() == [reason]
+    assert SPRUNG == []
+
+
+@pytest.mark.parametrize(("reason", "plant"), PLANTED)
+def test_writing_over_a_planted_record_begins_a_session_of_its_own(reason: str, plant: Plant, store: SpyStore) -> None:
+    site = Site(backend=store)
+    value = site.begin(fill)
+    store.plant(key_of(value), plant(site, store, key_of(value)))
+    planted = store.held()[key_of(value)]
+
+    reply = site.get(value, lambda session: session.update(new=1))
+
+    assert reply.value() not in (None, value)
+    assert site.get(reply.value()).seen == {"new": 1}
+    assert store.held()[key_of(value)] == planted
+
+
+@pytest.mark.parametrize(("reason", "plant"), PLANTED)
+def test_a_session_whose_record_no_key_opens_any_more_can_be_ended(reason: str, plant: Plant, store: SpyStore) -> None:
+    site = Site(backend=store)
+    value = site.begin(fill)
+    planted = plant(site, store, key_of(value))
+
+    def end(session: Session) -> None:
+        store.plant(key_of(value), planted)
+        session.invalidate()
+
+    reply = site.get(value, then(dict, end))
+
+    assert reply.status == 200
+    assert reply.value() == ""
+    assert store.inner.load(key_of(value)) is None
+
+
+@pytest.mark.parametrize(("reason", "plant"), PLANTED)
+def test_a_change_to_a_session_whose_record_was_spoilt_meanwhile_goes_with_it(
+    reason: str, plant: Plant, store: SpyStore
+) -> None:
+    site = Site(backend=store)
+    value = site.begin(fill)
+    planted = plant(site, store, key_of(value))
+
+    def write(session: Session) -> None:
+        session["new"] = 1
+        store.plant(key_of(value), planted)
+
+    reply = site.get(value, write)
+
+    assert reply.status == 200
+    assert reply.lines == []
+    assert site.get(value).has_no_session
+
+
+@pytest.mark.parametrize("change", ["login", "regenerate"])
+@pytest.mark.parametrize(("reason", "plant"), PLANTED)
+def test_a_new_id_for_a_session_whose_record_was_spoilt_meanwhile_brings_none_of_it_along(
+    reason: str, plant: Plant, change: str, store: SpyStore
+) -> None:
+    site = Site(backend=store)
+    value = site.begin(fill)
+    planted = plant(site, store, key_of(value))
+
+    def rotate(session: Session) -> None:
+        if change == "login":
+            session.login("somebody")
+        else:
+            session.regenerate()
+        store.plant(key_of(value), planted)
+
+    reply = site.get(value, rotate)
+
+    assert reply.status == 200
+    after = site.get(reply.value())
+    assert after.seen == {}
+    assert after.user_id == ("somebody" if change == "login" else None)
+
+
+@given(data=st.data())
+def test_no_bytes_in_the_store_raise_or_open_anything(data: st.DataObject) -> None:
+    store = SpyStore(MemoryStore())
+    site = Site(backend=store)
+    value = site.begin(fill)
+    whole = store.held()[key_of(value)]
+    at = data.draw(st.integers(0, len(whole)))
+    spoilt = data.draw(st.one_of(st.binary(max_size=200), st.binary(min_size=1).map(lambda tail: whole[:at] + tail)))
+    store.plant(key_of(value), spoilt)
+
+    reply = site.get(value)
+
+    assert reply.status == 200
+    assert reply.seen in ({}, {"kept": "as it was"} if spoilt == whole else {})
+    assert reply.lines == []
+
+
+def test_no_bit_of_a_record_can_be_flipped() -> None:
+    """CVE-2012-3458 (Beaker): parts of what was encrypted could be known or changed."""
+    store = SpyStore(MemoryStore())
+    site = Site(backend=store)
+    value = site.begin(fill)
+    whole = store.held()[key_of(value)]
+
+    for place in range(len(whole)):
+        store.plant(key_of(value), whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+
+        assert site.get(value).has_no_session, place
+
+
+def test_a_record_of_a_removed_secret_reads_as_nothing_and_its_token_as_unknown(store: SpyStore) -> None:
+    value = Site(backend=store, secret=OTHER_SECRET).begin(fill)
+    both, new = Site(backend=store, secret=[SECRET, OTHER_SECRET]), Site(backend=store)
+
+    assert both.get(value).seen == {"kept": "as it was"}
+    assert new.get(value).has_no_session
+    assert new.rejections() == ["unknown_key"]
+
+
+def test_the_superseded_record_of_a_former_id_cannot_be_copied_to_a_new_one(store: SpyStore) -> None:
+    site = Site(backend=store)
+    former = site.begin(fill)
+    value = site.get(former, lambda session: session.regenerate()).value()
+    assert value
+    store.plant(key_of(value), store.held()[key_of(former)])
+
+    assert site.get(value).has_no_session
+
+
+def test_what_an_application_keeps_beside_the_sessions_is_none_of_them() -> None:
+    """CVE-2011-4136 (Django): sessions and cache keys shared names, so that a visitor could choose what to load."""
+    shared: dict[str, object] = {}
+    site = Site(backend=KeyValueStore(shared))
+    value = site.begin(fill)
+    assert list(shared) == [f"sessionware-{key_of(value)}"]
+    shared[f"sessionware-{key_of(value)}"] = b'{"user": "admin"}'
+
+    reply = site.get(value)
+
+    assert reply.has_no_session
+    assert site.rejections() == ["unknown_id"]

@@ -1,0 +1,196 @@
+"""A store of someone else's: the example, and stores that break the contract, under the shipped suite."""
+
+from __future__ import annotations
+
+import inspect
+import pathlib
+import secrets
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import webtest
+
+import sessionware.testing
+from examples.custom_store import TableStore
+from sessionware import SessionMiddleware, get_session
+from sessionware.exceptions import RecordTooLarge
+from sessionware.stores import AlreadyExists, Entry, Gone, MemoryStore, Store, Version
+from sessionware.testing import FakeClock, StoreConformance
+from sessionware.testing.conformance import CAPABILITIES, new_key
+from sessionware.testing.suite_base import in_children, together
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class TestTableStore(StoreConformance):
+    without = ("purge", "close")
+
+    @pytest.fixture(autouse=True)
+    def directory(self, tmp_path: pathlib.Path) -> None:
+        self.path = tmp_path / "visits.db"
+
+    def make_store(self, clock: FakeClock) -> TableStore:
+        return TableStore(str(self.path))
+
+
+class FrugalStore(MemoryStore):
+    """Takes no more than a kilobyte."""
+
+    def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
+        if len(payload) > 1000:
+            raise RecordTooLarge("too large")
+        return super().create(key, payload, ttl)
+
+
+class TestFrugalStore(StoreConformance):
+    without = ("close", "reopen", "processes")
+
+    def make_store(self, clock: FakeClock) -> FrugalStore:
+        return FrugalStore(clock=clock)
+
+    def test_a_reader_never_sees_half_a_payload(self, store: Store, key: str) -> None:
+        """Its payloads are too large for this store."""
+
+
+class PunctualStore(MemoryStore):
+    """Never shows an entry past its end, as a server that removes them by itself."""
+
+    def load(self, key: str) -> Entry | None:
+        self.purge()
+        return super().load(key)
+
+
+class TestPunctualStore(StoreConformance):
+    without = ("close", "reopen", "processes")
+
+    def make_store(self, clock: FakeClock) -> PunctualStore:
+        return PunctualStore(clock=clock)
+
+
+class UpsertingStore(MemoryStore):
+    def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
+        try:
+            return super().create(key, payload, ttl)
+        except AlreadyExists:
+            return super().replace(key, payload, ttl, self._entries[key].version)
+
+
+class ForgivingStore(MemoryStore):
+    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
+        entry = self.load(key)
+        if entry is None:
+            return super().create(key, payload, ttl)
+        return super().replace(key, payload, ttl, entry.version)
+
+
+class CountingStore(MemoryStore):
+    """Its versions are small numbers, which begin anew with every life of a key."""
+
+    def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
+        super().create(key, payload, ttl)
+        self._entries[key] = Entry(payload, 1)
+        return 1
+
+
+class MutableBytesStore(MemoryStore):
+    def load(self, key: str) -> Entry | None:
+        entry = super().load(key)
+        return None if entry is None else Entry(bytearray(entry.payload), entry.version)  # type: ignore[arg-type]
+
+
+class HastyStore(MemoryStore):
+    """Loads what has expired, and does not replace it."""
+
+    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
+        expires_at = self._expiries.get(key)
+        if expires_at is not None and expires_at <= self._upkeep.now():
+            raise Gone
+        return super().replace(key, payload, ttl, version)
+
+
+@pytest.mark.parametrize(
+    ("broken", "test"),
+    [
+        pytest.param(UpsertingStore, "test_create_never_overwrites", id="upsert"),
+        pytest.param(ForgivingStore, "test_a_stale_version_never_replaces", id="stale-version"),
+        pytest.param(ForgivingStore, "test_replace_never_brings_back_what_was_deleted", id="resurrection"),
+        pytest.param(CountingStore, "test_a_version_never_comes_back_after_delete_and_create", id="version-again"),
+        pytest.param(CountingStore, "test_the_version_of_a_former_life_does_not_replace", id="former-life"),
+        pytest.param(MutableBytesStore, "test_bytes_come_back_exactly", id="not-bytes"),
+        pytest.param(HastyStore, "test_the_calls_agree_about_an_entry_past_its_end", id="calls-disagree"),
+    ],
+)
+def test_the_suite_finds_a_store_that_breaks_the_contract(broken: type[MemoryStore], test: str) -> None:
+    clock = FakeClock()
+    store = broken(clock=clock)
+    check = getattr(StoreConformance(), test)
+    known = {"store": store, "clock": clock, "key": new_key(), "payload": b"payload", "ttl": 60.0}
+    arguments = {name: known[name] for name in inspect.signature(check).parameters}
+
+    with pytest.raises((AssertionError, AlreadyExists, Gone, pytest.fail.Exception)):
+        check(**arguments)
+
+
+def test_the_suite_names_what_it_skips(tmp_path: pathlib.Path) -> None:
+    suite = """
+        from sessionware.stores import MemoryStore
+        from sessionware.testing import StoreConformance
+
+        class TestMemory(StoreConformance):
+            def make_store(self, clock):
+                return MemoryStore(clock=clock)
+    """
+    (tmp_path / "test_memory.py").write_text(textwrap.dedent(suite))
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "."]
+
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    assert result.returncode == 0, result.stdout
+    assert all(CAPABILITIES[name] in result.stdout for name in ("close", "reopen", "processes"))
+    assert CAPABILITIES["purge"] not in result.stdout
+
+
+def test_a_suite_without_a_store_says_what_it_needs() -> None:
+    with pytest.raises(NotImplementedError, match="make_store"):
+        StoreConformance().make_store(FakeClock())
+
+
+def test_the_suite_reports_what_fails_in_a_thread_or_a_child(capfd: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise ValueError("in vain")
+
+    with pytest.raises(ValueError, match="in vain"):
+        together([fail])
+
+    assert in_children([fail, str]) == [1, 0]
+    assert "in vain" in capfd.readouterr().err
+
+
+def test_the_clock_needs_no_pytest() -> None:
+    script = "import sys, sessionware.testing as t; t.FakeClock().advance(1); sys.exit('pytest' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="StoreConformity"):
+        sessionware.testing.StoreConformity  # noqa: B018
+
+
+def test_the_middleware_finds_the_example_by_its_dotted_path(tmp_path: pathlib.Path) -> None:
+    def count_visits(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        get_session(environ).alter("visits", lambda number: number + 1, default=0)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"%d" % get_session(environ)["visits"]]
+
+    config = {"backend": "examples.custom_store:TableStore", "backend.path": str(tmp_path / "visits.db")}
+    browser = webtest.TestApp(SessionMiddleware(count_visits, config, secret=secrets.token_urlsafe(32)))
+
+    bodies = [browser.get("/").body for _ in range(3)]
+
+    assert bodies == [b"1", b"2", b"3"]
+    assert (tmp_path / "visits.db").exists()

@@ -1,0 +1,429 @@
+"""The store of files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pathlib
+import secrets
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+
+import pytest
+
+from sessionware.exceptions import AlreadyExists, ConfigError, Gone, StoreUnavailable
+from sessionware.stores import FileStore
+from sessionware.testing import FakeClock, StoreConformance
+
+
+class TestFileStore(StoreConformance):
+    without = ("close",)
+
+    @pytest.fixture(autouse=True)
+    def directory(self, tmp_path: pathlib.Path) -> None:
+        self.path = tmp_path / "sessions"
+
+    def make_store(self, clock: FakeClock) -> FileStore:
+        return FileStore(self.path, clock=clock)
+
+
+@pytest.fixture
+def root(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "deep" / "sessions"
+
+
+@pytest.fixture
+def store(root: pathlib.Path) -> FileStore:
+    return FileStore(root)
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def public_directory() -> Iterator[pathlib.Path]:
+    """One that every user can reach, for the tests' own are 0700."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory)
+        path.chmod(0o755)
+        yield path
+        for below in (path, *path.rglob("*")):
+            below.chmod(0o700)
+
+
+def new_key() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def files_in(root: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(path for path in root.rglob("*") if path.is_file() and path.name != ".lock")
+
+
+def file_of(root: pathlib.Path, key: str) -> pathlib.Path:
+    return next(path for path in files_in(root) if path.name == key)
+
+
+def run_python(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_making_a_store_touches_no_file(root: pathlib.Path) -> None:
+    FileStore(root)
+
+    assert not root.exists()
+
+
+def test_reading_and_deleting_leave_nothing_behind(store: FileStore, root: pathlib.Path) -> None:
+    store.load(new_key())
+    store.delete(new_key())
+    with pytest.raises(Gone):
+        store.replace(new_key(), b"payload", 60, b"version")
+    store.purge()
+
+    assert not root.exists()
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_files_and_directories_are_for_their_owner_alone(store: FileStore, root: pathlib.Path) -> None:
+    store.create(new_key(), b"payload", 60)
+
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in root.rglob("*") if path.is_file()}
+    directories = [root.parent, root, *(path for path in root.rglob("*") if path.is_dir())]
+
+    assert modes == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directories} == {0o700}
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_a_file_is_for_its_owner_alone_from_its_first_moment(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[int] = []
+    fsync = os.fsync
+
+    def look(descriptor: int) -> None:
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look)
+    store.create(new_key(), b"payload", 60)
+
+    assert modes == [0o600]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("../../../" + "a" * 34, id="dots"),
+        pytest.param("/etc/passwd", id="absolute"),
+        pytest.param("a" * 42 + "\n", id="newline"),
+        pytest.param("a" * 43 + "\n", id="newline-behind"),
+        pytest.param("a" * 42 + "\0", id="nul"),
+        pytest.param("a" * 42, id="short"),
+        pytest.param("a" * 5000, id="long"),
+        pytest.param("", id="empty"),
+        pytest.param("\u0661" * 43, id="foreign-digits"),
+        pytest.param("." * 43, id="hidden"),
+    ],
+)
+def test_what_is_no_key_touches_no_file(root: pathlib.Path, key: str, tmp_path: pathlib.Path) -> None:
+    store = FileStore(root)
+
+    with pytest.raises(ValueError, match="43 characters"):
+        store.create(key, b"payload", 60)
+    with pytest.raises(Gone):
+        store.replace(key, b"payload", 60, b"version")
+
+    assert (store.load(key), store.delete(key)) == (None, False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\x00" * 4096, id="zeros"),
+        pytest.param(b"swE1", id="header-cut-off"),
+        pytest.param(None, id="payload-cut-off"),
+    ],
+)
+def test_a_file_that_is_not_whole_counts_as_missing(
+    store: FileStore, root: pathlib.Path, content: bytes | None
+) -> None:
+    key = new_key()
+    version = store.create(key, b"payload", 60)
+    file = file_of(root, key)
+    file.write_bytes(file.read_bytes()[:-1] if content is None else content)
+
+    with pytest.raises(Gone):
+        store.replace(key, b"payload", 60, version)
+
+    assert (store.load(key), store.delete(key)) == (None, False)
+    store.create(key, b"another", 60)
+    assert store.load(key) is not None
+
+
+def test_create_replaces_a_file_that_is_not_whole(store: FileStore, root: pathlib.Path) -> None:
+    key = new_key()
+    store.create(key, b"payload", 60)
+    file_of(root, key).write_bytes(b"garbage")
+
+    version = store.create(key, b"another", 60)
+
+    assert store.load(key) == (b"another", version)
+
+
+def test_purge_removes_what_killed_processes_left_after_an_hour(store: FileStore, root: pathlib.Path) -> None:
+    key, broken = new_key(), new_key()
+    store.create(key, b"payload", 60)
+    store.create(broken, b"payload", 60)
+    file_of(root, broken).write_bytes(b"garbage")
+    directory = file_of(root, key).parent
+    old, young = directory / "0123456789abcdef.tmp", directory / "fedcba9876543210.tmp"
+    for file in (old, young):
+        file.write_bytes(b"half")
+    for file in (old, file_of(root, broken)):
+        os.utime(file, (0, 0))
+
+    count = store.purge()
+
+    assert count == 0
+    assert files_in(root) == sorted([file_of(root, key), young])
+
+
+def test_purge_leaves_files_alone_that_are_not_ours(store: FileStore, root: pathlib.Path) -> None:
+    key = new_key()
+    store.create(key, b"payload", 60)
+    foreign = [root / "README", file_of(root, key).parent / "notes.txt"]
+    for file in foreign:
+        file.write_text("mine")
+        os.utime(file, (0, 0))
+
+    store.purge()
+
+    assert [file.exists() for file in foreign] == [True, True]
+
+
+def test_writes_remove_what_has_expired_on_their_way(root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    clock = FakeClock()
+    store = FileStore(root, clock=clock)
+    for _ in range(64):
+        for first in "AB":
+            store.create(first + new_key()[1:], b"payload", 60)
+    clock.advance(60)
+    monkeypatch.setattr("random.choice", lambda alphabet: "A")
+
+    key = "B" + new_key()[1:]
+    version = store.create(key, b"payload", 1000)
+    for _ in range(99):
+        version = store.replace(key, b"payload", 1000, version)
+
+    names = [file.name[0] for file in files_in(root)]
+    assert (names.count("A"), names.count("B")) == (0, 65)
+
+
+def test_a_sweep_stops_after_its_share(root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    clock = FakeClock()
+    store = FileStore(root, clock=clock)
+    monkeypatch.setattr("random.choice", lambda alphabet: "A")
+    for second in "AB":
+        for _ in range(210):
+            store.create("A" + second + new_key()[2:], b"payload", 60)
+    clock.advance(60)
+
+    key = "B" + new_key()[1:]
+    version = store.create(key, b"payload", 1000)
+    for _ in range(99):
+        version = store.replace(key, b"payload", 1000, version)
+
+    assert len(files_in(root)) == 211
+
+
+def test_a_sweep_that_fails_does_not_fail_the_write(store: FileStore, root: pathlib.Path) -> None:
+    for first in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-":
+        (root / first).parent.mkdir(parents=True, exist_ok=True)
+        (root / first).write_text("a file where a directory should be")
+    key = "_" + new_key()[1:]
+    version = store.create(key, b"payload", 60)
+
+    for _ in range(99):
+        version = store.replace(key, b"payload", 60, version)
+
+    assert store.load(key) == (b"payload", version)
+
+
+def test_an_error_of_the_system_is_unavailable_and_shows_no_key(store: FileStore, root: pathlib.Path) -> None:
+    key = new_key()
+    store.create(key, b"payload", 60)
+    file = file_of(root, key)
+    file.unlink()
+    file.mkdir()
+
+    with pytest.raises(StoreUnavailable) as caught:
+        store.load(key)
+
+    assert isinstance(caught.value.__cause__, IsADirectoryError)
+    assert key not in f"{caught.value}{caught.value!r}{caught.value.__cause__}{caught.value.__cause__!r}"
+
+
+def test_a_full_disk_is_unavailable_and_leaves_no_litter(store: FileStore, root: pathlib.Path) -> None:
+    key = new_key()
+    version = store.create(key, b"old", 60)
+    assert isinstance(version, bytes)
+    script = """
+        import resource, sys
+        from sessionware.exceptions import StoreUnavailable
+        from sessionware.stores import FileStore
+        store = FileStore(sys.argv[1])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        for call in [lambda: store.replace(sys.argv[2], bytes(5000), 60, bytes.fromhex(sys.argv[3])),
+                     lambda: store.create("x" * 43, bytes(5000), 60)] * 10:
+            try:
+                call()
+            except StoreUnavailable as error:
+                print(type(error.__cause__).__name__, error.__cause__.errno)
+    """
+
+    result = run_python(script, root, key, version.hex())
+
+    assert result.stdout.splitlines() == [f"OSError {errno.EFBIG}"] * 20, result.stderr
+    assert [file.name for file in files_in(root)] == [key]
+    assert store.load(key) == (b"old", version)
+
+
+def test_a_disk_that_refuses_the_flush_is_unavailable_and_leaves_no_litter(
+    store: FileStore, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StoreUnavailable):
+        store.create(new_key(), b"payload", 60)
+
+    assert files_in(root) == []
+
+
+def test_a_directory_that_cannot_be_written_is_unavailable(public_directory: pathlib.Path) -> None:
+    """Seen by nobody, where the tests run as root, whom no mode keeps out."""
+    root = public_directory / "sessions"
+    FileStore(root).create("a" * 43, b"payload", 60)
+    for path in (root, *root.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    script = """
+        import os, sys
+        from sessionware.exceptions import StoreUnavailable
+        from sessionware.stores import FileStore
+        store = FileStore(sys.argv[1])
+        if os.geteuid() == 0:
+            os.setegid(65534), os.seteuid(65534)
+        entry = store.load("a" * 43)
+        for call in [lambda: store.create("aa" + "b" * 41, b"", 60), lambda: store.create("b" * 43, b"", 60),
+                     lambda: store.replace("a" * 43, b"", 60, entry.version), lambda: store.delete("a" * 43)]:
+            try:
+                call()
+            except StoreUnavailable as error:
+                print(type(error.__cause__).__name__)
+        print(entry.payload)
+    """
+
+    result = run_python(script, root)
+
+    assert result.stdout.splitlines() == ["PermissionError"] * 4 + ["b'payload'"], result.stderr
+
+
+def test_a_writer_that_is_killed_leaves_the_old_or_the_new_record(store: FileStore, root: pathlib.Path) -> None:
+    key = new_key()
+    store.create(key, b"0" * 50_000, 600)
+    script = """
+        import sys
+        from sessionware.stores import FileStore
+        store, key = FileStore(sys.argv[1]), sys.argv[2]
+        entry = store.load(key)
+        number, version = entry.payload[0], entry.version
+        print("ready", flush=True)
+        while True:
+            number = (number + 1) % 256
+            version = store.replace(key, bytes([number]) * 50_000, 600, version)
+            print(number, flush=True)
+    """
+    rounds = 0
+
+    for _ in range(20):
+        command = [sys.executable, "-c", textwrap.dedent(script), str(root), key]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            for _ in range(1 + secrets.randbelow(4)):
+                writer.stdout.readline()
+            writer.send_signal(signal.SIGKILL)
+        entry = store.load(key)
+        assert entry is not None
+        assert entry.payload == entry.payload[:1] * 50_000
+        # The lock died with its owner.
+        store.replace(key, entry.payload, 600, entry.version)
+        rounds += 1
+
+    assert rounds == 20
+
+
+@pytest.mark.parametrize("path", [pytest.param("", id="empty"), pytest.param(__file__, id="a-file")])
+def test_a_path_that_cannot_be_a_directory_is_refused_at_start(path: str) -> None:
+    with pytest.raises(ConfigError, match="path of the file store"):
+        FileStore(path)
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = FileStore("sessions")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    store.create(new_key(), b"payload", 60)
+
+    assert (tmp_path / "sessions").is_dir()
+
+
+def test_purge_spares_what_is_written_anew_at_that_moment(root: pathlib.Path) -> None:
+    key = new_key()
+    version = FileStore(root, clock=FakeClock(0)).create(key, b"payload", 60)
+    other_writer = FileStore(root, clock=FakeClock(0))
+
+    def clock() -> float:
+        """Asked by the purge once it has read the entry, before it has the lock."""
+        if other_writer.load(key) == (b"payload", version):
+            other_writer.replace(key, b"renewed", 600, version)
+        return 60
+
+    count = FileStore(root, clock=clock).purge()
+
+    entry = other_writer.load(key)
+    assert count == 0
+    assert entry is not None
+    assert entry.payload == b"renewed"
+
+
+def test_locks_do_not_pile_up(store: FileStore, root: pathlib.Path) -> None:
+    for _ in range(20):
+        store.create("a" + new_key()[1:], b"payload", 60)
+
+    assert len(list(root.rglob(".lock"))) == 1
+
+
+def test_a_create_that_loses_the_race_leaves_no_litter(store: FileStore, root: pathlib.Path) -> None:
+    key = new_key()
+    store.create(key, b"payload", 60)
+
+    with pytest.raises(AlreadyExists):
+        store.create(key, b"payload", 60)
+
+    assert [file.name for file in files_in(root)] == [key]

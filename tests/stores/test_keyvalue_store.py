@@ -1,0 +1,484 @@
+"""The store around a key/value object, with the real packages."""
+
+from __future__ import annotations
+
+import dbm.dumb
+import gc
+import os
+import pathlib
+import secrets
+import shelve
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, ClassVar
+
+import cachelib
+import diskcache  # type: ignore[import-untyped]
+import minimalkv
+import minimalkv.fs
+import minimalkv.memory
+import pytest
+import simplekv  # type: ignore[import-untyped]
+import simplekv.fs  # type: ignore[import-untyped]
+import simplekv.memory  # type: ignore[import-untyped]
+
+from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, StoreUnavailable
+from sessionware.stores import KeyValueStore, is_atomic
+from sessionware.testing import FakeClock, StoreConformance
+
+PREFIX = "sessionware-"
+
+
+class KeyValueSuite(StoreConformance):
+    """One object for each test, and a store around it for each call."""
+
+    without: ClassVar[tuple[str, ...]] = ("close", "processes")
+
+    @pytest.fixture(autouse=True)
+    def object_of_this_test(self, tmp_path: pathlib.Path) -> Iterator[None]:
+        self.obj = self.make_object(tmp_path)
+        yield
+        close = getattr(self.obj, "close", None)
+        if close is not None:
+            close()
+
+    def make_object(self, directory: pathlib.Path) -> Any:
+        raise NotImplementedError
+
+    def make_store(self, clock: FakeClock) -> KeyValueStore:
+        return KeyValueStore(self.obj, clock=clock)
+
+
+class TestDict(KeyValueSuite):
+    def make_object(self, directory: pathlib.Path) -> Any:
+        return {}
+
+    test_what_a_child_writes_is_seen_by_its_parent = None  # type: ignore[assignment]  # a dict is not shared
+
+
+class TestSimpleKVDict(TestDict):
+    def make_object(self, directory: pathlib.Path) -> Any:
+        return simplekv.memory.DictStore()
+
+
+class TestMinimalKVDict(TestDict):
+    def make_object(self, directory: pathlib.Path) -> Any:
+        return minimalkv.memory.DictStore()
+
+
+class TestSimpleKVFiles(KeyValueSuite):
+    def make_object(self, directory: pathlib.Path) -> Any:
+        return simplekv.fs.FilesystemStore(str(directory))
+
+
+class TestMinimalKVFiles(KeyValueSuite):
+    def make_object(self, directory: pathlib.Path) -> Any:
+        return minimalkv.fs.FilesystemStore(str(directory))
+
+
+class TestCacheLibSimple(TestDict):
+    without = ("close", "processes", "purge")
+
+    def make_object(self, directory: pathlib.Path) -> Any:
+        return cachelib.SimpleCache()
+
+
+class TestCacheLibFiles(KeyValueSuite):
+    without = ("close", "processes", "purge")
+
+    def make_object(self, directory: pathlib.Path) -> Any:
+        return cachelib.FileSystemCache(str(directory))
+
+
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+class DiskCacheSuite(KeyValueSuite):
+    """diskcache leaves its connections to the end of their threads, of which Python 3.13 warns."""
+
+    @pytest.fixture(autouse=True)
+    def collected(self, object_of_this_test: None) -> Iterator[None]:
+        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
+
+
+class TestDiskCache(DiskCacheSuite):
+    def make_object(self, directory: pathlib.Path) -> Any:
+        return diskcache.Cache(str(directory))
+
+
+class TestFanoutCache(DiskCacheSuite):
+    def make_object(self, directory: pathlib.Path) -> Any:
+        return diskcache.FanoutCache(str(directory), shards=2, timeout=5)
+
+
+class TestDiskCacheIndex(DiskCacheSuite):
+    def make_object(self, directory: pathlib.Path) -> Any:
+        return diskcache.Index(str(directory))
+
+
+def new_key() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def fill(obj: Any, clock: FakeClock) -> KeyValueStore:
+    store = KeyValueStore(obj, clock=clock)
+    for _ in range(3):
+        store.create(new_key(), b"payload", 60)
+    clock.advance(60)
+    return store
+
+
+def test_it_says_that_it_is_not_atomic() -> None:
+    assert not is_atomic(KeyValueStore({}))
+
+
+@pytest.mark.parametrize(
+    "obj",
+    [
+        pytest.param(None, id="none"),
+        pytest.param("redis", id="text"),
+        pytest.param([], id="list"),
+        pytest.param(dict, id="class"),
+        pytest.param(diskcache.Cache, id="class-of-a-family"),
+        pytest.param(object(), id="object"),
+    ],
+)
+def test_what_is_no_key_value_object_is_refused_with_what_is(obj: object) -> None:
+    with pytest.raises(ConfigError, match=r"MutableMapping.*simplekv.*minimalkv.*cachelib.*diskcache"):
+        KeyValueStore(obj)
+
+
+@pytest.mark.parametrize(
+    ("obj", "prefix"),
+    [
+        pytest.param({}, "", id="empty"),
+        pytest.param(simplekv.memory.DictStore(), "sessionware:", id="simplekv-colon"),
+        pytest.param(minimalkv.memory.DictStore(), "a/b", id="minimalkv-slash"),
+        pytest.param(cachelib.SimpleCache(), "my sessions", id="cachelib-space"),
+        pytest.param(cachelib.SimpleCache(), "s\r\nset x", id="cachelib-line-break"),
+    ],
+)
+def test_a_prefix_that_the_object_cannot_take_is_refused(obj: object, prefix: str) -> None:
+    with pytest.raises(ConfigError, match="prefix"):
+        KeyValueStore(obj, prefix=prefix)
+
+
+@pytest.mark.parametrize(
+    ("obj", "prefix"),
+    [
+        pytest.param({}, "my sessions: ", id="dict"),
+        pytest.param(cachelib.SimpleCache(), "sessionware:", id="cachelib"),
+        pytest.param(simplekv.memory.DictStore(), "s.[]^`!", id="simplekv"),
+    ],
+)
+def test_a_prefix_that_the_object_takes_works(obj: object, prefix: str) -> None:
+    store, key = KeyValueStore(obj, prefix=prefix), new_key()
+
+    version = store.create(key, b"payload", 60)
+
+    assert store.load(key) == (b"payload", version)
+
+
+def test_stores_with_different_prefixes_do_not_see_each_other() -> None:
+    shared: dict[str, bytes] = {}
+    key = new_key()
+    KeyValueStore(shared, prefix="one-").create(key, b"payload", None)
+
+    assert KeyValueStore(shared, prefix="two-").load(key) is None
+
+
+@pytest.mark.parametrize("value", [b"", b"payload", b"swE1" + bytes(60), "text", 42, None, {"user": "admin"}])
+def test_what_an_application_has_put_there_is_no_session(value: object) -> None:
+    key = new_key()
+    store = KeyValueStore({PREFIX + key: value})
+
+    assert (store.load(key), store.delete(key)) == (None, False)
+    with pytest.raises(Gone):
+        store.replace(key, b"payload", 60, b"version")
+
+
+def test_a_session_of_its_own_cannot_be_loaded_under_an_application_s_name() -> None:
+    shared: dict[str, bytes] = {}
+    key = new_key()
+    KeyValueStore(shared).create(key, b"payload", None)
+
+    assert list(shared) == [PREFIX + key]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda path: {}, id="dict"),
+        pytest.param(lambda path: simplekv.memory.DictStore(), id="simplekv"),
+        pytest.param(lambda path: minimalkv.fs.FilesystemStore(str(path)), id="minimalkv"),
+        pytest.param(lambda path: diskcache.Cache(str(path)), id="diskcache"),
+    ],
+)
+def test_purge_touches_only_what_is_its_own(make: Callable[[pathlib.Path], Any], tmp_path: pathlib.Path) -> None:
+    clock = FakeClock()
+    obj = make(tmp_path)
+    put = obj.put if hasattr(obj, "put") else obj.__setitem__
+    put("theirs", b"swE1")
+    put(PREFIX + "notes", b"not an entry")
+    KeyValueStore(obj, prefix="another-", clock=clock).create(new_key(), b"payload", 60)
+    store = fill(obj, clock)
+
+    count = store.purge()
+
+    left = sorted(obj.keys() if hasattr(obj, "keys") else obj)
+    getattr(obj, "close", lambda: None)()
+    assert count == 3
+    assert left[1:] == [PREFIX + "notes", "theirs"]
+
+
+def test_purge_of_a_mapping_leaves_keys_of_other_types_alone() -> None:
+    clock = FakeClock()
+    obj: dict[Any, Any] = {42: "theirs", ("a", "b"): None}
+
+    count = fill(obj, clock).purge()
+
+    assert (count, obj) == (3, {42: "theirs", ("a", "b"): None})
+
+
+def test_a_shelf_and_a_dbm_file_hold_sessions(tmp_path: pathlib.Path) -> None:
+    with shelve.open(str(tmp_path / "shelf")) as shelf, dbm.dumb.open(str(tmp_path / "file")) as file:
+        objects: list[MutableMapping[Any, Any]] = [shelf, file]
+        stores = [fill(obj, FakeClock()) for obj in objects]
+        versions = [store.create("x" * 43, b"payload", 60) for store in stores]
+
+        assert [store.load("x" * 43) for store in stores] == [(b"payload", version) for version in versions]
+        assert [store.purge() for store in stores] == [3, 3]
+
+
+def test_a_cache_that_cannot_list_its_keys_purges_nothing() -> None:
+    assert fill(cachelib.SimpleCache(), FakeClock()).purge() == 0
+
+
+def test_cachelib_is_always_told_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = cachelib.SimpleCache(default_timeout=1)
+    store, endless, ending = KeyValueStore(cache), new_key(), new_key()
+    store.create(endless, b"payload", None)
+    store.create(ending, b"payload", 3.2)
+    now = time.time()
+
+    monkeypatch.setattr("cachelib.simple.time", lambda: now + 2)
+    early = [store.load(key) is not None for key in (endless, ending)]
+    monkeypatch.setattr("cachelib.simple.time", lambda: now + 5)
+    late = [store.load(key) is not None for key in (endless, ending)]
+
+    assert (early, late) == ([True, True], [True, False])
+
+
+def test_diskcache_is_told_how_long(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with diskcache.Cache(str(tmp_path)) as cache:
+        store, endless, ending = KeyValueStore(cache), new_key(), new_key()
+        store.create(endless, b"payload", None)
+        store.create(ending, b"payload", 60)
+        now = time.time()
+
+        monkeypatch.setattr(time, "time", lambda: now + 61)
+
+        assert [store.load(key) is not None for key in (endless, ending)] == [True, False]
+
+
+class TimedStore(simplekv.TimeToLiveMixin, simplekv.memory.DictStore):  # type: ignore[misc]
+    """simplekv's own mixin over its own store; what it is told is kept for the test to see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[object] = []
+
+    def _put(self, key: str, data: bytes, ttl_secs: object) -> str:
+        self.told.append(ttl_secs)
+        self.d[key] = data
+        return key
+
+
+@pytest.mark.parametrize(
+    ("ttl", "told"),
+    [
+        pytest.param(None, "forever", id="endless"),
+        pytest.param(90.2, 91, id="seconds"),
+        pytest.param(0.001, 1, id="at-least-one"),
+        pytest.param(31 * 86400, 31 * 86400, id="more-than-a-month"),
+    ],
+)
+def test_a_simplekv_store_with_lifetimes_is_told_how_long(ttl: float | None, told: object) -> None:
+    obj = TimedStore()
+
+    KeyValueStore(obj).create(new_key(), b"payload", ttl)
+
+    assert obj.told == [told]
+
+
+def test_one_over_memcached_is_told_nothing_that_is_taken_for_a_date() -> None:
+    obj = TimedStore()
+    obj.mc = "the client of a MemcacheStore"
+
+    KeyValueStore(obj).create(new_key(), b"payload", 31 * 86400)
+
+    assert obj.told == ["forever"]
+
+
+class BrokenMapping(dict[str, bytes]):
+    """A mapping over something that is out of order."""
+
+    def get(self, *arguments: Any) -> Any:
+        raise ConnectionError(111, "Connection refused", "the key")
+
+    def __iter__(self) -> Iterator[str]:
+        raise ConnectionError(111, "Connection refused", "the key")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda store: store.load("x" * 43), id="load"),
+        pytest.param(lambda store: store.create("x" * 43, b"", 60), id="create"),
+        pytest.param(lambda store: store.replace("x" * 43, b"", 60, b""), id="replace"),
+        pytest.param(lambda store: store.delete("x" * 43), id="delete"),
+        pytest.param(lambda store: store.purge(), id="purge"),
+    ],
+)
+def test_what_the_object_raises_is_unavailable(call: Callable[[KeyValueStore], object]) -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        call(KeyValueStore(BrokenMapping()))
+
+    assert isinstance(caught.value.__cause__, ConnectionError)
+    assert "the key" not in str(caught.value.__cause__)
+
+
+def test_an_error_that_is_none_of_the_system_is_unavailable_too() -> None:
+    class Refusing(dict[str, bytes]):
+        def __setitem__(self, key: str, value: bytes) -> None:
+            raise RuntimeError("a bug")
+
+    with pytest.raises(StoreUnavailable) as caught:
+        KeyValueStore(Refusing()).create(new_key(), b"payload", 60)
+
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+class FullCache(cachelib.SimpleCache):
+    """Answers as cachelib's caches do when their server is down."""
+
+    def set(self, key: str, value: Any, timeout: Any = None) -> bool:
+        return False
+
+
+class StubbornCache(cachelib.SimpleCache):
+    def delete(self, key: str) -> bool:
+        return False
+
+
+def test_a_write_that_the_object_swallows_is_unavailable() -> None:
+    with pytest.raises(StoreUnavailable):
+        KeyValueStore(FullCache()).create(new_key(), b"payload", 60)
+
+
+def test_a_delete_that_the_object_swallows_is_unavailable() -> None:
+    store, key = KeyValueStore(StubbornCache()), new_key()
+    store.create(key, b"payload", 60)
+
+    with pytest.raises(StoreUnavailable):
+        store.delete(key)
+
+
+def test_two_stores_around_one_object_compare_and_swap_together() -> None:
+    shared: dict[str, bytes] = {}
+    key = new_key()
+    KeyValueStore(shared).create(key, b"0", 60)
+
+    def count() -> None:
+        store = KeyValueStore(shared)
+        for _ in range(200):
+            while True:
+                entry = store.load(key)
+                assert entry is not None
+                try:
+                    store.replace(key, b"%d" % (int(entry.payload) + 1), 60, entry.version)
+                except Conflict:
+                    continue
+                break
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    entry = KeyValueStore(shared).load(key)
+    assert entry is not None
+    assert entry.payload == b"800"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_while_another_thread_writes_can_write() -> None:
+    writing, forked = threading.Event(), threading.Event()
+
+    class SlowMapping(dict[str, bytes]):
+        def __setitem__(self, key: str, value: bytes) -> None:
+            if threading.current_thread() is thread:
+                writing.set()
+                forked.wait()
+            super().__setitem__(key, value)
+
+    store, key = KeyValueStore(SlowMapping()), new_key()
+    thread = threading.Thread(target=lambda: store.create(key, b"payload", 60))
+    thread.start()
+    writing.wait()
+
+    child = os.fork()
+    if child == 0:
+        store.create(key, b"payload", 60)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    forked.set()
+    thread.join()
+
+    assert status == 0
+
+
+def test_writes_remove_what_has_expired_on_their_way() -> None:
+    clock = FakeClock()
+    shared: dict[str, bytes] = {}
+    store = KeyValueStore(shared, clock=clock)
+    for _ in range(300):
+        store.create(new_key(), b"payload", 60)
+    clock.advance(60)
+
+    key = new_key()
+    version = store.create(key, b"payload", 1000)
+    for _ in range(299):
+        version = store.replace(key, b"payload", 1000, version)
+
+    assert list(shared) == [PREFIX + key]
+
+
+def test_half_an_entry_that_another_process_is_writing_is_read_again() -> None:
+    class InPlace(dict[str, bytes]):
+        """Shows an empty entry first, as a file that has just been opened for writing."""
+
+        is_open = False
+
+        def get(self, key: str, default: Any = None) -> Any:
+            self.is_open = not self.is_open
+            return b"" if self.is_open else super().get(key, default)
+
+    shared = InPlace()
+    store, key = KeyValueStore(shared), new_key()
+    version = store.create(key, b"payload", 60)
+
+    assert store.load(key) == (b"payload", version)
+
+
+def test_create_never_overwrites_what_the_other_store_has_written() -> None:
+    shared: dict[str, bytes] = {}
+    key = new_key()
+    KeyValueStore(shared).create(key, b"payload", 60)
+
+    with pytest.raises(AlreadyExists):
+        KeyValueStore(shared).create(key, b"another", 60)

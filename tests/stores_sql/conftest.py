@@ -1,0 +1,68 @@
+"""The servers, and a store over each database."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers.mariadb import MariaDBServer, mariadb
+from servers.postgresql import PostgreSQLServer, postgresql
+
+from sessionware.stores import SQLAlchemyStore
+
+__all__ = ["mariadb", "postgresql"]
+
+StoreMaker = Callable[..., SQLAlchemyStore]
+NETWORKED = ("postgresql", "mariadb")
+DATABASES = (*NETWORKED, "sqlite")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker owns the servers."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.xdist_group("sql"))
+
+
+@pytest.fixture(params=NETWORKED)
+def server(request: pytest.FixtureRequest) -> PostgreSQLServer | MariaDBServer:
+    """Each server in turn."""
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def table() -> str:
+    """The name of a table that nobody else has."""
+    return f"t_{secrets.token_hex(8)}"
+
+
+@pytest.fixture
+def make(table: str) -> Iterator[StoreMaker]:
+    """Makes stores, which are closed at the end."""
+    made: list[SQLAlchemyStore] = []
+
+    def make(url: str | None = None, **options: Any) -> SQLAlchemyStore:
+        made.append(SQLAlchemyStore(url, **{"table": table, **options}))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+@pytest.fixture(params=DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of each database in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/sessions.db"
+    return str(request.getfixturevalue(request.param).url)
+
+
+@pytest.fixture
+def store(make: StoreMaker, url: str) -> SQLAlchemyStore:
+    """A store in each database in turn."""
+    return make(url)

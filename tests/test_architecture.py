@@ -1,0 +1,252 @@
+"""The modules stand in one total order; each imports only what stands before it, and keeps to what its floor may do."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import sessionware
+
+PACKAGE = Path(sessionware.__file__).parent
+SOURCE_TREE = Path(__file__).parent.parent
+
+#: From the ground up. ``__init__`` files only re-export, and stand outside.
+FLOORS = {
+    "ground": """
+        exceptions
+        events
+    """,
+    "values": """
+        expiry
+        records
+        wire.identifiers
+        wire.tags
+        wire.bounds
+        wire.refusals
+        wire.serializer
+        wire.keys
+        wire.sealing
+        wire.formats
+        wire.cookies
+        identity
+        changes
+        faults
+        conversions
+        option_table
+        spellings
+    """,
+    "stores": """
+        stores.base
+        stores.upkeep
+        stores.failures
+        stores.envelope
+        stores.memory
+        stores.file
+        stores.sqlite
+        stores.sql_failures
+        stores.sql_connections
+        stores.sql_engine
+        stores.sql_table
+        stores.sqlalchemy
+        stores.memcached_addresses
+        stores.memcached_servers
+        stores.memcached
+        stores.families
+        stores.keyvalue
+        stores.redis_urls
+        stores.redis_deadline
+        stores.redis_clients
+        stores.redis_routes
+        stores.redis
+        stores.parameters
+        stores.registry
+        options
+        config
+    """,
+    "sessions": """
+        draft
+        session
+        context
+        vault
+        announcer
+        transitions
+        carriers
+        cookie_carrier
+        store_carrier
+        headers
+        manager
+    """,
+    "applications": """
+        reply
+        middleware
+        testing.suite_base
+        testing.suite_entries
+        testing.suite_sharing
+        testing.conformance
+        cli
+        __main__
+    """,
+}
+ORDER = tuple(name for floor in FLOORS.values() for name in floor.split())
+FOUND = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name != "__init__.py"
+}
+PACKAGES = {"sessionware", "sessionware.stores", "sessionware.wire"}
+EVERY_FILE = sorted(PACKAGE.rglob("*.py"))
+
+PURE = tuple(name for floor in ("ground", "values") for name in FLOORS[floor].split())
+NOT_PURE = {"asyncio", "http", "io", "os", "pathlib", "select", "socket", "sqlite3", "subprocess", "tempfile"}
+NOT_PURE |= {"threading", "time", "wsgiref"}
+CLOCK_CALLS = {"now", "utcnow", "today"}
+UNSAFE = {"dill", "jsonpickle", "marshal", "pickle", "shelve"}
+DRIVERS = {"beaker", "bottle", "cachelib", "diskcache", "flask", "minimalkv", "pymemcache", "pyramid", "redis"}
+DRIVERS |= {"simplekv", "sqlalchemy"}
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(nodes: Iterator[ast.AST]) -> Iterator[str]:
+    """The full names that import statements among *nodes* may mean: of ``from a import b`` both a and a.b."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            module = str(node.module)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def tops(names: Iterator[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    """What is executed when a module is imported."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield from outside_functions(node)
+
+
+every_module = pytest.mark.parametrize("name", ORDER)
+every_pure_module = pytest.mark.parametrize("name", PURE)
+every_file = pytest.mark.parametrize(
+    "path", [pytest.param(path, id=path.relative_to(PACKAGE).as_posix()) for path in EVERY_FILE]
+)
+
+
+def test_it_is_the_installed_package_that_is_tested() -> None:
+    """The wheel is what users get: a module that is missing there is found nowhere else."""
+    assert SOURCE_TREE / "sessionware" != PACKAGE, "run the tests by make test"
+
+
+def test_every_module_stands_in_the_order_once() -> None:
+    assert sorted(ORDER) == sorted(FOUND)
+
+
+@every_module
+def test_a_module_imports_only_what_stands_before_it(name: str) -> None:
+    before = {f"sessionware.{other}" for other in ORDER[: ORDER.index(name)]}
+    ours = {f"sessionware.{other}" for other in ORDER}
+
+    wanted = set(imported(ast.walk(parsed(FOUND[name])))) & ours
+
+    assert wanted <= before
+
+
+@every_module
+def test_a_module_imports_no_package_where_it_means_a_module(name: str) -> None:
+    """An ``__init__`` gathers what stands after most modules: what is in a package is named by its own module."""
+    gathered = {
+        f"{node.module}.{alias.name}".removeprefix("sessionware.")
+        for node in ast.walk(parsed(FOUND[name]))
+        if isinstance(node, ast.ImportFrom) and node.module in PACKAGES
+        for alias in node.names
+    }
+
+    assert gathered <= set(ORDER)
+
+
+@every_pure_module
+def test_the_lower_floors_do_no_io_and_read_no_clock(name: str) -> None:
+    tree = parsed(FOUND[name])
+    calls = {node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and hasattr(node.func, "attr")}
+
+    used = tops(imported(ast.walk(tree)))
+
+    assert not used & NOT_PURE
+    assert not calls & CLOCK_CALLS
+
+
+@every_pure_module
+def test_the_lower_floors_know_no_wsgi(name: str) -> None:
+    tree = parsed(FOUND[name])
+
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+
+    assert "start_response" not in names
+    assert "_typeshed.wsgi" not in set(imported(ast.walk(tree)))
+
+
+@every_file
+def test_nothing_unpickles(path: Path) -> None:
+    assert not tops(imported(ast.walk(parsed(path)))) & UNSAFE
+
+
+@every_file
+def test_drivers_and_frameworks_are_imported_only_where_they_are_used(path: Path) -> None:
+    assert not tops(imported(outside_functions(parsed(path)))) & DRIVERS
+
+
+@every_module
+def test_a_module_says_its_job_in_its_first_line(name: str) -> None:
+    docstring = ast.get_docstring(parsed(FOUND[name])) or ""
+
+    assert docstring.partition("\n")[0].strip()
+
+
+@every_file
+def test_a_module_stays_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+@every_file
+def test_a_function_stays_short(path: Path) -> None:
+    functions = [node for node in ast.walk(parsed(path)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+
+    long = [node.name for node in functions if (node.end_lineno or 0) - node.lineno >= 40]
+
+    assert not long
+
+
+def test_every_module_imports_first_and_without_a_warning() -> None:
+    """Each is imported before all others, so that no circle hides behind an order that happens to work."""
+    program = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == "sessionware"]:
+        del sys.modules[loaded]
+    importlib.import_module(name)
+"""
+    names = [f"sessionware.{name}" for name in ORDER]
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, *names], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,42 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from sessionware.cli import main
+from sessionware.wire.keys import read_secrets
+
+
+def test_secret_prints_a_secret_that_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["secret"])
+
+    printed = capsys.readouterr().out
+    assert status == 0
+    assert read_secrets(printed) == (printed.strip().encode(),)
+
+
+def test_secret_never_prints_the_same_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["secret"])
+    main(["secret"])
+
+    first, second = capsys.readouterr().out.split()
+    assert first != second
+
+
+@pytest.mark.parametrize("arguments", [[], ["sceret"], ["secret", "more"]])
+def test_a_wrong_command_line_says_how_it_is_used(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+
+    assert caught.value.code == 2
+    assert "usage: sessionware" in capsys.readouterr().err
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "sessionware", "secret"], capture_output=True, text=True, check=True)
+
+    assert len(done.stdout.strip()) >= 32

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from sessionware.context import CookieContext, Cookies, is_loopback
+from sessionware.exceptions import CookieTooLarge
+from sessionware.wire.cookies import CookieSettings
+
+NOW = 1_700_000_000.0
+DAY = 86_400
+LOOPBACK = {"wsgi.url_scheme": "http", "HTTP_HOST": "localhost:8000"}
+OTHER_HOST = {"wsgi.url_scheme": "http", "HTTP_HOST": "example.com"}
+HTTPS = {"wsgi.url_scheme": "https", "HTTP_HOST": "example.com"}
+
+
+def opened(environ: dict[str, Any], header: str = "", **options: Any) -> CookieContext[str]:
+    return Cookies(CookieSettings(**options), str.upper).open(header, environ)
+
+
+def is_secure(context: CookieContext[str]) -> bool:
+    return "; Secure" in context.set("token", None, NOW)
+
+
+class TestLoopback:
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "localhost",
+            "LocalHost",
+            "localhost:8000",
+            "localhost:",
+            "localhost.",
+            "localhost.:8000",
+            "app.localhost",
+            "a.b.localhost:80",
+            "127.0.0.1",
+            "127.0.0.1:8000",
+            "127.0.0.1.",
+            "127.255.255.254",
+            "[::1]",
+            "[::1]:8000",
+        ],
+    )
+    def test_browsers_trust_this_host_without_tls(self, host: str) -> None:
+        assert is_loopback(host)
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "",
+            ":8000",
+            ".localhost",
+            "localhost..",
+            "localhost.example.com",
+            "notlocalhost",
+            "localhost:80:80",
+            "localhost:http",
+            "localhost ",
+            "localhost\n",
+            "LOCALHO\u017fT",
+            "127.1",
+            "127.0.0",
+            "127.0.0.256",
+            "127.0.0.01",
+            "127.0.0.\u0661",
+            "127.0.0.1.2",
+            "127.0.0.1.example.com",
+            "127.1.evil.com",
+            "1127.0.0.1",
+            "0.0.0.0",
+            "::1",
+            "[::2]",
+            "[::1",
+            "[::1].localhost",
+            "[::1]x:80",
+            "192.168.0.1",
+            "example.com",
+            "10.127.0.0.1",
+        ],
+    )
+    def test_browsers_do_not_trust_this_host_without_tls(self, host: str) -> None:
+        assert not is_loopback(host)
+
+
+class TestSecure:
+    @pytest.mark.parametrize(
+        "more",
+        [
+            pytest.param({}, id="nothing else"),
+            pytest.param({"REMOTE_ADDR": "127.0.0.1", "SERVER_PROTOCOL": "HTTP/1.1"}, id="a browser"),
+            pytest.param({"REMOTE_ADDR": "127.0.0.1"}, id="an address and no protocol"),
+            pytest.param({"SERVER_PROTOCOL": "HTTP/1.0"}, id="WebTest, HTTP/1.0 without an address"),
+            pytest.param({"HTTP_X_FORWARD": "x", "HTTP_X_REAL": "x"}, id="headers of similar names"),
+            pytest.param({"SERVER_NAME": "example.com"}, id="the Host header wins"),
+            pytest.param({"wsgi.url_scheme": "ws"}, id="a WebSocket in the clear"),
+        ],
+    )
+    def test_auto_leaves_secure_out_on_loopback_without_a_proxy(self, more: dict[str, str]) -> None:
+        context = opened({**LOOPBACK, **more})
+
+        assert not is_secure(context)
+        assert context.full_name == "sid"
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            pytest.param({"HTTP_FORWARDED": "for=192.0.2.1"}, id="Forwarded"),
+            pytest.param({"HTTP_X_FORWARDED_FOR": "192.0.2.1"}, id="X-Forwarded-For"),
+            pytest.param({"HTTP_X_FORWARDED_PROTO": ""}, id="X-Forwarded-Proto, empty"),
+            pytest.param({"HTTP_X_FORWARDED_ANYTHING": "x"}, id="X-Forwarded-Anything"),
+            pytest.param({"HTTP_X_REAL_IP": "192.0.2.1"}, id="X-Real-IP"),
+            pytest.param({"HTTP_VIA": "1.1 proxy"}, id="Via"),
+            pytest.param({"REMOTE_ADDR": ""}, id="a unix socket"),
+            pytest.param({"REMOTE_ADDR": "127.0.0.1", "SERVER_PROTOCOL": "HTTP/1.0"}, id="nginx's default"),
+            pytest.param({"wsgi.url_scheme": "https"}, id="https"),
+            pytest.param({"wsgi.url_scheme": "wss"}, id="wss"),
+            pytest.param({"HTTP_HOST": "example.com"}, id="another host"),
+            pytest.param({"HTTP_HOST": "0.0.0.0:8000"}, id="0.0.0.0"),
+        ],
+    )
+    def test_auto_sends_secure_otherwise(self, more: dict[str, str]) -> None:
+        context = opened({**LOOPBACK, **more})
+
+        assert is_secure(context)
+        assert context.full_name == "__Host-sid"
+
+    @pytest.mark.parametrize(
+        ("environ", "expected"),
+        [
+            pytest.param({}, True, id="empty"),
+            pytest.param({"HTTP_HOST": "localhost"}, False, id="host without scheme"),
+            pytest.param({"SERVER_NAME": "localhost", "SERVER_PORT": "80"}, False, id="the server's name"),
+            pytest.param({"SERVER_NAME": "::1"}, True, id="an address that is no host"),
+            pytest.param({"wsgi.url_scheme": "http"}, True, id="scheme without host"),
+        ],
+    )
+    def test_a_bare_environ_will_do(self, environ: dict[str, str], expected: bool) -> None:
+        assert is_secure(opened(environ)) is expected
+
+    @pytest.mark.parametrize("environ", [LOOPBACK, OTHER_HOST, HTTPS, {}])
+    @pytest.mark.parametrize(
+        ("secure", "full_name"), [pytest.param(True, "__Host-sid", id="on"), pytest.param(False, "sid", id="off")]
+    )
+    def test_an_explicit_choice_holds_for_every_request(
+        self, environ: dict[str, str], secure: bool, full_name: str
+    ) -> None:
+        context = opened(environ, secure=secure)
+
+        assert is_secure(context) is secure
+        assert context.full_name == full_name
+
+    @pytest.mark.parametrize(
+        ("options", "full_name"),
+        [
+            pytest.param({"prefix": "__Host-"}, "__Host-sid", id="__Host-"),
+            pytest.param({"prefix": "__Secure-"}, "__Secure-sid", id="__Secure-"),
+            pytest.param({"samesite": "None"}, "__Host-sid", id="SameSite=None"),
+            pytest.param({"partitioned": True}, "__Host-sid", id="Partitioned"),
+            pytest.param({"partitioned": True, "path": "/app"}, "__Secure-sid", id="Partitioned with a path"),
+        ],
+    )
+    def test_what_browsers_reject_otherwise_is_secure_on_loopback_too(
+        self, options: dict[str, Any], full_name: str
+    ) -> None:
+        context = opened(LOOPBACK, **options)
+
+        assert is_secure(context)
+        assert context.full_name == full_name
+
+    def test_without_a_prefix_both_ways_share_one_name(self) -> None:
+        cookies = Cookies(CookieSettings(prefix=""), str.upper)
+
+        names = [cookies.open("", environ).full_name for environ in (LOOPBACK, HTTPS)]
+
+        assert names == ["sid", "sid"]
+
+
+class TestKeys:
+    def test_keys_belong_to_the_full_name(self) -> None:
+        cookies = Cookies(CookieSettings(), lambda full_name: f"keys of {full_name}")
+
+        keys = [cookies.open("", environ).keys for environ in (LOOPBACK, HTTPS)]
+
+        assert keys == ["keys of sid", "keys of __Host-sid"]
+
+    @pytest.mark.parametrize(
+        ("options", "names"),
+        [
+            pytest.param({}, {"__Host-sid", "sid"}, id="both ways"),
+            pytest.param({"prefix": ""}, {"sid"}, id="one name for both"),
+            pytest.param({"secure": True}, {"__Host-sid"}, id="always secure"),
+            pytest.param({"secure": False}, {"sid"}, id="never secure"),
+        ],
+    )
+    def test_keys_are_made_once_for_each_name_in_use(self, options: dict[str, Any], names: set[str]) -> None:
+        made: list[str] = []
+        cookies = Cookies(CookieSettings(**options), made.append)
+
+        for environ in (LOOPBACK, HTTPS, OTHER_HOST, LOOPBACK, HTTPS):
+            cookies.open("", environ)
+
+        assert sorted(made) == sorted(names)
+
+
+class TestCandidates:
+    def test_only_the_name_for_this_request_is_read(self) -> None:
+        header = "sid=plain; __Host-sid=one; __Host-sid=two; __Secure-sid=other; =__Host-sid=forged"
+
+        context = opened(HTTPS, header)
+
+        assert context.candidates() == ["one", "two"]
+
+    def test_the_companion_is_read_under_its_own_name(self) -> None:
+        context = opened(LOOPBACK, "sid=main; sid-seen=seen; __Host-sid-seen=other")
+
+        assert context.candidates() == ["main"]
+        assert context.seen_candidates() == ["seen"]
+
+    def test_what_was_set_is_read_by_the_next_request(self) -> None:
+        first = opened(HTTPS)
+        pairs = [line.partition(";")[0] for line in (first.set("a.b", None, NOW), first.set_seen("c.d", None, NOW))]
+
+        second = opened(HTTPS, "; ".join(pairs))
+
+        assert (second.candidates(), second.seen_candidates()) == (["a.b"], ["c.d"])
+
+
+class TestLifetime:
+    def test_a_cookie_ends_with_the_browser_unless_asked_otherwise(self) -> None:
+        line = opened(HTTPS).set("token", NOW + DAY, NOW)
+
+        assert line == "__Host-sid=token; Secure; HttpOnly; Path=/; SameSite=Lax"
+
+    @pytest.mark.parametrize(
+        ("ends_at", "max_age"),
+        [
+            pytest.param(NOW + DAY, DAY, id="to the end"),
+            pytest.param(NOW + 0.5, 1, id="at least a second"),
+            pytest.param(NOW + 59.25, 60, id="not before the session"),
+            pytest.param(NOW, 1, id="at the end"),
+            pytest.param(NOW - DAY, 1, id="never a deletion"),
+            pytest.param(NOW + 400 * DAY, 400 * DAY, id="400 days"),
+            pytest.param(NOW + 401 * DAY, 400 * DAY, id="beyond 400 days"),
+            pytest.param(None, 400 * DAY, id="no end"),
+        ],
+    )
+    def test_a_persistent_cookie_runs_to_the_end_of_the_session(self, ends_at: float | None, max_age: int) -> None:
+        context = opened(HTTPS, persistent=True)
+
+        assert f"; Max-Age={max_age};" in context.set("token", ends_at, NOW)
+        assert f"; Max-Age={max_age};" in context.set_seen("token", ends_at, NOW)
+
+    def test_a_remembered_session_outlives_the_browser_without_the_option(self) -> None:
+        context = opened(HTTPS)
+
+        assert "; Max-Age=86400;" in context.set("token", NOW + DAY, NOW, is_persistent=True)
+        assert "; Max-Age=86400;" in context.set_seen("token", NOW + DAY, NOW, is_persistent=True)
+
+    def test_the_companion_has_the_attributes_of_the_cookie(self) -> None:
+        context = opened(HTTPS, domain="example.com", path="/app", samesite="None", partitioned=True)
+
+        line, seen = context.set("token", None, NOW), context.set_seen("token", None, NOW)
+
+        assert seen == line.replace("__Secure-sid=", "__Secure-sid-seen=")
+
+    def test_a_value_too_large_is_refused(self) -> None:
+        with pytest.raises(CookieTooLarge):
+            opened(HTTPS).set("A" * 4096, None, NOW)
+
+
+class TestDelete:
+    def test_deletes_the_cookie_alone_where_no_companion_came(self) -> None:
+        [line] = opened(HTTPS, "__Host-sid=token; sid-seen=other").delete()
+
+        assert line == (
+            "__Host-sid=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Secure; HttpOnly; Path=/; SameSite=Lax"
+        )
+
+    def test_deletes_the_companion_that_came_with_it(self) -> None:
+        lines = opened(LOOPBACK, "sid=token; sid-seen=").delete()
+
+        assert [line.partition("=")[0] for line in lines] == ["sid", "sid-seen"]
+        assert all("; Max-Age=0;" in line and "; Secure" not in line for line in lines)
+
+    def test_deletes_under_the_path_of_setting_cve_2026_28779(self) -> None:
+        lines = opened(HTTPS, "__Secure-sid-seen=x", path="/app").delete()
+
+        assert all("; Path=/app;" in line for line in lines)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG, "sessionware")
+    return caplog
+
+
+class TestLog:
+    def test_leaving_secure_out_is_said_once(self, log: pytest.LogCaptureFixture) -> None:
+        cookies = Cookies(CookieSettings(), str.upper)
+
+        for _ in range(3):
+            cookies.open("", LOOPBACK)
+
+        [record] = log.records
+        assert (record.name, record.levelname) == ("sessionware", "INFO")
+        assert "without Secure" in record.getMessage()
+
+    @pytest.mark.parametrize(
+        "environ",
+        [
+            pytest.param(OTHER_HOST, id="another host"),
+            pytest.param({**LOOPBACK, "HTTP_X_FORWARDED_FOR": "192.0.2.1"}, id="a proxy in front of loopback"),
+        ],
+    )
+    def test_sending_secure_over_plain_http_is_explained_once(
+        self, log: pytest.LogCaptureFixture, environ: dict[str, str]
+    ) -> None:
+        cookies = Cookies(CookieSettings(), str.upper)
+
+        for _ in range(3):
+            cookies.open("", environ)
+
+        [record] = log.records
+        assert (record.name, record.levelname) == ("sessionware", "WARNING")
+        message = record.getMessage()
+        for word in ("proxy", "X-Forwarded-Proto", "ProxyFix", "forwarded_allow_ips", "True", "False"):
+            assert word in message
+
+    def test_a_host_in_the_log_cannot_forge_a_line(self, log: pytest.LogCaptureFixture) -> None:
+        Cookies(CookieSettings(), str.upper).open("", {"HTTP_HOST": "a\nERROR forged"})
+
+        assert "\n" not in log.text.rstrip("\n")
+
+    @pytest.mark.parametrize(
+        ("environ", "options"),
+        [
+            pytest.param(HTTPS, {}, id="https"),
+            pytest.param(OTHER_HOST, {"secure": True}, id="chosen on"),
+            pytest.param(OTHER_HOST, {"secure": False}, id="chosen off"),
+            pytest.param(LOOPBACK, {"secure": False}, id="chosen off on loopback"),
+            pytest.param(LOOPBACK, {"samesite": "None"}, id="secure on loopback"),
+        ],
+    )
+    def test_nothing_is_said_where_nothing_is_odd(
+        self, log: pytest.LogCaptureFixture, environ: dict[str, str], options: dict[str, Any]
+    ) -> None:
+        Cookies(CookieSettings(**options), str.upper).open("", environ)
+
+        assert log.records == []
+
+    def test_plain_http_is_explained_for_a_cookie_that_is_always_secure(self, log: pytest.LogCaptureFixture) -> None:
+        Cookies(CookieSettings(prefix="__Host-"), str.upper).open("", OTHER_HOST)
+
+        assert [record.levelname for record in log.records] == ["WARNING"]

@@ -1,0 +1,238 @@
+"""Keys: a weak secret is refused without being told, and each purpose has keys of its own."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessionware.wire.keys import Keyring, Purpose, new_secret, read_secrets
+
+NEW = "kY3vUq8_Zt1LwRb6-NfXo0aJ5hDcE9sGmPi2Tx7V"
+OLD = "4Wd9bQz-Hn0uKr_7eTjMlC1yAo6gSv8XfPp3Ri5B"
+NEW_SECRET, OLD_SECRET = bytes(range(100, 132)), bytes(range(0, 64, 2))
+
+
+def fault_of(value: object) -> str:
+    with pytest.raises(ValueError, match="sessionware secret") as caught:
+        read_secrets(value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param([NEW, OLD], id="list"),
+        pytest.param((NEW.encode(), OLD), id="tuple of bytes and text"),
+        pytest.param(f"{NEW}\n{OLD}", id="lines"),
+        pytest.param(f"\r\n  {NEW} \t\r\n\n \n{OLD}\n", id="lines with white space"),
+        pytest.param([f" {NEW}\n", f"{OLD}\n"], id="list of files' texts"),
+        pytest.param([f"{NEW}\n{OLD}"], id="lines in a list"),
+    ],
+)
+def test_several_secrets_are_read_in_their_order(value: object) -> None:
+    assert read_secrets(value) == (NEW.encode(), OLD.encode())
+
+
+@pytest.mark.parametrize("value", [NEW, NEW.encode(), f"\n {NEW}\n", [NEW]])
+def test_one_secret_is_a_list_of_one(value: object) -> None:
+    assert read_secrets(value) == (NEW.encode(),)
+
+
+def test_bytes_are_taken_as_they_are() -> None:
+    secret = b"\n " + NEW.encode() + b"\r\n" + OLD.encode() + b" "
+
+    assert read_secrets(secret) == (secret,)
+
+
+def test_text_becomes_utf8() -> None:
+    secret = "Zwölf Boxkämpfer jagen Viktor quer über den Deich"
+
+    assert read_secrets(secret) == (secret.encode("utf-8"),)
+
+
+@pytest.mark.parametrize(
+    ("secret", "fault"),
+    [
+        pytest.param(NEW[:31], "has 31 bytes, and 32 are the least", id="short"),
+        pytest.param("", "has 0 bytes, and 32 are the least", id="empty"),
+        pytest.param(b"", "has 0 bytes, and 32 are the least", id="empty bytes"),
+        pytest.param("a", "has 1 bytes, and 32 are the least", id="one character"),
+        pytest.param("a" * 64, "fewer than 8 different bytes", id="one byte repeated"),
+        pytest.param("abcdefgagfedcbabdfaceggecafdbabcdfge", "fewer than 8 different bytes", id="seven bytes"),
+        pytest.param("k3Yv8Zq1" * 4, "is a shorter piece repeated", id="piece repeated"),
+        pytest.param(("k3Yv8Zq1Lw" * 4)[:37], "is a shorter piece repeated", id="piece cut off"),
+        pytest.param(NEW[:20] * 2, "is a shorter piece repeated", id="piece twice"),
+        pytest.param(NEW[:24] + NEW[:8], "is a shorter piece repeated", id="piece once and a third"),
+        pytest.param("".join(map(chr, range(48, 90))), "is a sequence", id="ascending"),
+        pytest.param("".join(map(chr, range(90, 48, -1))), "is a sequence", id="descending"),
+        pytest.param(bytes(range(0, 256, 7)), "is a sequence", id="steps of seven"),
+        pytest.param(bytes(index * 37 % 256 for index in range(40)), "is a sequence", id="steps beyond 255"),
+        pytest.param(b"k3Yv8Zq1LwRb6N-" + bytes(range(97, 115)), "is a sequence", id="seventeen steps of thirty-two"),
+        pytest.param("changeme-secret-password-default", "beside words", id="words"),
+        pytest.param("CHANGE-ME-k3Yv8Zq1LwRb6Insecure!", "beside words", id="words in capitals"),
+        pytest.param("placeholder-k3Yv8Zq1LwRb-example-", "beside words", id="fifteen bytes left"),
+    ],
+)
+def test_a_weak_secret_is_refused_with_the_cure(secret: str | bytes, fault: str) -> None:
+    message = fault_of(secret)
+
+    assert f"the secret {fault}" in message or fault in message
+    assert "python -m sessionware secret" in message
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param(NEW[:32], id="32 bytes"),
+        pytest.param("ä" * 8 + "bcdefgh" + "jklmnopqx", id="32 bytes of fewer characters"),
+        pytest.param("abcdefghbdfhacegcgdhebfaheadgbfc", id="eight different bytes"),
+        pytest.param(NEW[:25] + NEW[:7], id="an end that happens to be like the beginning"),
+        pytest.param(b"k3Yv8Zq1LwRb6N-x" + bytes(range(97, 113)), id="half of the steps equal"),
+        pytest.param("placeholder-k3Yv8Zq1LwRb6-example-", id="sixteen bytes left"),
+    ],
+)
+def test_what_just_keeps_a_rule_passes(secret: str | bytes) -> None:
+    assert len(read_secrets(secret)) == 1
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        pytest.param(lambda: secrets.token_hex(16), id="token_hex"),
+        pytest.param(lambda: secrets.token_urlsafe(32), id="token_urlsafe"),
+        pytest.param(lambda: secrets.token_bytes(32), id="token_bytes"),
+        pytest.param(new_secret, id="new_secret"),
+    ],
+)
+def test_what_is_drawn_at_random_passes(draw: Callable[[], str | bytes]) -> None:
+    drawn = [draw() for _ in range(2000)]
+
+    assert len(read_secrets(drawn)) == 2000
+
+
+def test_every_fault_of_every_secret_is_told_by_its_position() -> None:
+    message = fault_of([NEW, "a" * 20, None, "changeme" * 4])
+
+    assert "secret 1" not in message
+    for fault in ("secret 2 has 20 bytes", "secret 2 has fewer than 8 different", "secret 2 is a sequence"):
+        assert fault in message
+    assert "secret 3 is of the type NoneType, and must be str or bytes" in message
+    assert "secret 4 is a shorter piece repeated" in message
+    assert "secret 4 has fewer than 16 bytes beside words" in message
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        pytest.param(None, "the secret is of the type NoneType", id="None"),
+        pytest.param(5, "the secret is of the type int", id="number"),
+        pytest.param({NEW, OLD}, "the secret is of the type set", id="set, which has no order"),
+        pytest.param(bytearray(NEW.encode()), "the secret is of the type bytearray", id="bytearray"),
+        pytest.param([], "the list is empty", id="empty list"),
+        pytest.param([[NEW]], "the secret is of the type list", id="list in a list"),
+        pytest.param(["", OLD], "secret 1 has 0 bytes", id="an unset variable first"),
+        pytest.param(f"\ud800{NEW}", "the secret is no text that UTF-8 can encode", id="lone surrogate"),
+    ],
+)
+def test_what_is_no_secret_is_refused(value: object, fault: str) -> None:
+    assert fault in fault_of(value)
+
+
+@pytest.mark.parametrize("value", [[NEW, OLD, NEW], f"{NEW}\n{OLD}\n{NEW}", [NEW, OLD, NEW.encode()]])
+def test_a_secret_given_twice_is_refused(value: object) -> None:
+    assert fault_of(value).startswith("secret 3 is the same as secret 1")
+
+
+@given(st.text("ABCDEFGHJKMNPQRSTUVWXYZ0123456789", min_size=5, max_size=31))
+def test_no_fault_tells_a_secret(weak: str) -> None:
+    message = fault_of([weak, OLD, OLD])
+
+    assert weak not in message
+    assert OLD not in message
+
+
+def test_no_error_behind_a_fault_tells_a_secret_either() -> None:
+    with pytest.raises(ValueError, match="no text") as caught:
+        read_secrets(f"\ud800{NEW}")
+
+    assert caught.value.__context__ is None
+
+
+def test_a_new_secret_is_another_each_time() -> None:
+    assert len({new_secret() for _ in range(1000)}) == 1000
+
+
+def test_a_new_secret_needs_a_random_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(count: int) -> str:
+        raise OSError("no randomness")
+
+    monkeypatch.setattr("secrets.token_urlsafe", fail)
+
+    with pytest.raises(OSError, match="no randomness"):
+        new_secret()
+
+
+@pytest.mark.parametrize(
+    ("purpose", "key"),
+    [
+        (Purpose.COOKIE_SEAL, "63742600f607ddbe49b8b34979a6060314e4478550cb7a1d79f40b3e14a6c972"),
+        (Purpose.COOKIE_SIGN, "ab7d8d0646129d2adf69c1646a2539a3d49cd08f36d884dc12353fbd58d12cf7"),
+        (Purpose.TOKEN_SIGN, "8207b99e50c8eceeef955fb62ef38ec2121b95941f808a4a1f61eff76925025d"),
+        (Purpose.SEEN_SIGN, "ad7da2cfe998508d40960f1a2899193e2eb2b3e936b77824ceddfe202f0103e6"),
+        (Purpose.RECORD_SEAL, "eff36ae4128aa0d1992c104e11f853208808915c409f2150c3cb3ca64e116d80"),
+        (Purpose.CSRF, "7ee2266048f863eb9d879b820c4ef286d6923b25cc48cdbd0fbf1d6fc4df8ede"),
+        (Purpose.KEY_ID, "807f3f688b35f3ba2515a6ad298596196b1541ad9a5329c26272f90eeb76a02a"),
+    ],
+)
+def test_derived_keys_never_change(purpose: Purpose, key: str) -> None:
+    assert Keyring([NEW_SECRET]).derive(purpose, "__Host-sid") == (bytes.fromhex(key),)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_keys_are_hkdf_of_the_format_the_purpose_and_the_name(purpose: Purpose) -> None:
+    extracted = hmac.digest(bytes(32), NEW_SECRET, "sha256")
+    info = b"\0".join((b"sessionware 1", purpose.value.encode(), b"sid"))
+
+    assert Keyring([NEW_SECRET]).derive(purpose, "sid") == (hmac.digest(extracted, info + b"\1", "sha256"),)
+
+
+def test_keys_come_newest_first() -> None:
+    both, new, old = Keyring([NEW_SECRET, OLD_SECRET]), Keyring([NEW_SECRET]), Keyring([OLD_SECRET])
+
+    assert both.derive(Purpose.CSRF, "sid") == new.derive(Purpose.CSRF, "sid") + old.derive(Purpose.CSRF, "sid")
+    assert both.key_ids == new.key_ids + old.key_ids
+
+
+def test_a_key_id_never_changes() -> None:
+    assert Keyring([NEW_SECRET, OLD_SECRET]).key_ids == ("d0d44e2a", "52e88577")
+
+
+def test_no_two_purposes_and_names_share_a_key() -> None:
+    keyring = Keyring([NEW_SECRET, OLD_SECRET])
+
+    keys = [
+        key for purpose, name in product(Purpose, ("", "sid", "__Host-sid")) for key in keyring.derive(purpose, name)
+    ]
+
+    assert len(set(keys)) == len(keys) == len(Purpose) * 3 * 2
+    assert {len(key) for key in keys} == {32}
+
+
+def test_two_secrets_with_one_key_id_are_refused() -> None:
+    with pytest.raises(ValueError, match="the same key id"):
+        Keyring([NEW_SECRET, OLD_SECRET, NEW_SECRET])
+
+
+def test_no_secret_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no secret"):
+        Keyring([])
+
+
+def test_a_keyring_shows_its_key_ids_only() -> None:
+    assert repr(Keyring([NEW_SECRET, OLD_SECRET])) == "<Keyring d0d44e2a 52e88577>"

@@ -1,0 +1,373 @@
+"""Every option, in every spelling."""
+
+from __future__ import annotations
+
+import configparser
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sessionware.config import Config, OnStoreFailure, Settings, settle
+from sessionware.exceptions import ConfigError
+from sessionware.option_table import GROUPS, OPTIONS, STORE_OPTIONS, render_options
+from sessionware.options import BackendOptions, CookieOptions, Options
+from sessionware.spellings import suggestion
+from sessionware.stores.file import FileStore
+from sessionware.stores.keyvalue import KeyValueStore
+from sessionware.stores.memcached import MemcachedStore
+from sessionware.stores.memory import MemoryStore
+from sessionware.stores.redis import RedisStore
+from sessionware.stores.sqlalchemy import SQLAlchemyStore
+from sessionware.stores.sqlite import SQLiteStore
+
+SECRET = "kY3vR8-wQz1Lm0_xTn5bHc7JdUe2GsAf"
+OTHER_SECRET = "P9sVw-4nXe6Bq_0ZrLt8KjMc1YhGaUd3"
+
+
+def listen(event: object) -> None:
+    """A listener that an option can name."""
+
+
+def tick() -> float:
+    """A clock that an option can name."""
+    return 12.5
+
+
+class Money:
+    """A type of somebody's own."""
+
+
+MONEY_TYPES = {Money: ("money", lambda money: 0, lambda plain: Money())}
+
+
+def nested(name: str, value: object) -> dict[str, Any]:
+    group, dot, option = name.partition(".")
+    return {group: {option: value}} if dot else {name: value}
+
+
+def in_an_ini_file(name: str, value: str) -> Mapping[str, Any]:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser["app:main"] = {"use": "egg:something", f"session.{name}": value, "session.secret": SECRET}
+    return parser["app:main"]
+
+
+def in_the_environment(name: str, value: str) -> Config:
+    variable = "SESSIONWARE_" + name.upper().replace(".", "__")
+    return Config.from_environ({"PATH": "/bin", "SESSIONWARE_SECRET": SECRET, variable: value})
+
+
+SPELLINGS: list[Any] = [
+    pytest.param(lambda name, value: {"secret": SECRET, name: value}, id="dotted"),
+    pytest.param(lambda name, value: {"secret": SECRET, **nested(name, value)}, id="nested"),
+    pytest.param(lambda name, value: {"session.secret": SECRET, f"session.{name}": value, "x": 1}, id="prefixed"),
+    pytest.param(lambda name, value: Config({"secret": SECRET, name: value}), id="Config"),
+]
+TEXT_SPELLINGS: list[Any] = [
+    *SPELLINGS,
+    pytest.param(in_an_ini_file, id="INI"),
+    pytest.param(in_the_environment, id="environment"),
+]
+
+READERS: dict[str, Callable[[Settings], object]] = {
+    "backend": lambda settings: type(settings.store),
+    "types": lambda settings: settings.serializer.dumps(Money()) is not None,
+    "idle_timeout": lambda settings: settings.lifetimes.idle,
+    "absolute_timeout": lambda settings: settings.lifetimes.absolute,
+    "refresh_after": lambda settings: settings.lifetimes.refresh_after,
+    "on_event": lambda settings: settings.listeners,
+    "clock": lambda settings: settings.clock(),
+    # Refused unless they are None, so nothing comes of them.
+    **dict.fromkeys(("user_key", "max_sessions_per_user", "login_backend"), lambda settings: None),
+}
+
+
+def read(settings: Settings, name: str) -> object:
+    """What became of the option *name*."""
+    if name in READERS:
+        return READERS[name](settings)
+    if name.startswith("cookie."):
+        return getattr(settings.cookie, name.removeprefix("cookie."))
+    return getattr(settings, name)
+
+
+HERE = __name__
+
+TEXTS: list[tuple[str, str, object]] = [
+    ("backend", "cookie", type(None)),
+    ("backend", "Memory", MemoryStore),
+    ("backend", "sqlite:///sessions.db", SQLiteStore),
+    ("backend", "file:///nowhere/sessions", FileStore),
+    ("types", f"{HERE}:MONEY_TYPES", True),
+    ("idle_timeout", "90s", 90.0),
+    ("idle_timeout", "none", None),
+    ("idle_timeout", "1800", 1800.0),
+    ("absolute_timeout", "7d", 604800.0),
+    ("absolute_timeout", "None", None),
+    ("refresh_after", "5m", 300.0),
+    ("refresh_after", "none", 360.0),
+    ("regenerate_grace", "3s", 3.0),
+    ("regenerate_grace", "none", None),
+    ("user_key", "none", None),
+    ("max_sessions_per_user", "none", None),
+    ("login_backend", "none", None),
+    ("on_store_failure", "Anonymous", OnStoreFailure.ANONYMOUS),
+    ("on_store_failure", "raise", OnStoreFailure.RAISE),
+    ("save_on_error", "false", False),
+    ("save_on_error", "YES", True),
+    ("save_on_error", "0", False),
+    ("save_on_error", "on", True),
+    ("cookie.name", "visit", "visit"),
+    ("cookie.domain", "example.com", "example.com"),
+    ("cookie.domain", "none", None),
+    ("cookie.path", "/app", "/app"),
+    ("cookie.secure", "true", True),
+    ("cookie.secure", "Off", False),
+    ("cookie.secure", "AUTO", "auto"),
+    ("cookie.httponly", "no", False),
+    ("cookie.samesite", "strict", "Strict"),
+    ("cookie.samesite", "none", "None"),
+    ("cookie.partitioned", "1", True),
+    ("cookie.prefix", "", ""),
+    ("cookie.prefix", "__host-", "__Host-"),
+    ("cookie.persistent", "true", True),
+    ("on_event", f"{HERE}:listen", (listen,)),
+    ("on_event", f"{HERE}:listen, {HERE}:tick", (listen, tick)),
+    ("on_event", f"{HERE}:listen\n{HERE}:tick\n", (listen, tick)),
+    ("on_event", "none", ()),
+    ("clock", f"{HERE}:tick", 12.5),
+    ("environ_key", "my.session", "my.session"),
+]
+
+OBJECTS: list[tuple[str, object, object]] = [
+    ("backend", MemoryStore, MemoryStore),
+    ("types", MONEY_TYPES, True),
+    ("idle_timeout", timedelta(minutes=2), 120.0),
+    ("idle_timeout", 45, 45.0),
+    ("idle_timeout", None, None),
+    ("absolute_timeout", None, None),
+    ("refresh_after", 0.5, 0.5),
+    ("regenerate_grace", None, None),
+    ("user_key", None, None),
+    ("max_sessions_per_user", None, None),
+    ("login_backend", None, None),
+    ("on_store_failure", OnStoreFailure.RAISE, OnStoreFailure.RAISE),
+    ("save_on_error", False, False),
+    ("cookie.domain", None, None),
+    ("cookie.secure", True, True),
+    ("cookie.httponly", False, False),
+    ("cookie.partitioned", True, True),
+    ("cookie.persistent", True, True),
+    ("on_event", listen, (listen,)),
+    ("on_event", [listen, f"{HERE}:tick"], (listen, tick)),
+    ("on_event", None, ()),
+    ("clock", tick, 12.5),
+]
+
+BAD: list[tuple[str, object]] = [
+    ("backend", ""),
+    ("backend", None),
+    ("backend", 5),
+    ("secret", "short"),
+    ("secret", 5),
+    ("types", "no"),
+    ("types", [Money]),
+    ("types", {Money: "money"}),
+    ("idle_timeout", ""),
+    ("idle_timeout", True),
+    ("idle_timeout", "soon"),
+    ("idle_timeout", 0),
+    ("idle_timeout", -1),
+    ("idle_timeout", []),
+    ("absolute_timeout", "1 fortnight"),
+    ("absolute_timeout", float("inf")),
+    ("refresh_after", "0s"),
+    ("regenerate_grace", "x"),
+    ("user_key", "_user_id"),
+    ("max_sessions_per_user", 3),
+    ("login_backend", "sqlite"),
+    ("on_store_failure", "ignore"),
+    ("on_store_failure", 1),
+    ("save_on_error", "maybe"),
+    ("save_on_error", 1),
+    ("save_on_error", None),
+    ("save_on_error", ""),
+    ("cookie.name", ""),
+    ("cookie.name", "a b"),
+    ("cookie.name", b"sid"),
+    ("cookie.domain", ""),
+    ("cookie.domain", "no domain"),
+    ("cookie.path", ""),
+    ("cookie.path", "app"),
+    ("cookie.path", None),
+    ("cookie.secure", "sometimes"),
+    ("cookie.secure", None),
+    ("cookie.httponly", "2"),
+    ("cookie.samesite", None),
+    ("cookie.samesite", ""),
+    ("cookie.samesite", "Loose"),
+    ("cookie.partitioned", "partly"),
+    ("cookie.prefix", "__Http-"),
+    ("cookie.prefix", None),
+    ("cookie.persistent", "forever"),
+    ("on_event", ""),
+    ("on_event", " , "),
+    ("on_event", 5),
+    ("on_event", [None]),
+    ("on_event", f"{HERE}:SECRET"),
+    ("on_event", f"{HERE}:missing"),
+    ("on_event", "no.such.package:name"),
+    ("clock", "not a name"),
+    ("clock", 1700000000),
+    ("environ_key", ""),
+    ("environ_key", 7),
+]
+
+
+def ids(cases: list[Any]) -> list[Any]:
+    # Without the address of an object, which is another in each process that collects the tests.
+    return [pytest.param(*case, id=re.sub(r" at 0x\w+", "", f"{case[0]}={case[1]!r}")[:60]) for case in cases]
+
+
+@pytest.mark.parametrize("spell", TEXT_SPELLINGS)
+@pytest.mark.parametrize(("name", "written", "expected"), ids(TEXTS))
+def test_a_text_is_converted_by_the_options_type_in_every_spelling(
+    spell: Callable[[str, object], Any], name: str, written: str, expected: object
+) -> None:
+    config = spell(name, written)
+
+    settings = settle(config, {})
+
+    assert read(settings, name) == expected
+    assert type(read(settings, name)) is type(expected)
+
+
+@pytest.mark.parametrize("spell", SPELLINGS)
+@pytest.mark.parametrize(("name", "value", "expected"), ids(OBJECTS))
+def test_an_object_is_taken_as_it_is_in_every_spelling(
+    spell: Callable[[str, object], Any], name: str, value: object, expected: object
+) -> None:
+    config = spell(name, value)
+
+    settings = settle(config, {})
+
+    assert read(settings, name) == expected
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), ids([*TEXTS, *OBJECTS]))
+def test_keyword_options_are_read_like_the_dict(name: str, value: object, expected: object) -> None:
+    options = nested(name, value)
+
+    settings = settle({"secret": SECRET}, options)
+
+    assert read(settings, name) == expected
+
+
+@pytest.mark.parametrize(("name", "value"), ids(BAD))
+@pytest.mark.parametrize("spell", SPELLINGS[:3])
+def test_a_bad_value_is_a_fault_that_names_its_option(
+    spell: Callable[[str, object], Any], name: str, value: object
+) -> None:
+    config = spell(name, value) if name != "secret" else {"secret": value}
+
+    with pytest.raises(ConfigError) as caught:
+        settle(config, {})
+
+    assert f"{name}: " in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), ids([case for case in BAD if isinstance(case[1], str)]))
+def test_a_bad_value_in_the_environment_is_a_fault_that_names_its_option(name: str, value: str) -> None:
+    variable = "SESSIONWARE_" + name.upper().replace(".", "__")
+
+    with pytest.raises(ConfigError) as caught:
+        settle(Config.from_environ({variable: value}), {})
+
+    assert f"{name}: " in str(caught.value)
+
+
+def test_every_option_is_tried_with_good_and_bad_values() -> None:
+    good = {name for name, _, _ in [*TEXTS, *OBJECTS]} | {"secret"}
+
+    bad = {name for name, _ in BAD}
+
+    assert good == bad == set(OPTIONS)
+
+
+def test_every_default_is_a_good_value() -> None:
+    defaults = {name: option.default for name, option in OPTIONS.items() if name != "secret"}
+
+    settings = settle({**defaults, "secret": SECRET}, {})
+
+    assert settings.cookie == settle({"secret": SECRET}, {}).cookie
+    assert settings.lifetimes == settle({"secret": SECRET}, {}).lifetimes
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("cookie.secrue", "cookie.secure"),
+        ("secrue", "cookie.secure"),
+        ("cookie_secure", "cookie.secure"),
+        ("COOKIE.SECURE", "cookie.secure"),
+        ("session_cookie_secure", "cookie.secure"),
+        ("cookie-name", "cookie.name"),
+        ("samesite", "cookie.samesite"),
+        ("sercet", "secret"),
+        ("secrets", "secret"),
+        ("secret_key", "secret"),
+        ("timeout", "idle_timeout"),
+        ("idle_time_out", "idle_timeout"),
+        ("backand", "backend"),
+        ("key", "cookie.name"),
+        ("type", "backend"),
+        ("data_dir", "backend.path"),
+        ("environ", "environ_key"),
+        ("wholly_unrelated_word", None),
+    ],
+)
+def test_a_misspelt_option_is_suggested(written: str, meant: str | None) -> None:
+    assert suggestion(written) == meant
+
+
+def test_the_typed_dict_and_the_table_have_the_same_options() -> None:
+    typed = set(typing.get_type_hints(Options))
+
+    assert typed == set(OPTIONS) | set(STORE_OPTIONS) | {"cookie"}
+
+
+def test_the_nested_typed_dicts_and_the_table_have_the_same_options() -> None:
+    cookie = {f"cookie.{name}" for name in typing.get_type_hints(CookieOptions)}
+    backend = {f"backend.{name}" for name in typing.get_type_hints(BackendOptions)}
+
+    assert cookie == {name for name in OPTIONS if name.startswith("cookie.")}
+    assert backend == set(STORE_OPTIONS) | {"backend.type"}
+    assert GROUPS == ("cookie", "backend", "login_backend")
+
+
+def test_the_table_has_the_options_of_every_store() -> None:
+    taken = {
+        f"backend.{name}"
+        for store in (MemoryStore, FileStore, SQLiteStore, SQLAlchemyStore, RedisStore, MemcachedStore, KeyValueStore)
+        for name in inspect.signature(store).parameters
+    }
+
+    assert set(STORE_OPTIONS) == taken - {"backend.clock"}
+
+
+def test_the_rendered_tables_name_every_option_once() -> None:
+    rendered = render_options()
+
+    for name in [*OPTIONS, *STORE_OPTIONS]:
+        assert rendered.count(f"   * - ``{name}``\n") == 1
+
+
+def test_a_rendered_row_has_the_default_and_the_meaning() -> None:
+    rendered = render_options()
+
+    assert "   * - ``cookie.name``\n     - ``'sid'``\n     - The cookie's name, without a prefix.\n" in rendered
+    assert "     - a tenth of ``idle_timeout``\n" in rendered

@@ -1,0 +1,457 @@
+"""The store that a name, a URL, a dotted path or an object stands for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
+
+import pytest
+
+from sessionware.exceptions import ConfigError
+from sessionware.faults import Faults
+from sessionware.stores.base import Store
+from sessionware.stores.file import FileStore
+from sessionware.stores.keyvalue import KeyValueStore
+from sessionware.stores.memcached import MemcachedStore
+from sessionware.stores.memory import MemoryStore
+from sessionware.stores.redis import RedisStore
+from sessionware.stores.registry import Backend, find_backend
+from sessionware.stores.sqlalchemy import SQLAlchemyStore
+from sessionware.stores.sqlite import SQLiteStore
+
+if TYPE_CHECKING:
+    from nowhere import Client  # type: ignore[import-not-found]
+
+HERE = __name__
+SQL = "postgresql+psycopg://user:word@host/web"
+
+
+class Base:
+    """A store that keeps nothing."""
+
+    def load(self, key: str) -> None:
+        """See Store."""
+
+    def create(self, key: str, payload: bytes, ttl: float | None) -> int:
+        """See Store."""
+        return 0
+
+    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> int:
+        """See Store."""
+        return 0
+
+    def delete(self, key: str) -> bool:
+        """See Store."""
+        return False
+
+
+class Typed(Base):
+    """A store with a parameter of every type that is converted."""
+
+    def __init__(  # type: ignore[no-untyped-def]
+        self,
+        url: str = "",
+        *,
+        retries: int = 0,
+        factor: float = 1.0,
+        verbose: bool = False,
+        wait: Annotated[float, "duration"] = 1.0,
+        note: Annotated[int, "whatever"] = 0,
+        pause: timedelta = timedelta(0),
+        folder: Path = Path("."),
+        limit: int | None = None,
+        old_limit: Optional[int] = None,  # noqa: UP045
+        either: Union[int, str] = 0,  # noqa: UP007
+        flag: bool | Literal["auto"] = False,
+        mode: Literal["fast", "safe", 3] = "fast",
+        source: str | Path = "",
+        hook: Callable[[], None] | None = None,
+        anything: Any = None,
+        client: Client | None = None,
+        mapping: MutableMapping[str, bytes] | None = None,
+        plain=None,
+    ) -> None:
+        self.given = {name: value for name, value in locals().items() if name != "self"}
+
+
+class Strict(Base):
+    """A store that cannot be made without its two parameters."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.place = (host, port)
+
+
+class Open(Base):
+    """A store that takes whatever it is given."""
+
+    def __init__(self, **options: str) -> None:
+        self.options = options
+
+
+class Failing(Base):
+    """A store that cannot be made."""
+
+    def __init__(self, path: str = "") -> None:
+        raise OSError("the disk is on fire")
+
+
+class Particular(Base):
+    """A store that refuses its options itself."""
+
+    def __init__(self) -> None:
+        raise ConfigError("a path of mine, please")
+
+
+@dataclass
+class Data(Base):
+    """A store whose ``__init__`` nobody wrote."""
+
+    host: str
+    port: int = 0
+
+
+class Heir(Strict):
+    """A store that is made as its parent is."""
+
+
+class Half:
+    """Something with only two methods of a store."""
+
+    def load(self, key: str) -> None:
+        """See Store."""
+
+    delete = load
+
+
+A_STORE = Typed()
+A_DICT: dict[str, bytes] = {}
+
+
+def hook() -> None:
+    """A callable that an option can name."""
+
+
+def clock() -> float:
+    """The time that stores of these tests are given."""
+    return 1.0
+
+
+def backend_of(backend: object, **options: object) -> Backend:
+    """The backend that is found without a fault."""
+    faults = Faults()
+    found = find_backend(backend, options, faults)
+    assert found is not None
+    assert faults.texts == []
+    return found
+
+
+def store_of(backend: object, **options: object) -> Any:
+    """The store that is made without a fault."""
+    faults = Faults()
+    store = backend_of(backend, **options).make(clock, faults)
+    assert faults.texts == []
+    return store
+
+
+def faults_of(backend: object, **options: object) -> Faults:
+    """The faults of finding and making."""
+    faults = Faults()
+    found = find_backend(backend, options, faults)
+    if found is not None:
+        found.make(clock, faults)
+    return faults
+
+
+def fault_of(backend: object, **options: object) -> str:
+    """The one fault of finding and making."""
+    (text,) = faults_of(backend, **options).texts
+    return text
+
+
+# Forms.
+
+
+@pytest.mark.parametrize(
+    ("backend", "options", "store_class"),
+    [
+        pytest.param("cookie", {}, type(None), id="cookie"),
+        pytest.param("memory", {}, MemoryStore, id="memory"),
+        pytest.param("file", {"path": "sessions"}, FileStore, id="file"),
+        pytest.param("sqlalchemy", {"url": "mysql://h/web", "table": "s"}, SQLAlchemyStore, id="sqlalchemy"),
+        pytest.param("SQLite", {"path": Path("x.db"), "timeout": "2s"}, SQLiteStore, id="sqlite"),
+        pytest.param("Redis", {"url": "redis://h", "timeout": "2s"}, RedisStore, id="redis"),
+        pytest.param("Memcached", {"url": "memcached://h", "timeout": "2s"}, MemcachedStore, id="memcached"),
+        pytest.param(f"{HERE}:Typed", {}, Typed, id="dotted path"),
+        pytest.param(f"{HERE}:A_STORE", {}, Typed, id="dotted path of a store"),
+        pytest.param("sessionware.stores:KeyValueStore", {"obj": f"{HERE}:A_DICT"}, KeyValueStore, id="key/value"),
+        pytest.param(Typed, {"url": "x"}, Typed, id="class"),
+        pytest.param(A_STORE, {}, Typed, id="store"),
+        pytest.param(KeyValueStore({}), {}, KeyValueStore, id="KeyValueStore"),
+    ],
+)
+def test_a_backend_may_be_named_in_many_ways(backend: object, options: dict[str, Any], store_class: type) -> None:
+    store = store_of(backend, **options)
+
+    assert type(store) is store_class
+
+
+@pytest.mark.parametrize(
+    ("url", "store_class", "options"),
+    [
+        pytest.param("sqlite:///x.db", SQLiteStore, {"path": "x.db"}, id="relative"),
+        pytest.param("sqlite:////var/x.db", SQLiteStore, {"path": "/var/x.db"}, id="absolute"),
+        pytest.param("SQLITE:///a%20b%3F.db", SQLiteStore, {"path": "a b?.db"}, id="percent"),
+        pytest.param("sqlite:///x.db?timeout=2s", SQLiteStore, {"path": "x.db", "timeout": 2.0}, id="query"),
+        pytest.param("redis://h/1", RedisStore, {"url": "redis://h/1"}, id="redis"),
+        pytest.param(
+            "redis+sentinel://h1,h2/service?db=1&timeout=2s&prefix=p%3A&max_connections=5",
+            RedisStore,
+            {"url": "redis+sentinel://h1,h2/service?db=1&max_connections=5", "timeout": 2.0, "prefix": "p:"},
+            id="Sentinel with options",
+        ),
+        pytest.param("rediss+cluster://h?prefix=p", RedisStore, {"url": "rediss+cluster://h", "prefix": "p"}, id="TLS"),
+        pytest.param("unix:///run/r.sock", RedisStore, {"url": "unix:///run/r.sock"}, id="unix"),
+        pytest.param("memcached://h,[::1]:1", MemcachedStore, {"url": "memcached://h,[::1]:1"}, id="memcached"),
+        pytest.param(
+            "memcached:///run/m?timeout=2s", MemcachedStore, {"url": "memcached:///run/m", "timeout": 2.0}, id="socket"
+        ),
+        pytest.param(f"{SQL}?sslmode=require", SQLAlchemyStore, {"url": f"{SQL}?sslmode=require"}, id="PostgreSQL"),
+        pytest.param("mysql+pymysql://h/web", SQLAlchemyStore, {"url": "mysql+pymysql://h/web"}, id="MySQL"),
+        pytest.param("file:///var/s", FileStore, {"path": "/var/s"}, id="file"),
+        pytest.param("file://localhost/var/s", FileStore, {"path": "/var/s"}, id="file with localhost"),
+    ],
+)
+def test_a_url_names_a_store_and_its_options(url: str, store_class: type, options: dict[str, Any]) -> None:
+    backend = backend_of(url)
+
+    assert backend.store_class is store_class
+    assert backend.options == options
+
+
+def test_a_store_that_is_named_is_one() -> None:
+    store = store_of("memory")
+
+    assert isinstance(store, Store)
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        pytest.param("sqllite", "did you mean 'sqlite'?", id="misspelt"),
+        pytest.param("nothing like it", "give 'cookie', 'memory', 'file', 'sqlite', ", id="unknown"),
+        pytest.param("pkg.mod.Class", "write a class as pkg.mod:Class", id="no colon"),
+        pytest.param("sqlite:x.db", "a URL has slashes", id="no slashes"),
+        pytest.param("sqlite://x.db", "three slashes for a relative path", id="sqlite with two slashes"),
+        pytest.param("file://var/s", "three slashes and an absolute path", id="file with two slashes"),
+        pytest.param("sqlite:///", "names no path", id="no path"),
+        pytest.param("file:///", "names no path", id="the root"),
+        pytest.param("sqlite:///x#y", "%23", id="fragment"),
+        pytest.param("sqlite:///x?timeout", "cannot be read", id="query without a value"),
+        pytest.param("sqlite://[x/y", "cannot be read", id="brackets"),
+        pytest.param("sqlite:///x?timeout=1s&timeout=2s", "gives an option twice", id="query twice"),
+        pytest.param("redis://x?timeout=1s&timeout=2s", "gives an option twice", id="query of redis twice"),
+        pytest.param("redis://x/y/z", "the number of a database", id="path of redis"),
+        pytest.param("ftp://x/y", "no store is known for URLs of 'ftp'", id="scheme"),
+        pytest.param("no.such.package:Store", "ModuleNotFoundError", id="no module"),
+        pytest.param(f"{HERE}:Missing", "AttributeError", id="no class"),
+        pytest.param("not a:name", "write pkg.mod:name", id="no dotted name"),
+        pytest.param(Half, "the class Half is no store: it lacks create, replace", id="half a store"),
+        pytest.param(Half(), "an object of the type Half is no store: it lacks create, replace", id="half an instance"),
+        pytest.param(A_DICT, "KeyValueStore(obj)", id="dict"),
+        pytest.param(f"{HERE}:A_DICT", "KeyValueStore(obj)", id="name of a dict"),
+        pytest.param(Particular, "backend: a path of mine, please", id="a fault of the store's own finding"),
+        pytest.param(Failing, "backend: Failing cannot be made: OSError: the disk is on fire", id="failing"),
+    ],
+)
+def test_what_names_no_store_is_a_fault_with_its_cure(backend: object, expected: str) -> None:
+    fault = fault_of(backend)
+
+    assert fault.startswith("backend: ")
+    assert expected in fault
+
+
+@pytest.mark.parametrize(
+    ("backend", "cause"),
+    [(Failing, OSError), ("no.such.package:Store", ModuleNotFoundError), (f"{HERE}:Missing", AttributeError)],
+)
+def test_the_cause_of_a_fault_is_chained(backend: object, cause: type[Exception]) -> None:
+    faults = faults_of(backend)
+
+    with pytest.raises(Exception, match="backend") as caught:
+        faults.raise_if_any()
+
+    assert isinstance(caught.value.__cause__, cause)
+
+
+def test_a_driver_is_imported_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sessionware.stores.sqlite", None)
+
+    assert isinstance(store_of("memory"), MemoryStore)
+
+
+# Options.
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "expected"),
+    [
+        ("url", "x:y", "x:y"),
+        ("retries", "3", 3),
+        ("retries", 3, 3),
+        ("factor", "1.5", 1.5),
+        ("factor", 2, 2),
+        ("verbose", "true", True),
+        ("verbose", False, False),
+        ("wait", "5m", 300.0),
+        ("wait", timedelta(seconds=3), 3.0),
+        ("note", "7", 7),
+        ("pause", "2s", timedelta(seconds=2)),
+        ("folder", "/var", Path("/var")),
+        ("folder", Path("/var"), Path("/var")),
+        ("limit", "none", None),
+        ("limit", None, None),
+        ("limit", "5", 5),
+        ("old_limit", "6", 6),
+        ("either", "7", 7),
+        ("either", "seven", "seven"),
+        ("flag", "yes", True),
+        ("flag", "auto", "auto"),
+        ("mode", "safe", "safe"),
+        ("mode", "3", 3),
+        ("source", "x", "x"),
+        ("source", Path("x"), Path("x")),
+        ("hook", f"{HERE}:hook", hook),
+        ("hook", hook, hook),
+        ("hook", "none", None),
+        ("anything", f"{HERE}:hook", hook),
+        ("anything", "some text", "some text"),
+        ("anything", 5, 5),
+        ("client", f"{HERE}:hook", hook),
+        ("client", A_DICT, A_DICT),
+        ("mapping", f"{HERE}:A_DICT", A_DICT),
+        ("mapping", A_DICT, A_DICT),
+        ("plain", "5", "5"),
+        ("plain", "a:b", "a:b"),
+    ],
+)
+def test_a_stores_option_is_converted_by_its_annotation(name: str, written: object, expected: object) -> None:
+    store = store_of(Typed, **{name: written})
+
+    assert store.given[name] == expected
+    assert type(store.given[name]) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("url", 5),
+        ("url", None),
+        ("retries", "many"),
+        ("retries", True),
+        ("retries", 1.5),
+        ("factor", "x"),
+        ("factor", True),
+        ("factor", "nan"),
+        ("factor", 10**400),
+        ("verbose", "maybe"),
+        ("wait", "soon"),
+        ("wait", True),
+        ("pause", "soon"),
+        ("pause", "99999999999d"),
+        ("folder", ""),
+        ("folder", 5),
+        ("limit", "many"),
+        ("either", None),
+        ("flag", "x"),
+        ("mode", "slow"),
+        ("hook", 5),
+        ("anything", "no.such.package:name"),
+    ],
+)
+def test_a_stores_option_of_the_wrong_type_is_a_fault(name: str, value: object) -> None:
+    fault = fault_of(Typed, **{name: value})
+
+    assert fault.startswith(f"backend.{name}: ")
+
+
+def test_an_unknown_option_of_a_store_is_refused_with_a_suggestion() -> None:
+    fault = fault_of("sqlite", path="x.db", tiemout="5s")
+
+    assert fault == "backend.tiemout: SQLiteStore has no such option; did you mean backend.timeout?"
+
+
+def test_an_unknown_option_like_no_other_is_refused_with_all_that_there_are() -> None:
+    fault = fault_of(Strict, host="h", port=1, xyzzy=1)
+
+    assert fault == "backend.xyzzy: Strict has no such option; it has backend.host, backend.port"
+
+
+def test_an_option_of_a_store_without_any_is_refused() -> None:
+    fault = fault_of(Base, path="x")
+
+    assert fault == "backend.path: Base has no such option"
+
+
+def test_an_option_in_a_url_is_checked_like_another() -> None:
+    texts = faults_of("sqlite:///x.db?timeout=soon&tiemout=1").texts
+
+    assert len(texts) == 2
+
+
+def test_every_missing_parameter_is_named() -> None:
+    texts = faults_of(Strict).texts
+
+    assert texts == ["backend.host: Strict needs it", "backend.port: Strict needs it"]
+
+
+def test_a_generated_constructor_is_read_like_a_written_one() -> None:
+    store = store_of(Data, host="h", port="8")
+
+    assert (store.host, store.port) == ("h", 8)
+
+
+def test_an_inherited_constructor_is_read_too() -> None:
+    store = store_of(Heir, host="h", port="8")
+
+    assert store.place == ("h", 8)
+
+
+@pytest.mark.parametrize("name", ["file", "sqlite"])
+def test_an_embedded_store_needs_a_path(name: str) -> None:
+    fault = fault_of(name)
+
+    assert fault.startswith("backend.path: ")
+
+
+def test_a_store_that_takes_any_name_is_given_what_there_is() -> None:
+    store = store_of(Open, anything="at all")
+
+    assert store.options == {"anything": "at all"}
+
+
+def test_options_beside_the_cookie_backend_are_faults() -> None:
+    fault = fault_of("cookie", path="x")
+
+    assert fault.startswith("backend.path: the cookie backend has no options")
+
+
+def test_options_beside_a_store_that_is_made_are_faults() -> None:
+    fault = fault_of(A_STORE, url="x")
+
+    assert fault.startswith("backend.url: the backend is a store that is already made")
+
+
+def test_an_option_may_be_given_in_the_url_and_beside_it_with_one_value() -> None:
+    backend = backend_of("sqlite:///x.db", path="x.db")
+
+    assert backend.options == {"path": "x.db"}
+
+
+def test_an_option_with_another_value_in_the_url_is_a_fault() -> None:
+    fault = fault_of("sqlite:///x.db", path="y.db")
+
+    assert fault == "backend.path: it is given twice, here and in the URL, with different values"

@@ -1,0 +1,84 @@
+"""The headers that keep an answer with a session out of other visitors' hands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from wsgi.kit import PLAIN, Exchange, Site, View, after, answering, changed
+
+from sessionware import Session
+from sessionware.testing import FakeClock
+
+CACHEABLE = [*PLAIN, ("Vary", "Accept"), ("Cache-Control", "public, max-age=60"), ("Surrogate-Control", "max-age=60")]
+
+
+@pytest.fixture(params=["memory", "cookie"])
+def site(request: pytest.FixtureRequest) -> Site:
+    """A site and a visitor who has a session that is due for renewal."""
+    clock = FakeClock()
+    site = Site(backend=request.param, clock=clock)
+    site.view(lambda session: session.update(old=1))
+    clock.advance(1800)
+    return site
+
+
+def cacheable(site: Site, view: View) -> Exchange:
+    """The answer of an application that would like it to be cached."""
+    return site.get(answering(after(view, [b"body"]), headers=CACHEABLE))
+
+
+def test_an_untouched_answer_stays_cacheable(site: Site) -> None:
+    assert cacheable(site, lambda session: None).headers == CACHEABLE
+
+
+READS: dict[str, View] = {
+    "len": len,
+    "in": lambda session: "old" in session,
+    "iteration": list,
+    "equality": lambda session: session == {},
+    "bool": bool,
+    "get": lambda session: session.get("old"),
+    "id": lambda session: session.id,
+    "user_id": lambda session: session.user_id,
+    "expires_at": lambda session: session.expires_at,
+    "modified": lambda session: session.modified,
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_every_touch_adds_vary(site: Site, name: str) -> None:
+    assert cacheable(site, READS[name]).header("Vary") == "Accept, Cookie"
+
+
+def test_repr_is_no_touch(site: Site) -> None:
+    assert cacheable(site, repr).headers == CACHEABLE
+
+
+def end(session: Session) -> None:
+    session.invalidate()
+
+
+SENDING: dict[str, tuple[str, View]] = {
+    "a session of a store": ("memory", lambda session: session.login("ada")),
+    "its end": ("memory", end),
+    "a cookie session": ("cookie", changed),
+    "the end of a cookie session": ("cookie", end),
+    "the companion": ("cookie", len),
+}
+
+
+@pytest.mark.parametrize("name", SENDING)
+def test_an_answer_with_a_cookie_of_ours_is_private(name: str) -> None:
+    backend, view = SENDING[name]
+    clock = FakeClock()
+    site = Site(backend=backend, clock=clock)
+    site.view(lambda session: session.update(old=1))
+    clock.advance(1800)
+
+    exchange = cacheable(site, view)
+
+    headers: dict[str, Any] = dict(exchange.headers)
+    assert "Set-Cookie" in headers
+    assert headers["Cache-Control"] == "max-age=60, private"
+    assert "Surrogate-Control" not in headers
