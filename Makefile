@@ -70,7 +70,7 @@ SOAKED := interleavings production stores_memcached stores_redis stores_sql
 soak: $(VENV)/.with-tests
 	@rm -rf $(WORK) && mkdir -p $(WORK)
 	root=$$(pwd) && bin=$$(cd $(BIN) && pwd) && cd $(WORK) && \
-	    SESSIONWARE_SOAK=1 "$$bin/pytest" -c "$$root/setup.cfg" $(SOAKED:%="$$root/tests/%") $(ARGUMENTS)
+	    SESSIONWARE_SOAK=1 "$$bin/pytest" -c "$$root/setup.cfg" --timeout 3600 $(SOAKED:%="$$root/tests/%") $(ARGUMENTS)
 
 bench: $(VENV)/.with-bench
 	@$(BIN)/python -m benchmarks --json $(VENV)/benchmarks.json $(ARGUMENTS)

@@ -62,9 +62,7 @@ class CookieCarrier:
         self._announcer = announcer
 
     def make_keys(self, full_name: str) -> CookieKeys:
-        return CookieKeys(
-            SealedText(self._keyring, full_name), SignedText(self._keyring, Purpose.SEEN_SIGN, full_name)
-        )
+        return CookieKeys(SealedText(self._keyring, full_name), SignedText(self._keyring, Purpose.SEEN_SIGN, full_name))
 
     def open(self, context: CookieContext[CookieKeys]) -> Carried | None:
         for text in context.candidates():

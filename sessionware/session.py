@@ -57,9 +57,7 @@ class Session(MutableMapping[str, Any]):
     def _loaded(self) -> Draft:
         draft = self._draft
         if draft is None:
-            draft = self._draft = self._owner.load(
-                self._cookie_header, self._environ, is_late=self._phase is not OPEN
-            )
+            draft = self._draft = self._owner.load(self._cookie_header, self._environ, is_late=self._phase is not OPEN)
             # It holds this session: the circle would keep both, and all that hangs on them, from being freed at once.
             self._environ = _NO_ENVIRON
         if draft.load_failure is not None and not draft.is_anonymous:

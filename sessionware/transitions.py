@@ -189,9 +189,7 @@ class Transitions:
                 return self._discarded(base.record)
             issued = reissued
 
-    def _swap_out(
-        self, key: str, was: Live, version: Version, issued: Issued, changes: Changes, cause: Cause
-    ) -> None:
+    def _swap_out(self, key: str, was: Live, version: Version, issued: Issued, changes: Changes, cause: Cause) -> None:
         if _is_over_another_user(changes):
             self._vault.replace(key, Ended(), version)
         else:
@@ -207,9 +205,7 @@ class Transitions:
             return None
         return Issued(Stored(record, stored.key, version), issued.token)
 
-    def _overtaken(
-        self, base: Stored, found: Found | None, issued: Issued, changes: Changes
-    ) -> Issued | Stored | Lost:
+    def _overtaken(self, base: Stored, found: Found | None, issued: Issued, changes: Changes) -> Issued | Stored | Lost:
         is_superseded = _is_superseded(found)
         if changes.login is not None:
             return self._logged_in(base, issued, changes, holds_ended=not is_superseded)

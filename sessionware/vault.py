@@ -191,5 +191,3 @@ class Vault:
     def supersede(self, key: str, was: Live, version: Version, *, by: str, cause: Cause, grace: float | None) -> None:
         """Let *key* read what it held, for the grace, and say where the session went."""
         self.replace(key, Superseded(was, by, cause, self._now() + (grace or 0)), version)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,7 @@ def _sentinel_client(package: Any, url: RedisURL, timeout: float) -> Any:
     plain, managed = package.Connection, package.sentinel.SentinelManagedConnection
     if url.tls:
         plain, managed = package.SSLConnection, package.sentinel.SentinelManagedSSLConnection
-    sentinel = package.sentinel.Sentinel([])
+    sentinel = _patient(package.sentinel.Sentinel)([])
     sentinel.sentinels = [
         package.Redis(
             connection_pool=package.ConnectionPool(connection_class=in_time(plain), host=host, port=port, **asking)
@@ -113,6 +114,24 @@ def _sentinel_client(package: Any, url: RedisURL, timeout: float) -> Any:
     ]
     settings = {**_settings(package, timeout), **_login(url.username, url.password), **options}
     return sentinel.master_for(url.service, connection_class=in_time(managed), **settings)
+
+
+def _patient(sentinel_class: Any) -> Any:
+    """*sentinel_class* of the driver, whose every search for the master walks a list of its own.
+
+    The driver's own moves whoever answered to the front of the list that other threads are walking, so that one of them
+    may meet a dead Sentinel twice and the living one never: no master, though there is one.
+    """
+
+    class Sentinel(sentinel_class):  # type: ignore[misc]
+        def discover_master(self, service_name: str) -> Any:
+            search = copy.copy(self)
+            search.sentinels = [*self.sentinels]
+            address = super(Sentinel, search).discover_master(service_name)
+            self.sentinels = search.sentinels
+            return address
+
+    return Sentinel
 
 
 def _cluster(package: Any, url: RedisURL, timeout: float) -> Any:

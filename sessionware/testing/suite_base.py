@@ -134,7 +134,10 @@ def purge_leftovers(store: Any, clock: FakeClock) -> None:
 
 
 def together(functions: list[Callable[[], object]]) -> None:
-    """Call each in a thread of its own, all at once, and raise the first error of any."""
+    """Call each in a thread of its own, all at once, and raise the first error of any.
+
+    One that fails leaves others waiting for it in vain: what it raised is what is worth knowing.
+    """
     start = threading.Barrier(len(functions))
 
     def run(function: Callable[[], object]) -> None:
@@ -143,8 +146,10 @@ def together(functions: list[Callable[[], object]]) -> None:
 
     with ThreadPoolExecutor(len(functions)) as threads:
         futures = [threads.submit(run, function) for function in functions]
-    for future in futures:
-        future.result()
+    errors = [error for future in futures if (error := future.exception())]
+    errors.sort(key=lambda error: isinstance(error, threading.BrokenBarrierError))
+    if errors:
+        raise errors[0]
 
 
 def in_children(functions: list[Callable[[], object]]) -> list[int]:

@@ -88,7 +88,7 @@ class SharingSuite(SuiteBase):
             created.wait()
             store.delete(key)
 
-        created, breath = threading.Barrier(2 * THREADS), threading.Event()
+        created, breath = threading.Barrier(2 * THREADS, timeout=PATIENCE_SECONDS), threading.Event()
         keys = [new_key() for _ in range(THREADS)]
         together([partial(act, key) for key in keys for act in (write_until_it_is_gone, delete)])
 

@@ -16,7 +16,7 @@ from servers.redis import RedisCluster, RedisSentinel, RedisServer, ask
 
 from sessionware import Session
 from sessionware.stores import RedisStore
-from sessionware.testing.suite_base import in_children
+from sessionware.testing.suite_base import in_children, new_key, together
 
 SOAK = "SESSIONWARE_SOAK" in os.environ
 PROCESSES = 8
@@ -63,6 +63,14 @@ def test_different_keys_changed_at_once_are_all_kept(redis_server: RedisServer) 
     assert statuses == [0] * PROCESSES
     assert len(world.read(cookie).seen) == 1 + 20 * PROCESSES
     store.close()
+
+
+def test_threads_that_search_for_the_master_at_once_all_find_it(redis_sentinel: RedisSentinel) -> None:
+    """The first Sentinel of the URL is nobody, so each search moves the second to the front."""
+    for _ in range(30):
+        store = RedisStore(redis_sentinel.url, timeout=10)
+        together([partial(store.load, new_key()) for _ in range(16)])
+        store.close()
 
 
 def test_a_session_ended_while_others_write_stays_ended(redis_server: RedisServer) -> None:
