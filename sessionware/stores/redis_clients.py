@@ -124,6 +124,8 @@ def _patient(sentinel_class: Any) -> Any:
     """
 
     class Sentinel(sentinel_class):  # type: ignore[misc]
+        sentinels: list[Any]
+
         def discover_master(self, service_name: str) -> Any:
             search = copy.copy(self)
             search.sentinels = [*self.sentinels]
