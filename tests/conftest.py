@@ -13,6 +13,9 @@ from hypothesis import settings
 # For the examples. At the end of the path, so that it is the installed package that is tested, not the source tree.
 sys.path.append(str(Path(__file__).parent.parent))
 
+#: The private servers, each of which starts when the first test asks for it.
+pytest_plugins = ["servers.redis", "servers.memcached", "servers.postgresql", "servers.mariadb"]
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("sessionware", deadline=None, print_blob=True)
 settings.load_profile("sessionware")

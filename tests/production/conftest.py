@@ -1,4 +1,4 @@
-"""The servers of these tests, and a store in each place."""
+"""A store in each place."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pytest
 from production.places import StoreMaker, store_in
-from servers.mariadb import mariadb
-from servers.memcached import memcached_server
-from servers.postgresql import postgresql
-from servers.redis import redis_server
 
 from sessionware.stores import Store
 from sessionware.stores.base import Closable
-
-__all__ = ["mariadb", "memcached_server", "postgresql", "redis_server"]
 
 
 @pytest.fixture

@@ -32,19 +32,13 @@ _SERVERS = {
     "postgresql": "postgresql",
     "mariadb": "mariadb",
 }
-_GROUPS = {"redis": "redis", "memcached": "memcached", "postgresql": "sql", "mariadb": "sql"}
 
 StoreMaker = Callable[[], Store]
 
 
-def group_of(place: str) -> pytest.MarkDecorator:
-    """One worker owns each server."""
-    return pytest.mark.xdist_group(_GROUPS.get(place, "production"))
-
-
 def in_places(*places: str) -> pytest.MarkDecorator:
     """Run a test in each of *places*."""
-    return pytest.mark.parametrize("place", [pytest.param(place, marks=group_of(place)) for place in places])
+    return pytest.mark.parametrize("place", places)
 
 
 def url_of(place: str, directory: Path, request: pytest.FixtureRequest) -> str:

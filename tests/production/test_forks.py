@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from production.connections import connections_of
-from production.places import IS_SOAK, group_of, url_of
+from production.places import IS_SOAK, url_of
 from production.serving import WAYS, WORKERS, Visitor, gunicorn
 
 REQUESTS = 10_000 if IS_SOAK else 320
@@ -50,9 +50,7 @@ def check_that_they_share_none(workers: set[int], master: int, port: int) -> Non
     assert len(set().union(*own)) == sum(map(len, own))
 
 
-@pytest.mark.parametrize(
-    ("place", "worker", "way"), [pytest.param(*case, marks=group_of(case[0])) for case in (ALL if IS_SOAK else SOME)]
-)
+@pytest.mark.parametrize(("place", "worker", "way"), ALL if IS_SOAK else SOME)
 def test_every_visitor_gets_their_own_session_and_no_connection_is_shared(
     place: str, worker: str, way: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

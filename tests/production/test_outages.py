@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from production.places import IS_SOAK, group_of
+from production.places import IS_SOAK
 from production.serving import Answer, Visitor, gunicorn
 from servers.mariadb import mariadb_server
 from servers.memcached import memcached
@@ -120,9 +120,7 @@ def check_answers(traffic: Traffic, owner: str, *, keeps: bool) -> None:
         count = answer.body["count"]
 
 
-@pytest.mark.parametrize(
-    ("place", "worker"), [pytest.param(*case, marks=group_of(case[0])) for case in (ALL if IS_SOAK else SOME)]
-)
+@pytest.mark.parametrize(("place", "worker"), ALL if IS_SOAK else SOME)
 def test_traffic_survives_a_server_that_hangs_and_is_killed(place: str, worker: str, tmp_path: Path) -> None:
     with (
         own_server(place, tmp_path) as (url, server),

@@ -1,4 +1,4 @@
-"""The servers, and a store over each database."""
+"""A store over each database."""
 
 from __future__ import annotations
 
@@ -8,24 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers.mariadb import MariaDBServer, mariadb
-from servers.postgresql import PostgreSQLServer, postgresql
+from servers.mariadb import MariaDBServer
+from servers.postgresql import PostgreSQLServer
 
 from sessionware.stores import SQLAlchemyStore
-
-__all__ = ["mariadb", "postgresql"]
 
 StoreMaker = Callable[..., SQLAlchemyStore]
 NETWORKED = ("postgresql", "mariadb")
 DATABASES = (*NETWORKED, "sqlite")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker owns the servers."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.xdist_group("sql"))
 
 
 @pytest.fixture(params=NETWORKED)
