@@ -11,6 +11,8 @@ from interleavings.actions import ALTER, CLEAR, EMPTY, INVALIDATE, KINDS, LOGIN_
 from interleavings.test_pairs import STARTS, beginning, points
 from interleavings.world import Answer, World, arrive
 
+pytestmark = pytest.mark.usefixtures("over_each_store")
+
 WHEN = [pytest.param("fails_before", id="before"), pytest.param("fails_after", id="after")]
 ENDERS = (INVALIDATE, CLEAR, EMPTY)
 

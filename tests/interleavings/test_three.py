@@ -39,7 +39,8 @@ from interleavings.test_pairs import STARTS, beginning, points
 from interleavings.world import Answer, World, arrive
 
 from sessionware import Session
-from sessionware.stores import Store
+
+pytestmark = pytest.mark.usefixtures("over_each_store")
 
 SECRET_KEY = "secret of the first"
 #: No request makes as many operations as three of them meet here.
@@ -377,8 +378,8 @@ def test_a_worker_that_dies_leaves_a_session_that_works_or_has_ended(kind: Kind,
         check_again(kind, user, world, cookie, left)
 
 
-def dead(kind: Kind, user: str | None, when: str, point: int, store: Store | None = None) -> tuple[World, str]:
-    world = World(store)
+def dead(kind: Kind, user: str | None, when: str, point: int) -> tuple[World, str]:
+    world = World()
     cookie = world.begin(beginning_of_three(user))
     setattr(world.store, when, point)
     assert world.vanish(acting(kind, "a"), cookie) is None

@@ -15,6 +15,7 @@ from sessionware.testing import FakeClock
 SECRET = "kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF"
 COOKIE = "__Host-sid"
 Action = Callable[[Session], object]
+Clock = Callable[[], float]
 
 
 class WorkerDied(BaseException):
@@ -80,6 +81,11 @@ class PointStore:
             return self.inner.delete(key)
 
 
+def make_store(clock: Clock) -> Store:
+    """What a world is over unless it is told: the fixture ``over_each_store`` puts another here."""
+    return MemoryStore(clock=clock)
+
+
 @dataclass
 class Answer:
     """What came back: ``cookie`` is a new value, "" a deletion, ``None`` neither."""
@@ -95,7 +101,7 @@ class World:
 
     def __init__(self, store: Store | None = None, **options: Any) -> None:
         self.clock = FakeClock()
-        self.store = PointStore(store if store is not None else MemoryStore(clock=self.clock))
+        self.store = PointStore(make_store(self.clock) if store is None else store)
         self.events: list[Event] = []
         self._actions: list[Action] = []
         self.app = SessionMiddleware(

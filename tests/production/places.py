@@ -28,6 +28,7 @@ PATIENCE_SECONDS = 30.0
 #: Whose server a place needs.
 _SERVERS = {
     "redis": "redis_server",
+    "Cluster": "redis_cluster",
     "memcached": "memcached_server",
     "postgresql": "postgresql",
     "mariadb": "mariadb",
@@ -58,10 +59,12 @@ def store_in(place: str, directory: Path, request: pytest.FixtureRequest) -> Sto
         return KeyValueStore(cache)
     if place == "sqlalchemy with sqlite":
         return SQLAlchemyStore(f"sqlite:///{directory}/alchemy.db", timeout=PATIENCE_SECONDS)
+    if place == "keyvalue":
+        return KeyValueStore({})
     if place == "file":
         return FileStore(directory / "sessions")
     if place == "sqlite":
         return SQLiteStore(directory / "sessions.db", timeout=PATIENCE_SECONDS)
-    makers: dict[str, Callable[..., Any]] = {"redis": RedisStore, "memcached": MemcachedStore}
+    makers: dict[str, Callable[..., Any]] = {"redis": RedisStore, "Cluster": RedisStore, "memcached": MemcachedStore}
     store: Store = makers.get(place, SQLAlchemyStore)(url_of(place, directory, request), timeout=PATIENCE_SECONDS)
     return store

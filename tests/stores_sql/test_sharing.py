@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
-from interleavings.actions import ALTER, INVALIDATE, LOGIN, REGENERATE_WRITE, WRITE, Kind
-from interleavings.test_pairs import (
-    STARTS,
-    check_answers,
-    check_nobody_is_logged_out,
-    check_nothing_acknowledged_is_lost,
-    check_the_end_holds,
-    check_users_stay_apart,
-    runs,
-)
-from interleavings.world import SECRET, World
+from interleavings.world import SECRET
 from servers.mariadb import MariaDBServer
 from servers.postgresql import PostgreSQLServer
 from stores_sql.conftest import StoreMaker
@@ -206,28 +194,3 @@ def test_greenlets_share_a_store_without_waiting_for_one_another(server: Server,
     """
 
     in_processes(script, server.url, table, number=1)
-
-
-SOME = (WRITE, ALTER, LOGIN, REGENERATE_WRITE, INVALIDATE)
-
-
-@pytest.mark.parametrize("user", STARTS)
-@pytest.mark.parametrize("second", SOME, ids=lambda kind: kind.name)
-@pytest.mark.parametrize("first", SOME, ids=lambda kind: kind.name)
-def test_every_interleaving_keeps_the_promises(
-    shared_store: SQLAlchemyStore, first: Kind, second: Kind, user: str | None
-) -> None:
-    for outcome in runs(first, second, user, lambda: World(shared_store)):
-        check_answers(outcome)
-        check_the_end_holds(outcome)
-        check_nothing_acknowledged_is_lost(outcome)
-        check_nobody_is_logged_out(outcome)
-        check_users_stay_apart(outcome)
-
-
-@pytest.fixture(scope="module", params=["postgresql", "mariadb"])
-def shared_store(request: pytest.FixtureRequest) -> Iterator[SQLAlchemyStore]:
-    server: Server = request.getfixturevalue(request.param)
-    store = SQLAlchemyStore(server.url, table=f"t_{secrets.token_hex(8)}")
-    yield store
-    store.close()
