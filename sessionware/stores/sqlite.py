@@ -48,7 +48,7 @@ _PURGE = """
 _PURGE_BATCH = 500
 _WAL_RETRY_SECONDS = 1.0
 _WAL_PAUSE_SECONDS = 0.01
-_SQLITE_BUSY = 5
+_BUSY = "database is locked"
 
 #: How a payload beyond SQLite's limit is refused: usually, by Python 3.10, and beyond 2 GiB.
 _TOO_LARGE = (sqlite3.DataError, sqlite3.InterfaceError, OverflowError)
@@ -217,8 +217,8 @@ def _use_wal(connection: sqlite3.Connection) -> None:
         try:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except sqlite3.OperationalError as error:
-            # Python 3.10 does not tell the code, and finds out at the end of the second.
-            if getattr(error, "sqlite_errorcode", _SQLITE_BUSY) != _SQLITE_BUSY or time.monotonic() >= deadline:
+            # By its message: Python 3.10 does not tell the code, and there are several for "busy".
+            if str(error) != _BUSY or time.monotonic() >= deadline:
                 raise
             time.sleep(_WAL_PAUSE_SECONDS)
             continue

@@ -170,25 +170,40 @@ def test_a_first_use_that_waited_for_the_timeout_is_unavailable(open_store: Open
     assert store.load(new_key()) is None
 
 
-def test_a_first_use_waits_for_others_that_are_opening_the_database(
-    open_store: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where two switch one database to WAL at once, SQLite answers "locked" without waiting."""
-    answers = [sqlite3.OperationalError("database is locked")]
+def open_once_with(
+    error: sqlite3.OperationalError, open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Callable[[], object], list[float]]:
+    """A first use that meets *error* once as it switches to WAL, and the pauses that it makes."""
+    answers = [error]
 
-    class Crowded(sqlite3.Connection):
+    class Refusing(sqlite3.Connection):
         def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
             if answers and "journal_mode" in statement:
                 raise answers.pop()
             return super().execute(statement, *parameters)
 
     pauses: list[float] = []
-    monkeypatch.setattr(sqlite3, "connect", functools.partial(connect, factory=Crowded))
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(connect, factory=Refusing))
     monkeypatch.setattr(time, "sleep", pauses.append)
+    return lambda: open_store().load(new_key()), pauses
 
-    found = open_store().load(new_key())
 
-    assert (found, len(pauses)) == (None, 1)
+def test_a_first_use_waits_for_others_that_are_opening_the_database(
+    open_store: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where two switch one database to WAL at once, SQLite answers "locked" without waiting."""
+    load, pauses = open_once_with(sqlite3.OperationalError("database is locked"), open_store, monkeypatch)
+
+    assert (load(), len(pauses)) == (None, 1)
+
+
+def test_a_first_use_waits_for_nobody_if_the_disk_refuses(open_store: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = sqlite3.OperationalError("attempt to write a readonly database")
+    load, pauses = open_once_with(error, open_store, monkeypatch)
+
+    with pytest.raises(StoreUnavailable):
+        load()
+    assert pauses == []
 
 
 def test_an_interrupted_call_gives_no_connection_back(open_store: Opener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,8 +226,8 @@ def test_times_are_those_of_the_database(
 ) -> None:
     monkeypatch.setattr("time.time", lambda: 1.0)
 
-    store.create(new_key(), b"payload", 0.001)
-    store.create(new_key(), b"payload", 600)
+    store.create(new_key(), b"payload", 60)
+    store.create(new_key(), b"payload", 660)
 
     with engine.connect() as connection:
         ends = connection.execute(sa.text(f"SELECT expires_at FROM {table} ORDER BY expires_at")).scalars().all()
