@@ -197,7 +197,7 @@ def _purge(table: Table, dialect: Dialect) -> Executable:
         quoted = dialect.identifier_preparer.format_table(table)
         return sa.text(f"DELETE FROM {quoted} WHERE expires_at <= {_NOW[kind]} ORDER BY expires_at LIMIT :batch")  # noqa: S608 - the name was checked
     ended = sa.select(table.c.key).where(table.c.expires_at <= sa.literal_column(_NOW[kind], sa.Double()))
-    ended = ended.limit(sa.bindparam("batch", type_=sa.Integer()))
+    ended = ended.order_by(table.c.expires_at).limit(sa.bindparam("batch", type_=sa.Integer()))
     if kind == "sqlite":
         return sa.delete(table).where(table.c.key.in_(ended))
     # What somebody else has locked is left for another time: nobody waits, and nobody is waited for.
