@@ -53,7 +53,7 @@ class Inspector:
     def inspect_item(self, key: Any, value: Any) -> None:
         """One key of a session and its value."""
         if type(key) is not str:
-            raise SessionDataError(f"session[{_show(key)}]: a key is a str, not {_name(type(key))}; {cure(key)}")
+            raise SessionDataError(f"session[{_show(key)}]: a key is a str, not {_name(type(key))}; {_key_cure(key)}")
         _inspect_leaf(key, ("session", key, _KEY))
         self.inspect(value, ("session", key), 1)
 
@@ -104,6 +104,12 @@ def _inspect_leaf(value: Any, path: Path) -> None:
 
 def _name(kind: type) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _key_cure(key: object) -> str:
+    if isinstance(key, enum.Enum):
+        return "take its .value"
+    return "take x.decode()" if isinstance(key, bytes) else "take str(x)"
 
 
 _LONGEST_KEY = 40

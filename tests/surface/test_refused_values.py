@@ -111,3 +111,15 @@ def test_a_key_that_is_no_str_is_refused(memory: Site, key: Any, how: str) -> No
 
     assert isinstance(answer.result, SessionDataError)
     assert answer.set_cookies == []
+
+
+@pytest.mark.parametrize(
+    ("key", "cure"),
+    [(1, "take str(x)"), (("a",), "take str(x)"), (b"key", "take x.decode()"), (Colour.RED, "take its .value")],
+    ids=repr,
+)
+def test_the_refusal_of_a_key_says_how_to_make_it_one(memory: Site, key: Any, cure: str) -> None:
+    answer = memory.request(raised_by(lambda session: session.__setitem__(key, 1)))
+
+    assert isinstance(answer.result, SessionDataError)
+    assert str(answer.result).endswith(cure)
