@@ -32,6 +32,9 @@ class Outcome(NamedTuple):
 class Carrier(Protocol):
     """One way for a session to travel between requests."""
 
+    #: Whether a change of a session that was found can be saved when the headers are out.
+    can_save_late: bool
+
     def make_keys(self, full_name: str) -> Any:
         """What opens and seals the cookie of this name; made once."""
 
@@ -54,10 +57,6 @@ class Carrier(Protocol):
         """Note that the session was seen now, without writing its data from this request."""
         ...
 
-    def end(self, context: CookieContext[Any], base: Any) -> Outcome:
-        """End the session; the browser's cookie goes only if this has ended it."""
-        ...
-
-    def can_save_late(self, base: Any) -> bool:
-        """Whether a change can be saved when the headers are out."""
+    def end(self, base: Any) -> bool:
+        """End the session; whether this call has ended it."""
         ...

@@ -135,12 +135,12 @@ def function(value: object) -> Callable[..., Any]:
 
 
 def functions(value: object) -> tuple[Callable[..., Any], ...]:
-    """Callables: one, a list of them, or their names separated by commas or lines; ``None`` for none."""
+    """Callables: one, a list of them, or the names of either, separated by commas or lines; ``None`` for none."""
     if value is None or _word(value) == "none":
         return ()
     if isinstance(value, str):
         names = [name for name in re.split(r"[,\s]+", value) if name]
         if not names:
             raise ValueError("it is empty; leave the option out, or name a callable as pkg.mod:name")
-        return tuple(map(function, names))
+        return tuple(found for name in names for found in functions(imported(name)))
     return tuple(map(function, value)) if isinstance(value, (list, tuple)) else (function(value),)

@@ -46,6 +46,8 @@ class CookieCarrier:
     logout. That a session was seen goes into a small companion cookie instead.
     """
 
+    can_save_late = False
+
     def __init__(
         self,
         keyring: Keyring,
@@ -151,12 +153,9 @@ class CookieCarrier:
         self._announcer.tell("renewed", record)
         return Outcome(base, (line,))
 
-    def end(self, context: CookieContext[CookieKeys], base: Carried) -> Outcome:
-        self._announcer.tell("ended", base.record, reason="invalidated")
-        return Outcome(None, tuple(context.delete()))
-
-    def can_save_late(self, base: Carried | None) -> bool:
-        return False
+    def end(self, base: Carried) -> bool:
+        """Nothing is kept that could be ended but the browser's cookie."""
+        return True
 
 
 def _digest(text: str) -> bytes:

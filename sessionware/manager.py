@@ -11,24 +11,19 @@ from dataclasses import replace
 from typing import Any
 
 from sessionware.announcer import Announcer
-from sessionware.carriers import Base, Carrier, Outcome
+from sessionware.assembly import make_carrier
+from sessionware.carriers import Base, Outcome
 from sessionware.changes import Changes
-from sessionware.config import Config, OnStoreFailure, Settings, settle
+from sessionware.config import Config, OnStoreFailure, settle
 from sessionware.context import Cookies
-from sessionware.cookie_carrier import CookieCarrier
 from sessionware.draft import COMMITTED, FINISHED, OPEN, Draft
 from sessionware.events import Listeners, logger
 from sessionware.exceptions import CookieTooLarge, HeadersSent, RecordTooLarge, SessionwareError, StoreUnavailable
 from sessionware.expiry import Verdict
 from sessionware.headers import merge_headers
 from sessionware.session import Session
-from sessionware.store_carrier import StoreCarrier
 from sessionware.stores.base import Closable, Purgeable
-from sessionware.transitions import Transitions
-from sessionware.vault import Vault
 from sessionware.wire.cookies import CookieSettings
-from sessionware.wire.formats import Formats
-from sessionware.wire.sealing import SealedRecord
 
 _VARY = ("Vary", "Cookie")
 _NO_STORE = ("Cache-Control", "no-store")
@@ -50,7 +45,7 @@ class SessionManager:
         self._serializer = settings.serializer
         self._lifetimes = settings.lifetimes
         self._announcer = Announcer(Listeners(settings.listeners, settings.clock))
-        self._carrier: Carrier = _carrier(settings, self._announcer)
+        self._carrier = make_carrier(settings, self._announcer)
         self._cookies = Cookies(settings.cookie, self._carrier.make_keys)
         self.environ_key = settings.environ_key
         self.manager_key = settings.manager_key
@@ -156,7 +151,7 @@ class SessionManager:
     def save(self, draft: Draft, *, is_late: bool) -> bool:
         """Write what is pending in the middle of a request."""
         if not draft.changes.is_pending():
-            return True
+            return not draft.is_lost
         if is_late and not self.can_save_late(draft):
             raise HeadersSent("the headers are sent; this change needs a cookie")
         return self._save(draft)
@@ -213,6 +208,8 @@ class SessionManager:
         base = draft.base
         if base is None or base.is_superseded or not self._lifetimes.is_stale(base.record, draft.now):
             return
+        if self._has_expired(draft):
+            return
         try:
             outcome = self._carrier.renew(draft.context, base)
         except StoreUnavailable as error:
@@ -228,7 +225,7 @@ class SessionManager:
         if draft.base is not None:
             # A second end in one request finds nothing to end, and keeps the deletion that the first one asked for.
             try:
-                draft.cookie_lines = self._carrier.end(draft.context, draft.base).cookie_lines
+                draft.cookie_lines = self._end(draft, draft.base)
             except StoreUnavailable as error:
                 self._note_outage(draft, error)
                 raise
@@ -236,9 +233,17 @@ class SessionManager:
         draft.is_lost, draft.save_failure = False, None
         draft.changes = self._changes(None)
 
+    def _end(self, draft: Draft, base: Base) -> tuple[str, ...]:
+        """End *base*, and give the deletion of its cookie; none if it had ended already, as its cookie may be new."""
+        has_expired = self._has_expired(draft)
+        if not self._carrier.end(base) or has_expired:
+            return ()
+        self._announcer.tell("ended", base.record, reason="invalidated")
+        return tuple(draft.context.delete())
+
     def can_save_late(self, draft: Draft) -> bool:
-        """Whether a change can still be saved now that the headers are out."""
-        return self._carrier.can_save_late(draft.base)
+        """Whether a change needs no cookie, now that the headers are out; that of a lost session goes with it."""
+        return self._carrier.can_save_late and (draft.base is not None or draft.is_lost)
 
     def draft_handle(self, draft: Draft) -> bytes:
         """The handle of the session; a new one's is drawn in advance."""
@@ -280,16 +285,6 @@ class SessionManager:
         """Close the store's connections; a later request opens them again."""
         if isinstance(self._settings.store, Closable):
             self._settings.store.close()
-
-
-def _carrier(settings: Settings, announcer: Announcer) -> Carrier:
-    formats = Formats(settings.serializer)
-    if settings.store is None:
-        return CookieCarrier(settings.keyring, formats, announcer, lifetimes=settings.lifetimes, clock=settings.clock)
-    sealed = SealedRecord(settings.keyring)
-    vault = Vault(settings.store, sealed, formats, lifetimes=settings.lifetimes, clock=settings.clock)
-    transitions = Transitions(vault, announcer, grace=settings.regenerate_grace, clock=settings.clock)
-    return StoreCarrier(settings.keyring, vault, transitions, announcer)
 
 
 def _identity(cookie: CookieSettings) -> tuple[str, str | None, str]:

@@ -32,7 +32,8 @@ _UNREADABLE = object()
 def flatten(given: object, faults: Faults) -> dict[str, Any]:
     """The options of *given* by their dotted names, as they were written, whatever the spelling."""
     if not isinstance(given, Mapping):
-        faults.add(f"the configuration is {shown(given)}; give a dict or a Config")
+        # Never the object itself: it may well be the secret, by itself.
+        faults.add(f"the configuration is an object of the type {type(given).__name__}; give a dict or a Config")
         return {}
     names = [name for name in given if isinstance(name, str) and name.startswith(PREFIX)]
     prefix = PREFIX if names else ""
@@ -80,7 +81,7 @@ class _Flat:
             self._take_one(dotted, plain)
 
     def _unnested(self, name: str, value: object) -> Iterator[tuple[str, object]]:
-        if name not in GROUPS or not isinstance(value, dict if name in STORE_GROUPS else Mapping):
+        if name not in GROUPS or not isinstance(value, Mapping) or (name in STORE_GROUPS and _may_be_a_store(value)):
             yield name, value
             return
         if not value and name in STORE_GROUPS:
@@ -112,6 +113,11 @@ class _Flat:
         similar = suggestion(name)
         hint = f"; did you mean {self._spell(similar)}?" if similar else ""
         return f"{self._spell(name)}: unknown option{hint}"
+
+
+def _may_be_a_store(value: Mapping[Any, Any]) -> bool:
+    """Whether what can be read as a mapping was rather meant as a store, or as what a store may keep entries in."""
+    return not (type(value) is dict or "type" in value)
 
 
 def _is_same(name: str, one: object, other: object) -> bool:

@@ -20,6 +20,8 @@ MAX_STORE_LOOKUPS = 4
 class StoreCarrier:
     """A signed token in the cookie; the record in a store, under a hash of it."""
 
+    can_save_late = True
+
     def __init__(self, keyring: Keyring, vault: Vault, transitions: Transitions, announcer: Announcer) -> None:
         self._keyring = keyring
         self._vault = vault
@@ -82,9 +84,10 @@ class StoreCarrier:
             return self._sent(context, self._transitions.create(changes, seed))
         cause = changes.cause
         if cause is None or changes.leaves_nothing:
-            return self._updated(context, self._transitions.update(base, changes))
-        rotated = self._transitions.rotate(base, changes, cause)
-        return self._sent(context, rotated) if isinstance(rotated, Issued) else self._updated(context, rotated)
+            saved = self._transitions.update(base, changes)
+        else:
+            saved = self._transitions.rotate(base, changes, cause)
+        return self._sent(context, saved) if isinstance(saved, Issued) else self._updated(context, saved)
 
     def _sent(self, context: CookieContext[SignedText], issued: Issued) -> Outcome:
         record = issued.stored.record
@@ -102,9 +105,5 @@ class StoreCarrier:
     def renew(self, context: CookieContext[SignedText], base: Stored) -> Outcome:
         return Outcome(self._transitions.renew(base))
 
-    def end(self, context: CookieContext[SignedText], base: Stored) -> Outcome:
-        has_ended = self._transitions.end(base)
-        return Outcome(None, tuple(context.delete()) if has_ended else ())
-
-    def can_save_late(self, base: Stored | None) -> bool:
-        return base is not None
+    def end(self, base: Stored) -> bool:
+        return self._vault.end(base.key)

@@ -1,4 +1,4 @@
-"""What happens to a stored session, step by step: update, change of id, end.
+"""What happens to a stored session, step by step: update and change of id.
 
 The order of the store operations is the proof of what is promised, whatever runs between two of them and wherever a
 worker dies: a new record is complete before the old one points to it, and the compare-and-swap on the old one is the
@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn
 
 from sessionware.announcer import Announcer
 from sessionware.changes import Changes
-from sessionware.exceptions import AlreadyExists, Conflict, ConflictError, Gone, RecordTooLarge, StoreUnavailable
+from sessionware.exceptions import AlreadyExists, Conflict, ConflictError, Gone, StoreUnavailable
 from sessionware.records import Cause, Ended, Live, Superseded
 from sessionware.stores.base import Version
 from sessionware.vault import Found, Patience, Vault
@@ -64,10 +64,13 @@ class Transitions:
         self._grace = grace
         self._now = clock
 
-    # Update: no outcome of it carries a cookie.
+    # Update: under the id that the session has, so that its answer carries no cookie.
 
-    def update(self, base: Stored, changes: Changes) -> Stored | Lost:
-        """Write *changes* over what stands under the session's key, merged if somebody else has written."""
+    def update(self, base: Stored, changes: Changes) -> Issued | Stored | Lost:
+        """Write *changes* over what stands under the session's key, merged if somebody else has written.
+
+        A session that would have been left empty needs no new id; if somebody has put something into it, it does.
+        """
         if base.is_superseded:
             self._refuse_superseded(base.record)
         key, version, is_merged = base.key, base.version, False
@@ -84,6 +87,8 @@ class Transitions:
                 return self._lost(base.record, found)
             record, version = self._merged(changes, found.record), found.version
             is_merged = True
+            if changes.cause is not None and isinstance(record, Live):
+                return self.rotate(Stored(found.record, key, version), changes, changes.cause)
         if isinstance(record, Ended):
             self._vault.forget(key)
             self._tell("ended", base.record, reason=Lost.EMPTIED.value)
@@ -142,15 +147,18 @@ class Transitions:
             return issued
         try:
             return self._supersede(base, issued, changes, cause)
-        except RecordTooLarge:
-            # The old record grows by the name of the new one, which without it is of no use to anybody.
-            self._vault.forget(issued.stored.key)
-            raise
         except StoreUnavailable:
             if not self._is_done(base, issued, changes):
                 self._vault.forget(issued.stored.key)
                 raise
             return self._rotated(base, issued, changes)
+        except ConflictError:
+            raise
+        except Exception:
+            # The old record grows by the name of the new one, perhaps too large; or a function of the application's,
+            # run again, has raised. Nobody will ever have the token of the new one.
+            self._vault.forget(issued.stored.key)
+            raise
 
     def _issue(self, base: Live | None, changes: Changes, token: bytes | None) -> Issued:
         record = changes.over(base, self._now())
@@ -247,15 +255,6 @@ class Transitions:
         else:
             self._tell("regenerated", record, former=base.record)
         return issued
-
-    # The end.
-
-    def end(self, base: Stored) -> bool:
-        """End the session, or what it became; whether this call has ended it."""
-        has_ended = self._vault.end(base.key)
-        if has_ended:
-            self._tell("ended", base.record, reason="invalidated")
-        return has_ended
 
 
 def _is_over_another_user(changes: Changes) -> bool:

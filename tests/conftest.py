@@ -22,7 +22,7 @@ settings.load_profile("sessionware")
 
 
 #: Where servers are frozen, killed and waited for within a second or so: what a busy machine may spoil is tried again.
-_BY_THE_CLOCK = re.compile(r"production/|stores_\w+/test_faults|wsgi/test_servers|test_examples")
+_BY_THE_CLOCK = re.compile(r"production/test_outages|stores_\w+/test_faults|wsgi/test_servers|test_examples")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

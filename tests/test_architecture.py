@@ -79,6 +79,7 @@ FLOORS = {
         carriers
         cookie_carrier
         store_carrier
+        assembly
         headers
         manager
     """,

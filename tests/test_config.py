@@ -6,6 +6,7 @@ import configparser
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -249,6 +250,10 @@ def test_a_weak_secret_is_refused_without_being_told() -> None:
     assert "hunter2" not in everything_told_by(caught.value)
 
 
+def test_a_secret_given_as_the_whole_configuration_is_not_told() -> None:
+    assert SECRET not in fault_of(SECRET)
+
+
 def test_a_secret_given_twice_is_refused_without_being_told() -> None:
     with pytest.raises(ConfigError) as caught:
         settle({"secret": [SECRET, SECRET]}, {})
@@ -489,6 +494,28 @@ def test_a_config_opens_no_store() -> None:
     config = Config({"backend": Recorded, "backend.url": "refuse"})
 
     assert config.options["backend.url"] == "refuse"
+
+
+@pytest.mark.parametrize("timeout", ["5s", 5, "5"])
+def test_a_config_may_give_a_stores_option_in_the_url_and_beside_it(timeout: Any) -> None:
+    config = Config({"backend": "sqlite:///x.db?timeout=5s", "backend.timeout": timeout, "secret": SECRET})
+
+    assert isinstance(settle(config, {}).store, SQLiteStore)
+
+
+def test_a_nested_backend_may_be_any_mapping() -> None:
+    nested = MappingProxyType({"type": "sqlite", "path": "x.db"})
+
+    assert isinstance(settle({"backend": nested, "secret": SECRET}, {}).store, SQLiteStore)
+
+
+def test_a_store_that_is_a_dict_is_a_store() -> None:
+    class InADict(dict[str, Any], Recorded):
+        """Its entries are its items."""
+
+    store = InADict()
+
+    assert settle({"backend": store, "secret": SECRET}, {}).store is store
 
 
 def test_what_a_config_has_read_can_be_read_again() -> None:

@@ -38,6 +38,9 @@ def tick() -> float:
     return 12.5
 
 
+LISTENERS = [listen, tick]
+
+
 class Money:
     """A type of somebody's own."""
 
@@ -138,6 +141,7 @@ TEXTS: list[tuple[str, str, object]] = [
     ("on_event", f"{HERE}:listen", (listen,)),
     ("on_event", f"{HERE}:listen, {HERE}:tick", (listen, tick)),
     ("on_event", f"{HERE}:listen\n{HERE}:tick\n", (listen, tick)),
+    ("on_event", f"{HERE}:LISTENERS, {HERE}:tick", (listen, tick, tick)),
     ("on_event", "none", ()),
     ("clock", f"{HERE}:tick", 12.5),
     ("environ_key", "my.session", "my.session"),

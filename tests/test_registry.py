@@ -451,6 +451,10 @@ def test_an_option_may_be_given_in_the_url_and_beside_it_with_one_value() -> Non
     assert backend.options == {"path": "x.db"}
 
 
+def test_a_path_beside_the_url_may_be_an_object() -> None:
+    assert backend_of("sqlite:///x.db", path=Path("x.db")).options == {"path": Path("x.db")}
+
+
 def test_an_option_with_another_value_in_the_url_is_a_fault() -> None:
     fault = fault_of("sqlite:///x.db", path="y.db")
 

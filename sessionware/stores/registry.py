@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -74,10 +75,15 @@ def find_backend(backend: object, options: Mapping[str, Any], faults: Faults) ->
         for name in options:
             faults.add(f"backend.{name}: the backend is a store that is already made; give this to its class")
         return Backend(store=found)
-    for name in from_url.keys() & options.keys():
-        if from_url[name] != options[name]:
+    in_url, here = _converted(found, from_url, faults), _converted(found, options, faults)
+    for name in in_url.keys() & here.keys():
+        if _plain(in_url[name]) != _plain(here[name]):
             faults.add(f"backend.{name}: it is given twice, here and in the URL, with different values")
-    return Backend(store_class=found, options=_converted(found, {**from_url, **options}, faults))
+    return Backend(store_class=found, options={**in_url, **here})
+
+
+def _plain(value: object) -> object:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _find(backend: object) -> tuple[Any, dict[str, str]]:

@@ -17,9 +17,15 @@ OTHERS = ("file", "sqlite", "keyvalue", "redis", "Cluster", "memcached", "postgr
 PART = 1 if IS_SOAK else 8
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what is not in this run's part."""
-    items[:] = [item for item in items if _store_of(item) == MEMORY or zlib.crc32(item.nodeid.encode()) % PART == 0]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not in this run's part; pytest counts it as deselected."""
+    left_out = [item for item in items if not _is_in_part(item)]
+    items[:] = [item for item in items if _is_in_part(item)]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _is_in_part(item: pytest.Item) -> bool:
+    return _store_of(item) == MEMORY or zlib.crc32(item.nodeid.encode()) % PART == 0
 
 
 def _store_of(item: pytest.Item) -> str:

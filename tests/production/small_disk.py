@@ -43,7 +43,7 @@ class SmallDisk:
 
 
 class SmallFiles:
-    """The stand-in where nobody may mount anything: no file may grow."""
+    """The same as the limit of a process: no file may grow."""
 
     def fill(self) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
@@ -53,13 +53,25 @@ class SmallFiles:
 
 
 def small_disk(directory: Path) -> Disk:
-    """Make *directory* a small disk that only this process sees, which it should therefore leave by ending."""
-    try:
-        _enter_namespace()
-        _mount("none", directory, "tmpfs", 0, f"size={_SIZE}")
-    except OSError:
-        return SmallFiles()
+    """Make *directory* a small disk that only this process sees, which it should therefore leave by ending.
+
+    Raises OSError where nobody may mount anything.
+    """
+    _enter_namespace()
+    _mount("none", directory, "tmpfs", 0, f"size={_SIZE}")
     return SmallDisk(directory)
+
+
+def can_mount() -> bool:
+    """Whether this process could make a small disk."""
+    child = os.fork()
+    if child == 0:
+        try:
+            _enter_namespace()
+            os._exit(0)
+        except OSError:
+            os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def _enter_namespace() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+from surface.conftest import Make
 from surface.kit import Browser, Site, call, drop, member, put, raised_by, then, visitor
 
 from sessionware import Session
@@ -64,6 +66,23 @@ def test_alter_whose_function_raises_changes_nothing(browser: Browser) -> None:
     answer = browser.ask(then(raised_by(call("alter", "old", lambda old: old / 0)), member("modified")))
 
     assert answer.result is False
+
+
+def test_alter_whose_function_raises_on_a_conflict_leaves_no_second_session(make_memory: Make) -> None:
+    site = make_memory()
+    browser = visitor(site, put(count=1))
+
+    def action(session: Session) -> None:
+        session.alter("count", lambda count: count + 1)
+        session.login("ada")
+        browser.ask(put(count="none"))
+
+    with pytest.raises(TypeError):
+        browser.ask(action)
+
+    assert site.store.calls.count("create") == 1
+    assert [site.store.inner.load(key) is not None for key in dict.fromkeys(site.store.keys)] == [True, False]
+    assert browser.data() == {"count": "none"}
 
 
 def test_keys_that_two_requests_changed_at_once_are_both_kept(stored: Site) -> None:

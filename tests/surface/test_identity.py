@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from surface.kit import COOKIE, Action, Browser, Site, call, member, put, read, then, visitor
+from surface.kit import COOKIE, Action, Browser, Site, call, drop, member, put, read, then, visitor
 
 from sessionware import Session
 from sessionware.testing import FakeClock
@@ -112,6 +112,18 @@ def test_regenerate_with_a_change_saves_it(browser: Browser) -> None:
     browser.send(then(call("regenerate"), put(new=2)))
 
     assert browser.data() == {"old": 1, "new": 2}
+
+
+@pytest.mark.parametrize("ask", [call("regenerate"), call("remember", "30d")], ids=["regenerate", "remember"])
+def test_a_new_id_is_given_though_another_request_fills_what_this_one_has_emptied(stored: Site, ask: Action) -> None:
+    browser = visitor(stored)
+    former = browser.ask(member("id")).result
+
+    answer = browser.ask(then(drop("old"), ask, lambda session: browser.ask(put(new=2))))
+
+    browser.receive(answer)
+    assert browser.data() == {"new": 2}
+    assert browser.ask(member("id")).result != former
 
 
 def test_regenerate_of_a_session_begun_in_this_request_is_one_creation(site: Site) -> None:

@@ -182,6 +182,25 @@ def test_a_session_that_expires_in_the_middle_of_a_request_stays_so(make: Make, 
     assert browser.data() == {}
 
 
+@pytest.mark.parametrize("limit", ["idle_timeout", "absolute_timeout"])
+def test_a_slow_request_that_only_read_does_not_revive_its_session(make: Make, clock: FakeClock, limit: str) -> None:
+    browser = visitor(make(**{"idle_timeout": None, "absolute_timeout": None, "refresh_after": 60, limit: "1h"}))
+    clock.advance(HOUR / 2)
+
+    answer = browser.send(then(read, lasting(clock, HOUR)))
+
+    assert answer.set_cookies == []
+    assert browser.site.names() == []
+    assert browser.data() == {}
+
+
+def test_an_end_of_a_session_that_expired_meanwhile_deletes_no_cookie(browser: Browser, clock: FakeClock) -> None:
+    answer = browser.ask(then(read, lasting(clock, HOUR), call("invalidate")))
+
+    assert answer.set_cookies == []
+    assert browser.site.names() == []
+
+
 def test_save_says_that_the_session_has_expired_meanwhile(browser: Browser, clock: FakeClock) -> None:
     answer = browser.ask(then(put(new=2), lasting(clock, HOUR), call("save")))
 

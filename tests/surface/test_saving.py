@@ -76,6 +76,17 @@ def test_save_is_false_if_the_session_was_ended_meanwhile(stored: Site) -> None:
     assert (answer.result, answer.set_cookies) == (False, [])
 
 
+def test_save_says_so_each_time(stored: Site) -> None:
+    browser = visitor(stored)
+
+    def action(session: Session) -> list[bool]:
+        session["new"] = 2
+        browser.ask(call("clear"))
+        return [session.save(), session.save()]
+
+    assert browser.ask(action).result == [False, False]
+
+
 def test_what_is_written_after_such_a_save_begins_no_new_session(stored: Site) -> None:
     browser = visitor(stored)
 

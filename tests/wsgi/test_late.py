@@ -66,6 +66,20 @@ def test_a_change_made_by_close_is_saved(site: Site) -> None:
     assert site.stored() == {"old": 1, "new": 1}
 
 
+def test_every_change_of_a_session_that_was_ended_meanwhile_goes_with_it(site: Site) -> None:
+    """One after the commit as one before it: it is no fault of the application's."""
+
+    def lose(session: Session) -> None:
+        session["new"] = 1
+        site.get(streaming(lambda other: other.clear()))
+
+    exchange = site.exchange(streaming(lose, put("newer"), nothing)).call()
+
+    assert list(exchange.result) == [b"chunk", b"chunk"]
+    exchange.close()
+    assert site.stored() == {}
+
+
 def test_a_client_that_hangs_up_loses_nothing(site: Site) -> None:
     exchange = site.exchange(streaming(nothing, put("new"), nothing, nothing)).call()
     chunks = iter(exchange.result)

@@ -1,0 +1,24 @@
+"""Puts together the carrier that a configuration asks for."""
+
+from __future__ import annotations
+
+from sessionware.announcer import Announcer
+from sessionware.carriers import Carrier
+from sessionware.config import Settings
+from sessionware.cookie_carrier import CookieCarrier
+from sessionware.store_carrier import StoreCarrier
+from sessionware.transitions import Transitions
+from sessionware.vault import Vault
+from sessionware.wire.formats import Formats
+from sessionware.wire.sealing import SealedRecord
+
+
+def make_carrier(settings: Settings, announcer: Announcer) -> Carrier:
+    """All of the session in its cookie, or, where there is a store, a token in the cookie and a record in the store."""
+    formats = Formats(settings.serializer)
+    if settings.store is None:
+        return CookieCarrier(settings.keyring, formats, announcer, lifetimes=settings.lifetimes, clock=settings.clock)
+    sealed = SealedRecord(settings.keyring)
+    vault = Vault(settings.store, sealed, formats, lifetimes=settings.lifetimes, clock=settings.clock)
+    transitions = Transitions(vault, announcer, grace=settings.regenerate_grace, clock=settings.clock)
+    return StoreCarrier(settings.keyring, vault, transitions, announcer)
