@@ -68,7 +68,7 @@ def _shows_proxy(environ: Mapping[str, Any]) -> bool:
     if "HTTP_FORWARDED" in environ or "HTTP_X_REAL_IP" in environ or "HTTP_VIA" in environ:
         return True
     # One search through all names is four times as fast as a look at each; a name that contains it is odd enough.
-    if "HTTP_X_FORWARDED_" in "\n".join(environ):
+    if "HTTP_X_FORWARDED_" in "\n".join(map(str, environ)):
         return True
     # Test clients send HTTP/1.0 and no REMOTE_ADDR; a request from a network has one.
     address = environ.get("REMOTE_ADDR")

@@ -44,6 +44,7 @@ class Draft:
     save_failure: StoreUnavailable | None = None
     outage: StoreUnavailable | None = None
     is_anonymous: bool = False
+    is_renewal_tried: bool = False
 
 
 class Owner(Protocol):

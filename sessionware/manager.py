@@ -87,23 +87,28 @@ class SessionManager:
             raise draft.outage
         if draft.load_failure is not None:
             return
-        is_pending = draft.changes.is_pending()
-        if is_pending and status >= _SERVER_ERROR and not self._settings.save_on_error:
-            self._discard(draft, "error_status")
-        elif is_pending:
+        if draft.changes.is_pending() and not self._is_dropped(draft, status):
             self._save(draft)
         self._renew(draft)
 
-    def commit_late(self, session: Session) -> None:
+    def _is_dropped(self, draft: Draft, status: int) -> bool:
+        """Whether the changes are not to be kept, because the application answers with an error; they are gone then."""
+        is_dropped = status >= _SERVER_ERROR and not self._settings.save_on_error
+        if is_dropped:
+            self._discard(draft, "error_status")
+        return is_dropped
+
+    def commit_late(self, session: Session, *, status: int = 200) -> None:
         """Save what has changed since the headers went out; raises as :meth:`commit` does, and HeadersSent."""
         draft = session._draft
         if draft is None or session._phase is not COMMITTED or draft.load_failure is not None:
             return
-        if draft.changes.is_pending():
-            if not self.can_save_late(draft):
+        can_save = self.can_save_late(draft)
+        if draft.changes.is_pending() and not self._is_dropped(draft, status):
+            if not can_save:
                 raise HeadersSent("a nested value was changed when the cookie had been sent; that change is lost")
             self._save(draft)
-        elif self.can_save_late(draft):
+        if can_save:
             self._renew(draft)
 
     def abandon(self, session: Session) -> None:
@@ -208,8 +213,9 @@ class SessionManager:
         base = draft.base
         if base is None or base.is_superseded or not self._lifetimes.is_stale(base.record, draft.now):
             return
-        if self._has_expired(draft):
+        if draft.is_renewal_tried or self._has_expired(draft):
             return
+        draft.is_renewal_tried = True
         try:
             outcome = self._carrier.renew(draft.context, base)
         except StoreUnavailable as error:

@@ -142,9 +142,13 @@ class Reply:
             chunk = next(self._iterator, _NO_CHUNK)
         except GeneratorExit:
             raise  # whoever hangs up has seen no failure: close() saves
-        except BaseException:
-            self._abandon()
-            raise
+        except BaseException as error:
+            answer = self.give_up(error)
+            if answer is None:
+                raise
+            _close(self._body)
+            self._body, self._iterator = None, iter(answer)
+            return next(self)
         if chunk is _NO_CHUNK:
             self._save_late()
             raise StopIteration
@@ -177,7 +181,13 @@ class Reply:
         return hasattr(body, "read") and hasattr(body, "fileno")
 
     def _stream(self, body: Any) -> Iterable[bytes]:
-        iterator = iter(body)
+        try:
+            iterator = iter(body)
+        except TypeError:
+            if self._status is None:
+                self._abandon()
+                return body  # type: ignore[no-any-return]
+            raise
         self._first = next(iterator, _NO_CHUNK)
         if self._status is None:
             if self._first is _NO_CHUNK:
@@ -215,8 +225,10 @@ class Reply:
         if self._pairs is None:
             self._abandon()
             return
+        if not self._session._is_touched:
+            return
         try:
-            self._manager.commit_late(self._session)
+            self._manager.commit_late(self._session, status=_code(self._status))
         except BaseException:
             self._finish()
             raise

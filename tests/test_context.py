@@ -96,9 +96,10 @@ class TestSecure:
             pytest.param({"HTTP_X_FORWARD": "x", "HTTP_X_REAL": "x"}, id="headers of similar names"),
             pytest.param({"SERVER_NAME": "example.com"}, id="the Host header wins"),
             pytest.param({"wsgi.url_scheme": "ws"}, id="a WebSocket in the clear"),
+            pytest.param({object: 1}, id="a key that is no text"),
         ],
     )
-    def test_auto_leaves_secure_out_on_loopback_without_a_proxy(self, more: dict[str, str]) -> None:
+    def test_auto_leaves_secure_out_on_loopback_without_a_proxy(self, more: dict[Any, Any]) -> None:
         context = opened({**LOOPBACK, **more})
 
         assert not is_secure(context)

@@ -28,13 +28,14 @@ class SwitchStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.broken: set[str] = set()
+        self.failure: Exception = StoreUnavailable("switched off")
         self.calls: list[str] = []
         self.limit: int | None = None
 
     def _called(self, operation: str) -> None:
         self.calls.append(operation)
         if operation in self.broken:
-            raise StoreUnavailable("switched off")
+            raise self.failure
 
     def load(self, key: str) -> Entry | None:
         self._called("load")

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-def streaming(*steps: View) -> WSGIApplication:
+def streaming(*steps: View, status: str = "200 OK") -> WSGIApplication:
     """An application that yields after each of *steps*, the first of them before the commit."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
-        start_response("200 OK", PLAIN)
+        start_response(status, PLAIN)
         for step in steps[:-1]:
             step(environ[KEY])
             yield b"chunk"

@@ -11,6 +11,7 @@ from wsgi.kit import KEY, PLAIN, Body, Boom, Exchange, Site, SwitchStore, View, 
 from wsgi.streams import nothing, put, streaming
 
 from sessionware import Event, Session, StoreUnavailable
+from sessionware.exceptions import Conflict
 from sessionware.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -235,6 +236,32 @@ def test_a_late_renewal_of_a_stored_session_is_written(store: SwitchStore) -> No
     site.get(streaming(nothing, len))
 
     assert store.calls == ["load", "replace"]
+
+
+@pytest.mark.parametrize("failure", [StoreUnavailable("down"), Conflict()], ids=["down", "conflict"])
+def test_a_renewal_is_tried_once_in_a_request(store: SwitchStore, failure: Exception) -> None:
+    clock = FakeClock()
+    site = Site(backend=store, clock=clock)
+    site.view(put("old"))
+    clock.advance(1800)
+    store.calls.clear()
+    store.failure, store.broken = failure, {"replace"}
+
+    site.get(streaming(len, len))
+
+    assert store.calls == ["load", "replace"]
+
+
+@pytest.mark.parametrize(("status", "is_saved"), [("500 Internal Server Error", False), ("200 OK", True)])
+def test_a_late_change_of_an_error_page_is_dropped_where_the_configuration_says_so(status: str, is_saved: bool) -> None:
+    events: list[Event] = []
+    site = Site(backend="memory", save_on_error=False, on_event=events.append)
+    site.view(put("old"))
+
+    site.get(streaming(nothing, put("new"), status=status))
+
+    assert ("new" in site.stored()) is is_saved
+    assert ("error_status" in [event.reason for event in events]) is not is_saved
 
 
 def test_an_untouched_stream_asks_nothing() -> None:

@@ -16,13 +16,13 @@ from wsgi.kit import (
     middleware,
 )
 
-from sessionware import HeadersSent
+from sessionware import HeadersSent, StoreUnavailable
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-@pytest.mark.parametrize("body", [[b"a"], (b"a",)], ids=["list", "tuple"])
+@pytest.mark.parametrize("body", [[b"a"], (b"a",), None, 5], ids=["list", "tuple", "None", "number"])
 def test_an_answer_that_was_never_started_passes_as_it_is(body: Any) -> None:
     exchange = Exchange(middleware(lambda environ, start_response: body)).call()
 
@@ -82,3 +82,32 @@ def test_a_stream_that_starts_after_its_first_chunk_is_committed_there() -> None
 
     assert chunks == [b"", b"text"]
     assert site.stored() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"), [("GET", [b"", f"{StoreUnavailable.description}\n".encode()]), ("HEAD", [b""])]
+)
+def test_a_stream_that_starts_after_its_first_chunk_and_cannot_be_saved_is_a_503(
+    method: str, expected: list[bytes]
+) -> None:
+    store, body = SwitchStore(), Body()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+        def chunks() -> Iterator[bytes]:
+            yield b""
+            environ[KEY]["a"] = 1
+            start_response("200 OK", PLAIN)
+            yield b"text"
+
+        body.iterator = chunks()
+        return body
+
+    store.broken = {"create"}
+    exchange = Exchange(middleware(app, backend=store), REQUEST_METHOD=method).call()
+
+    chunks = list(exchange.result)
+    exchange.close()
+
+    assert [status for status, _ in exchange.starts] == ["503 Service Unavailable"]
+    assert exchange.header("Retry-After") == "5"
+    assert (chunks, body.closed) == (expected, 1)
