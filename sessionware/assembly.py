@@ -21,4 +21,4 @@ def make_carrier(settings: Settings, announcer: Announcer) -> Carrier:
     sealed = SealedRecord(settings.keyring)
     vault = Vault(settings.store, sealed, formats, lifetimes=settings.lifetimes, clock=settings.clock)
     transitions = Transitions(vault, announcer, grace=settings.regenerate_grace, clock=settings.clock)
-    return StoreCarrier(settings.keyring, vault, transitions, announcer)
+    return StoreCarrier(settings.keyring, vault, transitions, announcer, lifetimes=settings.lifetimes)

@@ -34,6 +34,10 @@ class Carried(NamedTuple):
     text: str
     is_superseded: bool = False
 
+    def __repr__(self) -> str:
+        """Without the cookie, which opens the session."""
+        return f"Carried({self.record!r})"
+
 
 #: The companion: which cookie it was sent for, and when the session was seen then.
 _SEEN = struct.Struct(">16sd")
@@ -125,7 +129,7 @@ class CookieCarrier:
         elif changes.login is not None or changes.is_regenerated:
             record.handle = new_handle()
         text = context.keys.sealed.seal(self._formats.pack(record))
-        line = context.set(text, record.ends_at, record.seen_at, is_persistent=record.is_remembered)
+        line = context.set(text, self._lifetimes.end_of(record), record.seen_at, is_persistent=record.is_remembered)
         self._tell_saved(base, record, changes)
         return Outcome(Carried(record, text), (line,))
 
@@ -149,7 +153,7 @@ class CookieCarrier:
     def renew(self, context: CookieContext[CookieKeys], base: Carried) -> Outcome:
         record, now = base.record, self._now()
         value = context.keys.seen.sign(_SEEN.pack(_digest(base.text), now))
-        line = context.set_seen(value, record.ends_at, now, is_persistent=record.is_remembered)
+        line = context.set_seen(value, self._lifetimes.end_of(record), now, is_persistent=record.is_remembered)
         self._announcer.tell("renewed", record)
         return Outcome(base, (line,))
 

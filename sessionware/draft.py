@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sessionware.changes import Changes
@@ -33,13 +33,14 @@ class Draft:
     """
 
     changes: Changes
-    context: Any
+    context: Any = field(repr=False)
     now: float
     base: Any = None
     is_new: bool = True
     is_lost: bool = False
-    seed: bytes | None = None
-    cookie_lines: tuple[str, ...] = ()
+    # Of these two a session can be opened.
+    seed: bytes | None = field(default=None, repr=False)
+    cookie_lines: tuple[str, ...] = field(default=(), repr=False)
     load_failure: StoreUnavailable | None = None
     save_failure: StoreUnavailable | None = None
     outage: StoreUnavailable | None = None

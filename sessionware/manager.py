@@ -218,7 +218,7 @@ class SessionManager:
         draft.is_renewal_tried = True
         try:
             outcome = self._carrier.renew(draft.context, base)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, RecordTooLarge) as error:
             # The request only read: its answer is right, and the next one renews.
             self._announcer.store_failed(base.record)
             logger.debug("renewal failed: %s", error)

@@ -6,6 +6,7 @@ from sessionware.announcer import Announcer
 from sessionware.carriers import Outcome
 from sessionware.changes import Changes
 from sessionware.context import CookieContext
+from sessionware.expiry import Lifetimes
 from sessionware.records import Ended, Live, Superseded
 from sessionware.transitions import Issued, Lost, Stored, Transitions
 from sessionware.vault import Found, Unreadable, Vault
@@ -22,8 +23,17 @@ class StoreCarrier:
 
     can_save_late = True
 
-    def __init__(self, keyring: Keyring, vault: Vault, transitions: Transitions, announcer: Announcer) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        vault: Vault,
+        transitions: Transitions,
+        announcer: Announcer,
+        *,
+        lifetimes: Lifetimes,
+    ) -> None:
         self._keyring = keyring
+        self._lifetimes = lifetimes
         self._vault = vault
         self._transitions = transitions
         self._announcer = announcer
@@ -92,7 +102,7 @@ class StoreCarrier:
     def _sent(self, context: CookieContext[SignedText], issued: Issued) -> Outcome:
         record = issued.stored.record
         value = context.keys.sign(issued.token)
-        line = context.set(value, record.ends_at, record.seen_at, is_persistent=record.is_remembered)
+        line = context.set(value, self._lifetimes.end_of(record), record.seen_at, is_persistent=record.is_remembered)
         return Outcome(issued.stored, (line,))
 
     def _updated(self, context: CookieContext[SignedText], updated: Stored | Lost) -> Outcome:

@@ -35,6 +35,9 @@ class Stored(NamedTuple):
     version: Version
     is_superseded: bool = False
 
+    def __repr__(self) -> str:
+        return f"Stored({self.record!r}, key=...)"
+
 
 class Lost(enum.Enum):
     """Why an update has left no session behind."""

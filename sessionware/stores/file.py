@@ -21,8 +21,10 @@ from sessionware.stores.upkeep import Clock, Upkeep
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 _is_key = re.compile(r"[0-9A-Za-z_-]{43}", re.ASCII).fullmatch
 
-# No key has a dot in it, so neither can be taken for an entry.
+# No key has a dot in it, so neither can be taken for an entry. A temporary file's name is of random bytes.
+_TEMPORARY_BYTES = 8
 _TEMPORARY_SUFFIX = ".tmp"
+_TEMPORARY_NAME = re.compile(rf"[0-9a-f]{{{2 * _TEMPORARY_BYTES}}}\{_TEMPORARY_SUFFIX}")
 _LOCK_NAME = ".lock"
 
 _FAILURE = "the file store failed"
@@ -163,7 +165,7 @@ class FileStore:
     def _remove_if_over(self, path: str) -> bool:
         """Remove the file if its entry has expired (then it is true) or if it is a leftover."""
         name = os.path.basename(path)
-        if name.endswith(_TEMPORARY_SUFFIX):
+        if _TEMPORARY_NAME.fullmatch(name):
             _remove_leftover(path)
         if not _is_key(name):
             return False
@@ -218,7 +220,7 @@ def _remove_leftover(path: str) -> None:
 @contextlib.contextmanager
 def _temporary_file(directory: str, data: bytes) -> Iterator[str]:
     """A file with *data*, safe on the disk, to be renamed within the block; gone afterwards if it was not."""
-    path = os.path.join(directory, secrets.token_hex(8) + _TEMPORARY_SUFFIX)
+    path = os.path.join(directory, secrets.token_hex(_TEMPORARY_BYTES) + _TEMPORARY_SUFFIX)
     try:
         with open(os.open(path, _CREATE_NEW, 0o600), "wb") as file:
             file.write(data)

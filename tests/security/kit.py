@@ -118,6 +118,7 @@ class Site:
     def __init__(self, **options: Any) -> None:
         self.clock = FakeClock()
         self.events: list[Event] = []
+        self.is_stored = options.get("backend", "cookie") != "cookie"
         settings = {"secret": SECRET, "clock": self.clock, "on_event": self.events.append, **options}
         self.app = SessionMiddleware(self._application, settings)
 

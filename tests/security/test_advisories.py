@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import secrets
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -238,23 +239,34 @@ def test_a_random_source_that_repeats_itself_is_a_503_and_overwrites_nothing(
 
 
 @pytest.mark.parametrize("change", ["create", *CHANGES])
+@pytest.mark.parametrize("failing", [12, 16, 32], ids=["nonces", "handles", "tokens"])
 def test_a_failing_random_source_fails_the_request(
-    change: str, make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+    change: str, failing: int, make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CVE-2025-66630 (Fiber): a failing random source gave an id of zeros."""
+    source = secrets.token_bytes
+    asked: list[int] = []
 
-    def fail(size: int | None = None) -> bytes:
-        raise NotImplementedError("no source of randomness")
+    def fail(size: int) -> bytes:
+        asked.append(size)
+        if size == failing:
+            raise NotImplementedError("no source of randomness")
+        return source(size)
 
     site = make_site()
     value = None if change == "create" else site.begin(fill)
     with monkeypatch.context() as patch:
         patch.setattr("secrets.token_bytes", fail)
-
-        with pytest.raises(NotImplementedError):
+        try:
             site.get(value, {"create": fill, **CHANGES}[change])
+        except NotImplementedError:
+            has_failed = True
+        else:
+            has_failed = False
 
-    if value is not None:
+    # A cookie session draws no token, a stored one no handle.
+    assert has_failed is (failing in asked)
+    if value is not None and has_failed:
         assert site.get(value).seen == {"kept": "as it was"}
 
 

@@ -115,6 +115,8 @@ def test_a_renewal_after_an_end_brings_nothing_back(make_site: Callable[..., Sit
     reply = site.get(value, overtaken)
 
     assert reply.value() is None
+    # A cookie session's old cookie is dead only where it was deleted: in its own browser.
+    assert not site.is_stored or site.get(value).has_no_session
 
 
 def test_a_reader_under_way_never_answers_with_the_session_s_cookie(make_site: Callable[..., Site]) -> None:

@@ -13,16 +13,43 @@ from hypothesis import strategies as st
 from security.kit import OTHER_SECRET, SECRET, Site, SpyStore, fill, key_of, then
 
 from sessionware import Session
+from sessionware.records import Live
 from sessionware.stores import KeyValueStore, MemoryStore
+from sessionware.wire.formats import Formats
 from sessionware.wire.keys import Keyring
 from sessionware.wire.sealing import SealedRecord
+from sessionware.wire.serializer import Serializer
 
 SPRUNG: list[str] = []
 
 
+def spring(how: str) -> None:
+    SPRUNG.append(how)
+
+
 class Trap:
     def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return SPRUNG.append, ("sprung",)
+        return spring, ("sprung",)
+
+
+def test_the_trap_springs_when_it_is_unpickled() -> None:
+    pickle.loads(pickle.dumps(Trap()))
+
+    assert SPRUNG == ["sprung"]
+    SPRUNG.clear()
+
+
+def _of_nobody(site: Site, store: SpyStore, key: str) -> bytes:
+    """A record as it is before it is sealed: whoever reads that too is told by anybody who the visitor is."""
+    now = site.clock()
+    packed = Serializer({}).dumps({"planted": 1})
+    live = Live({"planted": 1}, packed, bytes(16), now, now, now, None, False, "admin")
+    return Formats(Serializer({})).pack(live)
+
+
+def _of_nobody_behind_a_head(site: Site, store: SpyStore, key: str) -> bytes:
+    sealed = _of_our_secret_and_no_record(site, store, key)
+    return sealed[: len(sealed) - len(b"\0\x01anything")] + _of_nobody(site, store, key)
 
 
 def _of_another_key(site: Site, store: SpyStore, key: str) -> bytes:
@@ -52,13 +79,18 @@ PLANTS: list[tuple[str, str, Plant]] = [
     ("another key's", "undecryptable", _of_another_key),
     ("another secret's", "unknown_key", _of_another_secret),
     ("no record", "malformed", _of_our_secret_and_no_record),
+    ("unsealed", "malformed", _of_nobody),
+    ("unsealed behind a head", "undecryptable", _of_nobody_behind_a_head),
 ]
 PLANTED = [pytest.param(reason, plant, id=name) for name, reason, plant in PLANTS]
 
 
 @pytest.mark.parametrize(("reason", "plant"), PLANTED)
 def test_a_planted_record_reads_as_nothing(reason: str, plant: Plant, store: SpyStore) -> None:
-    """CVE-2013-7489 (Beaker), CVE-2026-7818 (pgAdmin): what was planted was unpickled, which runs code."""
+    """CVE-2013-7489 (Beaker), CVE-2026-7818 (pgAdmin): what was planted was unpickled, which runs code.
+
+    CVE-2026-39324 (rack-session): what could not be decrypted was read as it stood.
+    """
     site = Site(backend=store)
     value = site.begin(fill)
     store.plant(key_of(value), plant(site, store, key_of(value)))

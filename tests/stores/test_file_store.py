@@ -202,14 +202,14 @@ def test_purge_removes_what_killed_processes_left_after_an_hour(store: FileStore
 def test_purge_leaves_files_alone_that_are_not_ours(store: FileStore, root: pathlib.Path) -> None:
     key = new_key()
     store.create(key, b"payload", 60)
-    foreign = [root / "README", file_of(root, key).parent / "notes.txt"]
+    foreign = [root / "README", *(file_of(root, key).parent / name for name in ("notes.txt", "notes.tmp"))]
     for file in foreign:
         file.write_text("mine")
         os.utime(file, (0, 0))
 
     store.purge()
 
-    assert [file.exists() for file in foreign] == [True, True]
+    assert [file.exists() for file in foreign] == [True, True, True]
 
 
 def test_writes_remove_what_has_expired_on_their_way(root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

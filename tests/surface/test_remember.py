@@ -30,6 +30,14 @@ def test_a_remembered_session_outlives_both_timeouts(browser: Browser, clock: Fa
     assert (before, browser.data()) == ({"old": 1}, {})
 
 
+def test_the_cookie_lives_as_long_as_a_timeout_that_was_made_shorter_since(make: Make, clock: FakeClock) -> None:
+    browser = visitor(make(**{"cookie.persistent": True, "idle_timeout": None, "absolute_timeout": "24h"}))
+    clock.advance(100)
+    later = browser.twin(browser.site.like(absolute_timeout=600))
+
+    assert max_age(later, call("regenerate")) == 500
+
+
 def test_a_remembered_session_may_be_shorter_than_the_timeouts(browser: Browser, clock: FakeClock) -> None:
     browser.send(call("remember", "10m"))
 

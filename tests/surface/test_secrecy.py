@@ -7,8 +7,23 @@ import traceback
 from typing import Any
 
 import pytest
+from itsdangerous.encoding import base64_decode
 from surface.conftest import Make
-from surface.kit import COOKIE, NEW_SECRET, SECRET, Browser, Site, call, login, put, raised_by, read, then, visitor
+from surface.kit import (
+    COOKIE,
+    NEW_SECRET,
+    SECRET,
+    Browser,
+    Site,
+    call,
+    login,
+    member,
+    put,
+    raised_by,
+    read,
+    then,
+    visitor,
+)
 
 from sessionware import CookieTooLarge, RecordTooLarge, Session, SessionMiddleware
 from sessionware.testing import FakeClock
@@ -73,12 +88,17 @@ def test_no_repr_tells_a_secret(site: Site) -> None:
         session["more"] = VALUE
         shown.append(str(session))
         shown.append(f"{session}")
+        # What a debugger shows of its inside.
+        shown.append(session.id + repr(session._draft))
 
     browser.ask(look)
+    first = site.request(then(member("id"), put(data=VALUE), look))
     shown += [repr(site.manager), repr(site.app)]
 
     told = " ".join(shown)
-    assert [secret for secret in secrets_of(site, [browser.cookies[COOKIE]]) if secret in told] == []
+    used = [browser.cookies[COOKIE], first.cookies[COOKIE] or ""]
+    tokens = [repr(base64_decode(cookie.partition(".")[0][8:])) for cookie in used]
+    assert [secret for secret in [*secrets_of(site, used), *tokens] if secret in told] == []
 
 
 def told_by(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from surface.kit import Action, Site, call, drop, put, raised_by, then, visitor
+from surface.kit import Action, Site, call, drop, put, raised_by, read, then, visitor
 
 from sessionware import CookieTooLarge, RecordTooLarge, Session
 
@@ -76,6 +76,17 @@ def test_a_record_too_large_can_be_made_smaller_and_saved(stored: Site, action: 
 
     assert answer.status == 200
     assert browser.data() == {"old": 1, "new": 2}
+
+
+def test_a_renewal_that_does_not_fit_is_an_event_and_no_error(memory: Site) -> None:
+    browser = visitor(memory)
+    memory.clock.advance(1800)
+    memory.store.limit = 10
+
+    answer = browser.ask(read)
+
+    assert (answer.status, answer.result) == (200, {"old": 1})
+    assert memory.names() == ["store_failed"]
 
 
 def test_a_change_of_id_that_does_not_fit_leaves_no_second_session_behind(memory: Site) -> None:
