@@ -1,8 +1,9 @@
 """Sessions in any key/value object that you already have: first a dict, then files by minimalkv.
 
-Serve it, from this directory, with a secret of its own::
+Around such objects there is no compare-and-swap between processes, only between the threads of one. So serve it by one
+worker with threads, which counts every visit; several would lose some. From this directory, with a secret of its own::
 
-    SESSION_SECRET=$(sessionware secret) gunicorn -c gunicorn.conf.py key_value:app
+    SESSION_SECRET=$(sessionware secret) gunicorn -c gunicorn.conf.py --workers 1 --threads 8 key_value:app
 """
 
 from __future__ import annotations

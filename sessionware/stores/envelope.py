@@ -44,3 +44,13 @@ def unwrap(data: object) -> Envelope | None:
     _, version, expires_at, length = _HEADER.unpack_from(data)
     payload = data[_HEADER.size :]
     return Envelope(version, expires_at, payload) if len(payload) == length else None
+
+
+def is_cut_off(data: object) -> bool:
+    """Whether it is the beginning of what :func:`wrap` gives, or nothing yet: a write that goes on, or was killed."""
+    if not isinstance(data, bytes) or not data.startswith(_MAGIC[: len(data)]):
+        return False
+    if len(data) < _HEADER.size:
+        return True
+    length: int = _HEADER.unpack_from(data)[-1]
+    return len(data) - _HEADER.size < length

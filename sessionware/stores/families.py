@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import re
+import secrets
 from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -150,6 +153,39 @@ class SimpleKV:
         return list(_with_prefix(self.store.keys(prefix), prefix))
 
 
+class Files(SimpleKV):
+    """A ``FilesystemStore`` of simplekv or minimalkv, whose own ``put`` empties a file and then fills it.
+
+    Other processes would read half an entry, and a process killed in between would leave it. So an entry is written
+    to a file beside it, with the permissions that the store would give it, and renamed. What a killed process leaves
+    stands under a key that begins as the entry's does, and is removed as entries are.
+    """
+
+    def put(self, key: str, data: bytes, ttl: float | None) -> None:
+        path = os.path.join(self.store.root, key)
+        temporary = f"{path}.{secrets.token_hex(8)}"
+        os.makedirs(self.store.root, exist_ok=True)
+        try:
+            self._write(temporary, data)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+    def _write(self, path: str, data: bytes) -> None:
+        perm: int | None = self.store.perm
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if perm is None else perm)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+        if perm is not None:
+            # What the umask has taken away.
+            os.chmod(path, perm)
+
+
+#: Known by name: a class made from these, or a decorator around them, may do more in ``put`` than to write a file.
+_FILESYSTEM_STORES = {("simplekv.fs", "FilesystemStore"), ("minimalkv.fs", "FilesystemStore")}
+
 #: The methods by which each is known, the most particular first; a mapping is known by its class.
 _SHAPES: tuple[tuple[type[DiskCache | CacheLib | SimpleKV], tuple[str, ...]], ...] = (
     (DiskCache, ("get", "set", "delete", "touch", "expire", "__getitem__", "__iter__")),
@@ -164,6 +200,8 @@ def family_of(obj: Any) -> Family | None:
         return None
     if isinstance(obj, MutableMapping):
         return Mapping(obj)
+    if (type(obj).__module__, type(obj).__name__) in _FILESYSTEM_STORES:
+        return Files(obj)
     for family, methods in _SHAPES:
         if all(callable(getattr(obj, name, None)) for name in methods):
             return family(obj)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from typing import Any
 
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, StoreUnavailable
 from sessionware.stores.base import Entry, Version
-from sessionware.stores.envelope import Envelope, new_version, unwrap, wrap
+from sessionware.stores.envelope import Envelope, is_cut_off, new_version, unwrap, wrap
 from sessionware.stores.failures import unavailable
 from sessionware.stores.families import Family, family_of
 from sessionware.stores.upkeep import Clock, Upkeep
 
 _FAILURE = "the key/value store failed"
-_PAUSES_SECONDS = (0.001, 0.004, 0.016)
 _STRIPES = 64
+
+#: How often an entry that is cut off is looked at again, a quarter of a second in all: its writer gets on with it.
+_PAUSES_SECONDS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
+#: After this long its writer is dead: as long as a client is asked to wait before it comes again.
+_PATIENCE_SECONDS = float(StoreUnavailable.seconds_to_wait)
+#: An entry of ours, or what a killed process has left beside it.
+_is_own = re.compile(r"[0-9A-Za-z_-]{43}(\.[0-9a-f]{16})?", re.ASCII).fullmatch
 
 
 class KeyValueStore:
@@ -31,10 +38,19 @@ class KeyValueStore:
     at the same moment, one may lose its change, without either being told; if one of them ends it, by a logout, a
     revocation or a new id, that may be undone. Where this matters, take a store of this package instead.
 
+    A process killed while it saves leaves the old entry or the new one where the object replaces entries as a whole:
+    those of diskcache, cachelib's ``FileSystemCache``, all over a server, and the ``FilesystemStore`` of simplekv and
+    of minimalkv, for which this store writes the file itself and renames it. An object that writes in place (a class
+    made from those two, a decorator around them, a mapping of yours over files) leaves an entry that is cut off; that
+    session is lost. While one is cut off, it may be in the making by another process: it is read again for a quarter
+    of a second, and is then :exc:`StoreUnavailable`, not missing. One that a process has seen cut off in the same
+    place for five seconds is removed. That it is read while one write follows another, and is made of both, cannot be
+    seen here: it does not open. Shelves and dbm files are for one process, and may be broken as a whole.
+
     What an object evicts is a session ended (cachelib's own keep 500 entries unless ``threshold`` says otherwise, a
     ``Cache`` of diskcache 1 GB unless ``size_limit`` does), and so is what cachelib fails to read in silence. cachelib,
     diskcache and shelves unpickle what they find: nobody else may be able to write there. Times to live are given to
-    objects that have them; elsewhere writes and ``purge`` remove what has expired.
+    objects that have them; elsewhere writes and ``purge`` remove what has expired, or is cut off.
     """
 
     atomic = False
@@ -53,6 +69,8 @@ class KeyValueStore:
         self._prefix = prefix
         self._upkeep = Upkeep(clock)
         self._unswept: list[str] = []
+        #: What was cut off when it was last looked at: the bytes, and since when.
+        self._cut_off: dict[str, tuple[object, float]] = {}
 
     def load(self, key: str) -> Entry | None:
         """The entry under *key*; ``None`` also for what this store has not written."""
@@ -92,26 +110,56 @@ class KeyValueStore:
             return self._remove(name)
 
     def purge(self, limit: int | None = None) -> int:
-        """Remove expired entries, *limit* at most; how many went. None, where the object cannot list its keys."""
-        removed = 0
+        """Remove expired entries, *limit* at most; how many went. None, where the object cannot list its keys.
+
+        Where it finds entries that are cut off, it waits for five seconds, and removes those that still are.
+        """
         with unavailable(_FAILURE, Exception):
-            for name in self._family.keys(self._prefix):
-                if removed == limit:
-                    break
-                removed += self._remove_if_expired(name)
+            names = self._family.keys(self._prefix)
+            removed = self._remove_those_over(names, limit)
+            cut_off = [name for name in names if name in self._cut_off]
+            if cut_off and removed != limit:
+                time.sleep(_PATIENCE_SECONDS)
+                removed += self._remove_those_over(cut_off, None if limit is None else limit - removed)
         return removed
 
     def _read(self, name: str) -> Envelope | None:
-        """What stands there; what is not whole may be in the making, by another process, so it is read again."""
-        data = self._family.get(name)
-        envelope = unwrap(data)
+        data = self._look(name)
+        if is_cut_off(data) and not self._remove_if_abandoned(name, data):
+            raise StoreUnavailable("the entry is cut off: another process is writing it, or was killed while it did")
+        return unwrap(data)
+
+    def _look(self, name: str) -> object:
+        """What stands there; if it is cut off, what another process makes of it meanwhile."""
+        data = self._get(name)
         for pause in _PAUSES_SECONDS:
-            if data is None or envelope is not None:
+            if not is_cut_off(data):
                 break
             time.sleep(pause)
-            data = self._family.get(name)
-            envelope = unwrap(data)
-        return envelope
+            data = self._get(name)
+        return data
+
+    def _get(self, name: str) -> object:
+        data = self._family.get(name)
+        if self._cut_off and not is_cut_off(data):
+            self._cut_off.pop(name, None)
+        return data
+
+    def _is_abandoned(self, name: str, data: object) -> bool:
+        """Whether it has been cut off in the same place for so long that nobody is writing it any more."""
+        now = time.monotonic()
+        first, since = self._cut_off.setdefault(name, (data, now))
+        if first != data:
+            self._cut_off[name] = (data, now)
+        return first == data and now - since >= _PATIENCE_SECONDS
+
+    def _remove_if_abandoned(self, name: str, data: object) -> bool:
+        if not self._is_abandoned(name, data):
+            return False
+        # Gone for every process, and not only for this one.
+        self._family.delete(name)
+        self._cut_off.pop(name, None)
+        return True
 
     def _write(self, name: str, payload: bytes, ttl: float | None) -> Version:
         version = new_version()
@@ -127,9 +175,22 @@ class KeyValueStore:
             raise StoreUnavailable("the key/value store did not remove the entry")
         return True
 
-    def _remove_if_expired(self, name: str) -> bool:
+    def _remove_those_over(self, names: list[str], limit: int | None) -> int:
+        removed = 0
+        for name in names:
+            if removed == limit:
+                break
+            removed += self._remove_if_over(name)
+        return removed
+
+    def _remove_if_over(self, name: str) -> bool:
+        """Remove it if it has expired or was abandoned. What is cut off is waited for only then: there may be many."""
         with self._locked(name):
-            envelope = self._read(name)
+            data = self._get(name)
+            if is_cut_off(data) and _is_own(name.removeprefix(self._prefix)) and self._is_abandoned(name, data):
+                data = self._look(name)
+                return is_cut_off(data) and self._remove_if_abandoned(name, data)
+            envelope = unwrap(data)
             return envelope is not None and envelope.is_expired(self._upkeep.now()) and self._remove(name)
 
     def _after_write(self) -> None:
@@ -143,7 +204,7 @@ class KeyValueStore:
                 self._unswept = self._family.keys(self._prefix)
             self._unswept, now = self._unswept[:-limit], self._unswept[-limit:]
             for name in now:
-                self._remove_if_expired(name)
+                self._remove_if_over(name)
 
     def _locked(self, name: str) -> threading.Lock:
         """The lock for *name*, one for all stores around the same object."""

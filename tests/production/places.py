@@ -7,8 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cachelib
 import diskcache  # type: ignore[import-untyped]
+import minimalkv.fs
 import pytest
+import simplekv.fs  # type: ignore[import-untyped]
+from stores_adapters.in_place import FilesOfOurs, FilesystemStoreOfOurs
 
 from sessionware.stores import (
     FileStore,
@@ -32,6 +36,15 @@ _SERVERS = {
     "memcached": "memcached_server",
     "postgresql": "postgresql",
     "mariadb": "mariadb",
+}
+
+#: Key/value objects that keep files in a directory.
+_FILE_OBJECTS: dict[str, Callable[[str], object]] = {
+    "simplekv files": simplekv.fs.FilesystemStore,
+    "minimalkv files": minimalkv.fs.FilesystemStore,
+    "cachelib files": cachelib.FileSystemCache,
+    "a class made from minimalkv's": FilesystemStoreOfOurs,
+    "a mapping over files": FilesOfOurs,
 }
 
 StoreMaker = Callable[[], Store]
@@ -59,6 +72,8 @@ def store_in(place: str, directory: Path, request: pytest.FixtureRequest) -> Sto
         return KeyValueStore(cache)
     if place == "sqlalchemy with sqlite":
         return SQLAlchemyStore(f"sqlite:///{directory}/alchemy.db", timeout=PATIENCE_SECONDS)
+    if place in _FILE_OBJECTS:
+        return KeyValueStore(_FILE_OBJECTS[place](str(directory / "objects")))
     if place == "keyvalue":
         return KeyValueStore({})
     if place == "file":

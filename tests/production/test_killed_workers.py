@@ -1,17 +1,23 @@
-"""A worker that is killed while it saves: what is found afterwards is the old record or the new one, and whole."""
+"""A worker that is killed while it saves: what is found afterwards is the old record or the new one, and whole.
+
+Around an object that writes in place it may be gone as well, and is nothing else.
+"""
 
 from __future__ import annotations
 
 import random
 import signal
+import time
 from functools import partial
 from typing import Any
 
-from interleavings.world import World
+import pytest
+from interleavings.world import Answer, World
 from production.children import Tell, a_child
 from production.places import IS_SOAK, StoreMaker, in_places
 
 from sessionware import Session
+from sessionware.stores import keyvalue
 
 ROUNDS = 200 if IS_SOAK else 8
 PLACES = (
@@ -23,7 +29,12 @@ PLACES = (
     "postgresql",
     "mariadb",
     "diskcache",
+    "simplekv files",
+    "minimalkv files",
+    "cachelib files",
 )
+#: What they write, they write in place: a file is empty first.
+PLACES_IN_PLACE = ("a class made from minimalkv's", "a mapping over files")
 #: More than a page of a database or of a file.
 LARGEST = 20_000
 
@@ -60,6 +71,50 @@ def test_every_record_is_the_old_or_the_new_one_and_its_session_goes_on(make_sto
         assert seen == contents(number)
         number += 1
         assert world.request(partial(Session.update, **contents(number)), cookie).status == 200
+
+
+def read_until_it_is_decided(world: World, cookie: str) -> Answer:
+    """A visitor who comes again after each 503."""
+    deadline = time.monotonic() + 10
+    while True:
+        answer = world.read(cookie)
+        assert answer.cookie is None
+        assert answer.status == 200 or (answer.status == 503 and time.monotonic() < deadline)
+        if answer.status == 200:
+            return answer
+
+
+@in_places(*PLACES_IN_PLACE)
+def test_a_record_written_in_place_is_the_old_one_the_new_one_or_gone(
+    make_store: StoreMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyvalue, "_PATIENCE_SECONDS", 0.1)
+    world = World(make_store())
+    bystander = world.begin(lambda session: session.update(contents(0)))
+    cookie = world.begin(lambda session: session.update(contents(1)))
+    number = 1
+
+    def save_on_and_on(tell: Tell) -> None:
+        for following in range(number + 1, number + 1_000_000):
+            assert world.request(partial(Session.update, **contents(following)), cookie).status == 200
+            tell(following)
+
+    for _ in range(ROUNDS):
+        with a_child(save_on_and_on) as worker:
+            worker.listen(random.randrange(1, 4))
+            worker.listen_for(random.uniform(0, 0.004))
+            worker.kill()
+            acknowledged = worker.last
+        seen = read_until_it_is_decided(world, cookie).seen
+
+        assert acknowledged is not None
+        assert seen in ({}, contents(acknowledged), contents(acknowledged + 1))
+        assert world.read(bystander).seen == contents(0)
+        number = acknowledged + 2
+        answer = world.request(partial(Session.update, **contents(number)), cookie)
+        assert answer.status == 200
+        cookie = answer.cookie or cookie
+        assert world.read(cookie).seen == contents(number)
 
 
 @in_places(*PLACES)

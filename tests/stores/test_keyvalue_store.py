@@ -10,6 +10,7 @@ import secrets
 import shelve
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, ClassVar
@@ -190,7 +191,7 @@ def test_stores_with_different_prefixes_do_not_see_each_other() -> None:
     assert KeyValueStore(shared, prefix="two-").load(key) is None
 
 
-@pytest.mark.parametrize("value", [b"", b"payload", b"swE1" + bytes(60), "text", 42, None, {"user": "admin"}])
+@pytest.mark.parametrize("value", [b"payload", b"swE1" + bytes(60), "text", 42, None, {"user": "admin"}])
 def test_what_an_application_has_put_there_is_no_session(value: object) -> None:
     key = new_key()
     store = KeyValueStore({PREFIX + key: value})
@@ -351,15 +352,30 @@ def test_what_the_object_raises_is_unavailable(call: Callable[[KeyValueStore], o
     assert "the key" not in str(caught.value.__cause__)
 
 
-def test_an_error_that_is_none_of_the_system_is_unavailable_too() -> None:
-    class Refusing(dict[str, bytes]):
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda text: RuntimeError(text), id="its own"),
+        pytest.param(lambda text: OSError(text), id="a system's without a number"),
+        pytest.param(lambda text: OSError(28, text), id="a system's with a text of its own"),
+    ],
+)
+def test_no_error_of_the_object_shows_a_key_or_a_payload(make: Callable[[str], Exception]) -> None:
+    class Telling(dict[str, bytes]):
         def __setitem__(self, key: str, value: bytes) -> None:
-            raise RuntimeError("a bug")
+            try:
+                raise KeyError(key)
+            except KeyError as error:
+                raise make(f"cannot write {value!r} to {key}") from error
 
+    key, payload = new_key(), secrets.token_hex(16)
     with pytest.raises(StoreUnavailable) as caught:
-        KeyValueStore(Refusing()).create(new_key(), b"payload", 60)
+        KeyValueStore(Telling()).create(key, payload.encode(), 60)
 
-    assert isinstance(caught.value.__cause__, RuntimeError)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "RuntimeError" in told or "OSError" in told
+    assert key not in told
+    assert payload not in told
 
 
 class FullCache(cachelib.SimpleCache):
@@ -482,3 +498,188 @@ def test_create_never_overwrites_what_the_other_store_has_written() -> None:
 
     with pytest.raises(AlreadyExists):
         KeyValueStore(shared).create(key, b"another", 60)
+
+
+# What is cut off
+
+
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Seconds after which an entry that is cut off has been left by its writer."""
+    monkeypatch.setattr("sessionware.stores.keyvalue._PATIENCE_SECONDS", 0.1)
+    return 0.1
+
+
+def cut_off(length: int) -> tuple[dict[str, bytes], KeyValueStore]:
+    """An entry under ``"k" * 43`` of which only the beginning has been written."""
+    shared: dict[str, bytes] = {}
+    KeyValueStore(shared).create("k" * 43, b"payload", 60)
+    shared[PREFIX + "k" * 43] = shared[PREFIX + "k" * 43][:length]
+    return shared, KeyValueStore(shared)
+
+
+@pytest.mark.parametrize("length", [0, 1, 4, 20, 36, 42])
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda store: store.load("k" * 43), id="load"),
+        pytest.param(lambda store: store.create("k" * 43, b"", 60), id="create"),
+        pytest.param(lambda store: store.replace("k" * 43, b"", 60, b""), id="replace"),
+        pytest.param(lambda store: store.delete("k" * 43), id="delete"),
+    ],
+)
+def test_an_entry_that_is_cut_off_is_unavailable_and_left_alone(
+    call: Callable[[KeyValueStore], object], length: int
+) -> None:
+    shared, store = cut_off(length)
+    before = dict(shared)
+
+    with pytest.raises(StoreUnavailable, match="cut off"):
+        call(store)
+
+    assert shared == before
+
+
+def test_an_entry_that_stays_cut_off_is_gone_for_every_process(short_patience: float) -> None:
+    shared, store = cut_off(20)
+    with pytest.raises(StoreUnavailable):
+        store.load("k" * 43)
+
+    time.sleep(short_patience)
+
+    assert store.load("k" * 43) is None
+    assert shared == {}
+
+
+@pytest.mark.parametrize("whole_in_between", [False, True])
+def test_an_entry_that_gets_on_is_not_gone(whole_in_between: bool, short_patience: float) -> None:
+    shared, store = cut_off(20)
+    with pytest.raises(StoreUnavailable):
+        store.load("k" * 43)
+    before = shared[PREFIX + "k" * 43]
+
+    if whole_in_between:
+        whole: dict[str, bytes] = {}
+        KeyValueStore(whole).create("k" * 43, b"payload", 60)
+        shared.update(whole)
+        assert store.load("k" * 43) is not None
+    time.sleep(short_patience)
+    shared[PREFIX + "k" * 43] = before if whole_in_between else before + b"\0"
+
+    with pytest.raises(StoreUnavailable):
+        store.load("k" * 43)
+
+
+def test_purge_removes_what_a_killed_process_has_cut_off(short_patience: float) -> None:
+    shared, store = cut_off(0)
+    shared[f"{PREFIX}{'l' * 43}.0123456789abcdef"] = b"swE1"
+    theirs = {PREFIX + "notes": b"", "theirs": b""}
+    shared.update(theirs)
+
+    count = store.purge()
+
+    assert (count, shared) == (2, theirs)
+
+
+def test_purge_leaves_what_is_whole_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, store = cut_off(20)
+    whole: dict[str, bytes] = {}
+    version = KeyValueStore(whole).create("k" * 43, b"payload", 60)
+    monkeypatch.setattr("sessionware.stores.keyvalue._PATIENCE_SECONDS", 0.3)
+    writer = threading.Timer(0.1, shared.update, [whole])
+
+    writer.start()
+    count = store.purge()
+    writer.join()
+
+    assert count == 0
+    assert store.load("k" * 43) == (b"payload", version)
+
+
+def test_purge_leaves_what_it_has_only_met_in_the_making_twice(short_patience: float) -> None:
+    class OftenWritten(dict[str, bytes]):
+        """Is empty at two looks of three."""
+
+        looks = 0
+
+        def get(self, key: str, default: Any = None) -> Any:
+            self.looks += 1
+            return super().get(key, default) if self.looks % 3 == 0 else b""
+
+    whole: dict[str, bytes] = {}
+    KeyValueStore(whole).create("k" * 43, b"payload", 60)
+    shared = OftenWritten(whole)
+
+    count = KeyValueStore(shared).purge()
+
+    assert (count, len(shared)) == (0, 1)
+
+
+def test_writes_remove_what_has_been_cut_off_for_long(short_patience: float) -> None:
+    shared, store = cut_off(0)
+    keys = [new_key() for _ in range(200)]
+    for key in keys[:100]:
+        store.create(key, b"payload", 60)
+    time.sleep(short_patience)
+
+    for key in keys[100:]:
+        store.create(key, b"payload", 60)
+
+    assert set(shared) == {PREFIX + key for key in keys}
+
+
+FILE_STORES = pytest.mark.parametrize("package", [simplekv.fs, minimalkv.fs], ids=["simplekv", "minimalkv"])
+
+
+@FILE_STORES
+@pytest.mark.parametrize(("perm", "mode"), [(None, 0o640), (0o600, 0o600), (0o664, 0o664)])
+def test_files_have_the_permissions_that_their_store_would_give_them(
+    package: Any, perm: int | None, mode: int, tmp_path: pathlib.Path
+) -> None:
+    store, key = KeyValueStore(package.FilesystemStore(str(tmp_path / "entries"), perm=perm)), new_key()
+
+    former = os.umask(0o027)
+    try:
+        store.replace(key, b"payload", 60, store.create(key, b"payload", 60))
+    finally:
+        os.umask(former)
+
+    assert [(path.name, path.stat().st_mode & 0o777) for path in (tmp_path / "entries").iterdir()] == [
+        (PREFIX + key, mode)
+    ]
+
+
+@FILE_STORES
+def test_a_write_that_fails_leaves_the_former_file_and_no_other(
+    package: Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, key = KeyValueStore(package.FilesystemStore(str(tmp_path))), new_key()
+    version = store.create(key, b"payload", 60)
+
+    def refuse(source: str, target: str) -> None:
+        raise OSError(28, "No space left on device", target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(StoreUnavailable):
+        store.replace(key, b"changed", 60, version)
+
+    assert store.load(key) == (b"payload", version)
+    assert [path.name for path in tmp_path.iterdir()] == [PREFIX + key]
+
+
+@FILE_STORES
+def test_a_class_made_from_a_file_store_writes_for_itself(package: Any, tmp_path: pathlib.Path) -> None:
+    class Doubling(package.FilesystemStore):  # type: ignore[misc]
+        def put(self, key: str, data: bytes) -> Any:
+            return super().put(key, data + data)
+
+        def get(self, key: str) -> bytes:
+            data: bytes = super().get(key)
+            return data[: len(data) // 2]
+
+    store, key = KeyValueStore(Doubling(str(tmp_path))), new_key()
+
+    version = store.create(key, b"payload", 60)
+
+    assert store.load(key) == (b"payload", version)
+    assert (tmp_path / (PREFIX + key)).read_bytes().count(b"payload") == 2
