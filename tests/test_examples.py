@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -195,6 +196,46 @@ def test_all_workers_of_gunicorn_open_the_same_cookie(served: int) -> None:
     visits = [browser.get("/") for _ in range(20)]
 
     assert visits == [f"{number} visits" for number in range(1, 21)]
+
+
+@pytest.fixture
+def over_its_own_store(tmp_path: Path) -> Iterator[int]:
+    """The application over a store of its own, with the command of its documentation but for the address."""
+    port = free_port()
+    (documented,) = re.findall(
+        r"gunicorn -c gunicorn\.conf\.py '(custom_store:.*)'", (EXAMPLES / "custom_store.py").read_text()
+    )
+    command = [sys.executable, "-m", "gunicorn", "-c", str(EXAMPLES / "gunicorn.conf.py")]
+    command += ["--pythonpath", str(EXAMPLES)]
+    command += ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", "2", documented]
+    environment = {**os.environ, "SESSION_SECRET": secrets.token_urlsafe(32), "HOME": str(tmp_path)}
+    with running(command, port, cwd=tmp_path, env=environment):
+        yield port
+
+
+def test_a_store_of_ones_own_serves_all_workers_of_gunicorn(over_its_own_store: int, tmp_path: Path) -> None:
+    browser = Browser(over_its_own_store)
+
+    visits = [browser.get("/") for _ in range(20)]
+
+    assert visits == [f"{number} visits" for number in range(1, 21)]
+    with contextlib.closing(sqlite3.connect(tmp_path / "custom.db")) as database:
+        assert database.execute("SELECT count(*) FROM sessions").fetchone()[0] > 0
+
+
+def test_a_store_of_ones_own_loses_no_visit_of_many_at_once(over_its_own_store: int) -> None:
+    browser = Browser(over_its_own_store)
+    browser.get("/")
+
+    def visit(_: int) -> None:
+        other = Browser(over_its_own_store)
+        other.cookies = dict(browser.cookies)
+        other.get("/")
+
+    with ThreadPoolExecutor(4) as tabs:
+        list(tabs.map(visit, range(20)))
+
+    assert browser.get("/") == "22 visits"
 
 
 @pytest.fixture
