@@ -46,10 +46,10 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def ask(port: int, *command: Any, host: str = _HOST) -> Any:
-    """The answer of the server at *port*, over a connection of its own, without a second try."""
-    retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
-    with redis.Redis(host=host, port=port, socket_timeout=2, socket_connect_timeout=2, retry=retry) as client:
+def ask(port: int, *command: Any, **options: Any) -> Any:
+    """The answer of the server at *port*, over a connection of its own with *options*, without a second try."""
+    options |= {"retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0)}
+    with redis.Redis(host=_HOST, port=port, socket_timeout=2, socket_connect_timeout=2, **options) as client:
         return client.execute_command(*command)
 
 
@@ -102,7 +102,8 @@ class RedisServer:
         return ask(self.port, *command)
 
 
-def _tls_settings(directory: Path, port: int) -> list[Any]:
+def tls_settings(directory: Path) -> list[Any]:
+    """The settings of a server with a certificate of an authority of its own, whose certificate is ``ca.pem``."""
     authority = trustme.CA()
     certificate = authority.issue_cert(_HOST, "localhost")
     authority.cert_pem.write_to_path(directory / "ca.pem")
@@ -110,7 +111,7 @@ def _tls_settings(directory: Path, port: int) -> list[Any]:
     certificate.cert_chain_pems[0].write_to_path(directory / "server.pem")
     names = {"cert-file": "server.pem", "key-file": "server.key", "ca-cert-file": "ca.pem"}
     files = [word for name, file in names.items() for word in (f"--tls-{name}", directory / file)]
-    return ["--tls-port", port, *files, "--tls-auth-clients", "no"]
+    return [*files, "--tls-auth-clients", "no"]
 
 
 @contextlib.contextmanager
@@ -120,7 +121,8 @@ def one_server(directory: Path, *settings: Any) -> Iterator[RedisServer]:
     port, tls_port = free_port(), free_port()
     user = ["--user", USER, "on", f">{PASSWORD}", *RIGHTS]
     socket = ["--unixsocket", directory / "redis.sock"]
-    process = redis_process(directory, port, *socket, *_tls_settings(directory, tls_port), *user, *settings)
+    tls = ["--tls-port", tls_port, *tls_settings(directory)]
+    process = redis_process(directory, port, *socket, *tls, *user, *settings)
     with running([process]):
         yield RedisServer(process, port, directory, tls_port, directory / "ca.pem")
 
@@ -149,18 +151,20 @@ class RedisCluster:
     def url(self) -> str:
         return "redis+cluster://" + ",".join(f"{_HOST}:{port}" for port in list(self.processes)[:2])
 
-    def slots(self) -> dict[int, int]:
-        """The port of the master of each range, by its first slot, as a living node knows it."""
-        for port, process in self.processes.items():
-            if process.is_running:
-                with contextlib.suppress(redis.RedisError):
-                    return {start: master[1] for start, _, master, *_ in ask(port, "CLUSTER", "SLOTS")}
-        raise AssertionError("no node answers")
+    def slots(self, port: int | None = None) -> dict[int, int]:
+        """The port of the master of each range, by its first slot, as the node at *port* knows it, or the first."""
+        known = ask(port or next(iter(self.processes)), "CLUSTER", "SLOTS")
+        return {start: master[1] for start, _, master, *_ in known}
 
     def master_of(self, key: str) -> int:
         """The port of the master that has *key*."""
         slot = ask(next(iter(self.processes)), "CLUSTER KEYSLOT", key)
         return self.slots()[max(start for start in self.slots() if start <= slot)]
+
+    def replica_of(self, master: int) -> int:
+        """The port of the replica that follows the *master* at that port."""
+        roles = {port: ask(port, "INFO", "replication") for port in self.processes}
+        return next(port for port, role in roles.items() if role.get("master_port") == master)
 
     def node_id(self, port: int) -> str:
         answer: bytes = ask(port, "CLUSTER MYID")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import pytest
 import redis
 from interleavings.world import World
 from servers.process import ServerProcess
-from servers.redis import RedisCluster, RedisSentinel, RedisServer, a_cluster, a_sentinel, ask, wait_until
+from servers.redis import RedisCluster, RedisSentinel, RedisServer, a_sentinel, ask, wait_until
 
 from sessionware import Session, SessionMiddleware
 from sessionware.exceptions import AlreadyExists, StoreUnavailable
@@ -125,6 +126,13 @@ def time_of_failure(store: RedisStore) -> float:
     return seconds_of(call)
 
 
+def is_served(store: RedisStore) -> bool:
+    with contextlib.suppress(StoreUnavailable):
+        store.create(secrets.token_urlsafe(32), b"payload", 60)
+        return True
+    return False
+
+
 def freeze(processes: list[ServerProcess]) -> Callable[[], None]:
     for process in processes:
         process.freeze()
@@ -138,20 +146,22 @@ def freeze(processes: list[ServerProcess]) -> Callable[[], None]:
 
 @pytest.mark.parametrize("is_used", [False, True], ids=["not yet used", "used"])
 def test_a_cluster_in_which_all_hang_costs_one_timeout(redis_cluster: RedisCluster, is_used: bool) -> None:
-    store = RedisStore(redis_cluster.url, timeout=TIMEOUT)
+    """However many of its nodes are asked, over new connections or those that are open. Two timeouts would show."""
+    timeout = SLACK + 0.1
+    store = RedisStore(redis_cluster.url, timeout=timeout)
     if is_used:
-        for _ in range(20):
+        for _ in range(30):
             store.load(secrets.token_urlsafe(32))
     thaw = freeze(list(redis_cluster.processes.values()))
 
     try:
-        seconds = [time_of_failure(store) for _ in range(4)]
+        seconds = [time_of_failure(store) for _ in range(2)]
     finally:
         thaw()
 
-    assert max(seconds) < TIMEOUT + SLACK
+    assert max(seconds) < timeout + SLACK
     wait_until(redis_cluster.is_whole)
-    Traffic(store).run_until(lambda: True)
+    wait_until(lambda: is_served(store))
     store.close()
 
 
@@ -191,104 +201,7 @@ def test_servers_that_cannot_be_reached_cost_one_timeout(url: str) -> None:
     assert seconds < TIMEOUT + SLACK
 
 
-# Failovers
-
-
-class Traffic:
-    """Creates and rewrites sessions, and remembers what was acknowledged."""
-
-    def __init__(self, store: RedisStore) -> None:
-        self.store = store
-        self.acknowledged: dict[str, tuple[bytes, Any]] = {}
-        self.failures = 0
-
-    def request(self) -> bool:
-        key = secrets.token_urlsafe(32)
-        try:
-            version = self.store.create(key, b"old", 600)
-            self.acknowledged[key] = b"old", version
-            self.acknowledged[key] = b"new", self.store.replace(key, b"new", 600, version)
-        except StoreUnavailable:
-            self.failures += 1
-            return False
-        return True
-
-    def run_until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while not (self.request() and condition()):
-            assert time.monotonic() < deadline, "service does not come back"
-
-    def lost(self, kept: set[str]) -> list[str]:
-        """The keys among *kept*, which the server has, that cannot be read as they were acknowledged."""
-        found = {key: self.store.load(key) for key in self.acknowledged if key in kept}
-        # Of a write without an answer the old or the new may stand.
-        return [key for key, entry in found.items() if entry is None or entry.payload not in (b"old", b"new")]
-
-
-def keys_of(*ports: int) -> set[str]:
-    return {name.decode().removeprefix(PREFIX) for port in ports for name in ask(port, "KEYS", f"{PREFIX}*")}
-
-
-@pytest.mark.parametrize("fault", ["hangs", "is dead"])
-def test_a_failover_by_sentinel_loses_nothing_that_was_kept(tmp_path: Path, fault: str) -> None:
-    with a_sentinel(tmp_path) as sentinel:
-        store = RedisStore(sentinel.url, timeout=TIMEOUT)
-        traffic = Traffic(store)
-        former = sentinel.master()
-        for _ in range(50):
-            assert traffic.request()
-        # The master has these, and so has its replica.
-        ask(former, "WAIT", 1, 1000)
-        kept = set(traffic.acknowledged)
-        process = sentinel.nodes[former]
-        process.freeze() if fault == "hangs" else process.kill()
-
-        traffic.run_until(lambda: sentinel.master() != former)
-
-        (successor,) = sentinel.nodes.keys() - {former}
-        assert traffic.failures > 0
-        assert kept <= keys_of(successor)
-        assert traffic.lost(keys_of(successor)) == []
-        for _ in range(20):
-            assert traffic.request()
-        store.close()
-
-
-@pytest.mark.parametrize("fault", ["hangs", "is dead"])
-def test_a_failover_in_a_cluster_loses_nothing_that_was_kept(tmp_path: Path, fault: str) -> None:
-    with a_cluster(tmp_path) as cluster:
-        store = RedisStore(cluster.url, timeout=TIMEOUT)
-        traffic = Traffic(store)
-        for _ in range(100):
-            assert traffic.request()
-        former = set(cluster.slots().values())
-        victim = min(former)
-        ask(victim, "WAIT", 1, 1000)
-        kept = set(traffic.acknowledged)
-        process = cluster.processes[victim]
-        process.freeze() if fault == "hangs" else process.kill()
-
-        traffic.run_until(lambda: victim not in masters(cluster, victim) and is_served(cluster, victim))
-        for _ in range(20):
-            traffic.run_until(lambda: True)
-
-        stored = keys_of(*masters(cluster, victim))
-        assert traffic.failures > 0
-        assert kept <= stored
-        assert traffic.lost(stored) == []
-        store.close()
-
-
-def masters(cluster: RedisCluster, without: int) -> set[int]:
-    """The ports of the masters, as a node other than *without* knows them."""
-    port = next(port for port in cluster.processes if port != without)
-    return {master[1] for _, _, master, *_ in ask(port, "CLUSTER", "SLOTS")}
-
-
-def is_served(cluster: RedisCluster, without: int) -> bool:
-    """Whether every node but one takes the Cluster for whole; they learn it one after the other."""
-    living = cluster.processes.keys() - {without}
-    return all(ask(port, "CLUSTER INFO")["cluster_state"] == "ok" for port in living)
+# Slots that move
 
 
 def test_a_slot_on_the_move_is_followed(redis_cluster: RedisCluster) -> None:

@@ -22,6 +22,20 @@ SOAK = "SESSIONWARE_SOAK" in os.environ
 PROCESSES = 8
 INCREMENTS = 2000 if SOAK else 160
 ROUNDS = 1000 if SOAK else 25
+#: After so many on one session, whoever waits for another process waits in vain.
+WRITES = 5000
+
+
+@pytest.fixture(params=["server", "Sentinel", "Cluster"])
+def url(
+    request: pytest.FixtureRequest,
+    redis_server: RedisServer,
+    redis_sentinel: RedisSentinel,
+    redis_cluster: RedisCluster,
+) -> str:
+    """That of each kind of Redis in turn."""
+    urls = {"server": redis_server.url, "Sentinel": redis_sentinel.url, "Cluster": redis_cluster.url}
+    return urls[request.param]
 
 
 def count(url: str, cookie: str) -> None:
@@ -31,11 +45,7 @@ def count(url: str, cookie: str) -> None:
         assert answer.status == 200, world.names()[-3:]
 
 
-@pytest.mark.parametrize("kind", ["server", "Sentinel", "Cluster"])
-def test_eight_processes_lose_no_count(
-    kind: str, redis_server: RedisServer, redis_sentinel: RedisSentinel, redis_cluster: RedisCluster
-) -> None:
-    url = {"server": redis_server.url, "Sentinel": redis_sentinel.url, "Cluster": redis_cluster.url}[kind]
+def test_eight_processes_lose_no_count(url: str) -> None:
     store = RedisStore(url, timeout=10)
     world = World(store)
     cookie = world.begin(lambda session: session.alter("count", lambda count: count, default=0))
@@ -47,8 +57,8 @@ def test_eight_processes_lose_no_count(
     store.close()
 
 
-def test_different_keys_changed_at_once_are_all_kept(redis_server: RedisServer) -> None:
-    store = RedisStore(redis_server.url, timeout=10)
+def test_different_keys_changed_at_once_are_all_kept(url: str) -> None:
+    store = RedisStore(url, timeout=10)
     world = World(store)
     cookie = world.begin(lambda session: session.update(start=True))
 
@@ -73,19 +83,24 @@ def test_threads_that_search_for_the_master_at_once_all_find_it(redis_sentinel: 
         store.close()
 
 
-def test_a_session_ended_while_others_write_stays_ended(redis_server: RedisServer) -> None:
-    store = RedisStore(redis_server.url, timeout=10)
+def test_a_session_ended_while_others_write_stays_ended(url: str) -> None:
+    store = RedisStore(url, timeout=10)
     world = World(store)
     cookies = [world.begin(lambda session: session.update(start=True)) for _ in range(ROUNDS)]
 
+    def add(session: Session) -> None:
+        if "start" in session:
+            session.alter("writes", lambda writes: writes + 1, default=0)
+
     def write() -> None:
+        """Until it has ended, so that the end falls into the middle of a write."""
         for cookie in cookies:
-            for _ in range(3):
-                world.request(lambda session: session.update(late=True) if "start" in session else None, cookie)
+            assert any("start" not in world.request(add, cookie).seen for _ in range(WRITES))
 
     def end() -> None:
         for cookie in cookies:
-            world.request(lambda session: session.invalidate(), cookie)
+            assert any(world.request(lambda _: None, cookie).seen.get("writes", 0) > 5 for _ in range(WRITES))
+            assert world.request(lambda session: session.invalidate(), cookie).status == 200
 
     statuses = in_children([write, end, write])
 
