@@ -7,12 +7,12 @@ import select
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sessionware.stores.sql_failures import DriverFailed
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, Executable
+    from sqlalchemy import Connection, Engine, Executable
 
 #: What one statement gives: its rows, and how many it changed.
 Answer = tuple[Sequence[Any], int]
@@ -20,6 +20,9 @@ Answer = tuple[Sequence[Any], int]
 #: Of one process. It is more than SQL needs whose statements take less than a millisecond, and a server's limit is
 #: often a hundred for all processes.
 MOST_CONNECTIONS = 15
+
+#: The execution option of a statement that shall be a transaction of this isolation level.
+ISOLATION = "sessionware_isolation"
 
 
 class Way(Protocol):
@@ -38,6 +41,14 @@ class Way(Protocol):
         ...
 
 
+class _Text(NamedTuple):
+    """A statement in the words of a driver: its parameters have an order there, or names."""
+
+    sql: str
+    order: Sequence[str] | None
+    isolation: str | None
+
+
 class EngineWay:
     """Through the pool of an engine, and all that an application has hung onto it."""
 
@@ -46,9 +57,15 @@ class EngineWay:
         self._is_own = is_own
 
     def run(self, statement: Executable, parameters: Mapping[str, Any]) -> Answer:
+        isolation = statement.get_execution_options().get(ISOLATION)
         with self._engine.connect() as connection:
+            if isolation is not None:
+                connection.execution_options(isolation_level=isolation)
             result = connection.execute(statement, parameters)
-            return result.all() if result.returns_rows else (), result.rowcount
+            answer = result.all() if result.returns_rows else (), result.rowcount
+            if not result.returns_rows:
+                _commit(connection)
+            return answer
 
     def leave_to_parent(self) -> None:
         _inherited.append(self._engine.pool)
@@ -57,6 +74,19 @@ class EngineWay:
     def close(self) -> None:
         if self._is_own:
             self._engine.dispose()
+
+
+def _commit(connection: Connection) -> None:
+    """End the transaction, if there is one in spite of AUTOCOMMIT; else the pool would undo what we acknowledge.
+
+    An application may begin one by an event, as SQLAlchemy's manual shows it for SQLite.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        connection.commit()
+    except DBAPIError as error:
+        raise DriverFailed(error.orig if isinstance(error.orig, Exception) else error, "COMMIT") from error
 
 
 class DriverWay:
@@ -70,7 +100,7 @@ class DriverWay:
         self._engine = engine
         self._patience = patience
         self._errors = (_errors_of(engine), OSError)
-        self._texts: dict[Executable, tuple[str, Sequence[str] | None]] = {}
+        self._texts: dict[Executable, _Text] = {}
         self._open_anew()
 
     def _open_anew(self) -> None:
@@ -80,8 +110,8 @@ class DriverWay:
         self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
 
     def run(self, statement: Executable, parameters: Mapping[str, Any]) -> Answer:
-        text, order = self._texts.get(statement) or self._compile(statement)
-        given = parameters if order is None else [parameters[name] for name in order]
+        text = self._texts.get(statement) or self._compile(statement)
+        given = parameters if text.order is None else [parameters[name] for name in text.order]
         idle, free = self._idle, self._free
         if not free.acquire(timeout=self._patience):
             raise TimeoutError(f"all {MOST_CONNECTIONS} connections were in use")
@@ -93,16 +123,19 @@ class DriverWay:
         finally:
             free.release()
 
-    def _executed(self, connection: Any, text: str, given: Any) -> Answer:
+    def _executed(self, connection: Any, text: _Text, given: Any) -> Answer:
         try:
             cursor = connection.cursor()
-            cursor.execute(text, given)
+            if text.isolation is not None:
+                # Of the next transaction alone.
+                cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {text.isolation}")
+            cursor.execute(text.sql, given)
             return cursor.fetchall() if cursor.description else (), cursor.rowcount
         except self._errors as error:
             connection.close()
             # One that is broken is seldom alone.
             self._close_idle()
-            raise DriverFailed(error, text) from error
+            raise DriverFailed(error, text.sql) from error
         except BaseException:
             connection.close()
             raise
@@ -114,9 +147,10 @@ class DriverWay:
     def close(self) -> None:
         self._close_idle()
 
-    def _compile(self, statement: Executable) -> tuple[str, Sequence[str] | None]:
+    def _compile(self, statement: Executable) -> _Text:
         compiled: Any = statement.compile(dialect=self._engine.dialect)  # type: ignore[attr-defined]
-        self._texts[statement] = text = str(compiled), compiled.positiontup
+        text = _Text(str(compiled), compiled.positiontup, statement.get_execution_options().get(ISOLATION))
+        self._texts[statement] = text
         return text
 
     def _borrow(self) -> Any:

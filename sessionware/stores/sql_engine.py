@@ -110,7 +110,7 @@ def _patient_connection(seconds: float) -> Any:
     """A class of psycopg connections that wait *seconds* for the server, and then close.
 
     psycopg has no timeout of its own for an answer; a server that was stopped, or a network that swallows all, would
-    hold a request forever. What waits is a generator that is resumed ten times a second at least.
+    hold a request forever. What waits is a generator, which yields what it waits for.
     """
     import psycopg
 
@@ -149,19 +149,21 @@ def _in_time(
         wanted = next(waiting)
         while True:
             place, what = wanted if socket is None else (socket, wanted)
-            _let_others_run_until(place, what, deadline - time.monotonic())
-            ready = yield wanted
             # What has come is read first: a machine that was asleep is not a server that is late.
-            if not ready and time.monotonic() > deadline:
+            if not _has_come(place, what, deadline - time.monotonic()):
                 raise late("no answer in time")
-            wanted = waiting.send(ready)
+            wanted = waiting.send((yield wanted))
     except StopIteration as end:
         return end.value
 
 
-def _let_others_run_until(socket: int, wanted: int, seconds: float) -> None:
-    """Wait for *socket* as gevent has it; psycopg would stop every greenlet if it was imported before the patching."""
+def _has_come(socket: int, wanted: int, seconds: float) -> bool:
+    """Whether *socket* gets ready in *seconds*, or is now.
+
+    We wait ourselves: psycopg would stop every greenlet if it was imported before gevent patched the world, and before
+    3.3 it would not come back when nothing happens.
+    """
     poll = select.poll()
     reading = select.POLLIN if wanted & selectors.EVENT_READ else 0
     poll.register(socket, reading | (select.POLLOUT if wanted & selectors.EVENT_WRITE else 0))
-    poll.poll(max(0.0, seconds) * 1000)
+    return bool(poll.poll(max(0.0, seconds) * 1000))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sessionware.exceptions import ConfigError
+from sessionware.stores.sql_connections import ISOLATION
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect, Executable, Table
@@ -40,6 +41,8 @@ _LARGEST_IN_POSTGRESQL = (1 << 29) - 1024
 #: PyMySQL sends bytes as hexadecimal digits, too.
 _CHARACTERS_PER_BYTE = 2
 _REST_OF_A_STATEMENT = 1024
+#: The versions that know SKIP LOCKED.
+FIRST_TO_SKIP_LOCKED = {"mariadb": (10, 6, 0), "mysql": (8, 0, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,15 @@ class Statements:
     exists: Executable
     delete: Executable
     purge: Executable
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What a server takes and can do, where that depends on its version and settings."""
+
+    largest_payload: int | None = None
+    reads_committed: bool = True
+    skips_locked: bool = True
 
 
 def family(dialect: Dialect) -> str:
@@ -157,7 +169,36 @@ def _is_there(connection: Connection, table: Table) -> bool:
     return True
 
 
-def make_statements(table: Table, dialect: Dialect) -> Statements:
+def ask_server(connection: Connection) -> Server:
+    """What the server at the other end says of itself, and what is known of its kind."""
+    import sqlalchemy as sa
+
+    kind = family(connection.dialect)
+    if kind == "mysql":
+        names = "'version', 'max_allowed_packet', 'log_bin', 'binlog_format'"
+        rows = connection.execute(sa.text(f"SHOW VARIABLES WHERE Variable_name IN ({names})")).all()
+        return mysql_server({str(row[0]).lower(): str(row[1]) for row in rows})
+    return Server(_LARGEST_IN_POSTGRESQL if kind == "postgresql" else None)
+
+
+def mysql_server(variables: Mapping[str, str]) -> Server:
+    """A server of MySQL or MariaDB with these *variables*.
+
+    The largest payload is known, because it would not answer to a larger one, but hang up. A log of statements, which
+    is not that of rows, takes no write of a transaction that is READ COMMITTED.
+    """
+    packet = int(variables["max_allowed_packet"])
+    logs_statements = variables.get("log_bin") == "ON" and variables.get("binlog_format") == "STATEMENT"
+    version = tuple(map(int, re.findall(r"\d+", variables["version"])[:3]))
+    first = FIRST_TO_SKIP_LOCKED["mariadb" if "mariadb" in variables["version"].lower() else "mysql"]
+    return Server(
+        largest_payload=(packet - _REST_OF_A_STATEMENT) // _CHARACTERS_PER_BYTE,
+        reads_committed=not logs_statements,
+        skips_locked=not logs_statements and version >= first,
+    )
+
+
+def make_statements(table: Table, dialect: Dialect, server: Server) -> Statements:
     """The statements for *table*, one for each thing that is to be done."""
     import sqlalchemy as sa
 
@@ -173,7 +214,7 @@ def make_statements(table: Table, dialect: Dialect) -> Statements:
         update=sa.update(table).where(here, columns.version == sa.bindparam("was")).values(**written),
         exists=sa.select(sa.literal_column("1")).select_from(table).where(here),
         delete=sa.delete(table).where(here),
-        purge=_purge(table, dialect),
+        purge=_purge(table, dialect, server),
     )
 
 
@@ -188,29 +229,37 @@ def _insert(table: Table, kind: str) -> Any:
     return mysql.insert(table)
 
 
-def _purge(table: Table, dialect: Dialect) -> Executable:
-    """A batch by the order of the index, so that those who purge at once do not wait for one another in a circle."""
+def _purge(table: Table, dialect: Dialect, server: Server) -> Executable:
+    """A batch by the order of the index, so that those who purge at once do not wait for one another in a circle.
+
+    What somebody else has locked is left for another time: nobody waits, and nobody is waited for.
+    """
     import sqlalchemy as sa
 
     kind = family(dialect)
     if kind == "mysql":
-        quoted = dialect.identifier_preparer.format_table(table)
-        return sa.text(f"DELETE FROM {quoted} WHERE expires_at <= {_NOW[kind]} ORDER BY expires_at LIMIT :batch")  # noqa: S608 - the name was checked
+        return _purge_in_mysql(dialect.identifier_preparer.format_table(table), server)
     ended = sa.select(table.c.key).where(table.c.expires_at <= sa.literal_column(_NOW[kind], sa.Double()))
     ended = ended.order_by(table.c.expires_at).limit(sa.bindparam("batch", type_=sa.Integer()))
     if kind == "sqlite":
         return sa.delete(table).where(table.c.key.in_(ended))
-    # What somebody else has locked is left for another time: nobody waits, and nobody is waited for.
     doomed = ended.with_for_update(skip_locked=True).cte("doomed")
     return sa.delete(table).where(table.c.key.in_(sa.select(doomed.c.key)))
 
 
-def largest_payload(connection: Connection) -> int | None:
-    """How many bytes a payload may have at most, where the database would not answer, but hang up."""
+def _purge_in_mysql(name: str, server: Server) -> Executable:
+    """By default InnoDB locks the gaps between rows, too, and new rows would wait for their place in the index.
+
+    All rows of the batch are locked before the first is looked up by its key, which no scan of the table may replace;
+    so whoever waits for a purge, waits for nobody who waits.
+    """
     import sqlalchemy as sa
 
-    kind = family(connection.dialect)
-    if kind == "mysql":
-        packet = int(connection.execute(sa.text("SELECT @@max_allowed_packet")).scalar_one())
-        return (packet - _REST_OF_A_STATEMENT) // _CHARACTERS_PER_BYTE
-    return _LARGEST_IN_POSTGRESQL if kind == "postgresql" else None
+    ended = f"expires_at <= {_NOW['mysql']} ORDER BY expires_at LIMIT :batch"
+    text = f"DELETE FROM {name} WHERE {ended}"  # noqa: S608 - the name was checked
+    if server.skips_locked:
+        doomed = f"SELECT `key` FROM {name} WHERE {ended} FOR UPDATE SKIP LOCKED"  # noqa: S608 - as above
+        rows = f"({doomed}) AS doomed STRAIGHT_JOIN {name} AS entry FORCE INDEX (PRIMARY)"
+        text = f"DELETE entry FROM {rows} ON entry.`key` = doomed.`key`"
+    statement = sa.text(text)
+    return statement.execution_options(**{ISOLATION: "READ COMMITTED"}) if server.reads_committed else statement

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sessionware.exceptions import (
     AlreadyExists,
@@ -14,6 +14,7 @@ from sessionware.exceptions import (
     Gone,
     RecordTooLarge,
     SessionwareError,
+    StoreUnavailable,
 )
 from sessionware.expiry import parse_duration
 from sessionware.stores import sql_engine, sql_failures, sql_table
@@ -23,11 +24,12 @@ from sessionware.stores.sql_failures import DriverFailed
 from sessionware.stores.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, Executable
+    from sqlalchemy import Engine
 
 _PURGE_BATCH = 200
 #: The part of the timeout that a request waits while all connections are in use.
 _QUEUEING = 0.5
+_Statement = Literal["load", "insert", "update", "exists", "delete", "purge"]
 _Translate = Callable[[Exception, Sequence[str | None]], SessionwareError]
 
 
@@ -40,10 +42,11 @@ class SQLAlchemyStore:
     *timeout* (seconds, or a text such as ``"5s"``) is how long a request waits for the database before it is
     :exc:`StoreUnavailable`.
 
-    An *engine* is used as it is, with its pool, its events and its timeouts, which *timeout* does not change: give it
-    a connect timeout and a read timeout. Only the isolation level is AUTOCOMMIT and parameters are hidden from its
-    logs, both for this store alone. Nothing is connected before the first use, and a child of a fork never uses a
-    connection of its parent. For SQLite alone ``SQLiteStore`` is faster and needs no driver.
+    An *engine* is used as it is, with its pool, its events and its timeouts, which *timeout* does not change: give it a
+    connect timeout and a read timeout. Only the isolation level is AUTOCOMMIT, for a purge of MySQL READ COMMITTED, and
+    parameters are hidden from its logs, all for this store alone. Nothing is connected before the first use, and a
+    child of a fork never uses a connection of its parent. For SQLite alone ``SQLiteStore`` is faster and needs no
+    driver.
     """
 
     def __init__(
@@ -61,9 +64,9 @@ class SQLAlchemyStore:
         self._failures = _failures()
         self._hidden = [self._engine.url.password, self._engine.url.username]
         self._kind = sql_table.family(self._engine.dialect)
-        self._sql = sql_table.make_statements(self._table, self._engine.dialect)
+        self._server = sql_table.Server()
+        self._sql = sql_table.make_statements(self._table, self._engine.dialect, self._server)
         self._creates_table = create_table
-        self._largest: int | None = None
         self._is_ready = False
         self._upkeep = Upkeep(None)
         self._process = os.getpid()
@@ -77,12 +80,12 @@ class SQLAlchemyStore:
 
     def load(self, key: str) -> Entry | None:
         """The entry under *key*, or ``None``."""
-        rows, _ = self._execute(self._sql.load, {"k": key})
+        rows, _ = self._execute("load", {"k": key})
         return Entry(*rows[0]) if rows else None
 
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
-        version = self._write(self._sql.insert, key, payload, ttl, translate=_already_exists_or)
+        version = self._write("insert", key, payload, ttl, translate=_already_exists_or)
         if version is None:
             raise AlreadyExists
         self._upkeep.after_write(self.purge)
@@ -90,23 +93,30 @@ class SQLAlchemyStore:
 
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
-        new_version = self._write(self._sql.update, key, payload, ttl, was=version, translate=sql_failures.conflict_or)
+        new_version = self._write("update", key, payload, ttl, was=version, translate=sql_failures.conflict_or)
         if new_version is None:
-            rows, _ = self._execute(self._sql.exists, {"k": key})
+            rows, _ = self._execute("exists", {"k": key})
             raise Conflict if rows else Gone
         self._upkeep.after_write(self.purge)
         return new_version
 
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
-        return self._execute(self._sql.delete, {"k": key})[1] > 0
+        return self._change("delete", {"k": key}) > 0
 
     def purge(self, limit: int | None = None) -> int:
-        """Remove expired entries, *limit* at most, in statements of 200; how many went."""
+        """Remove expired entries, *limit* at most, in statements of 200; how many went.
+
+        It neither waits for a row that somebody else has locked nor makes a writer wait, but in MariaDB before 10.6,
+        in MySQL before 8.0.1, and where a server of these logs statements instead of rows.
+        """
         removed = 0
         while limit is None or removed < limit:
             batch = _PURGE_BATCH if limit is None else min(limit - removed, _PURGE_BATCH)
-            _, count = self._execute(self._sql.purge, {"batch": batch})
+            try:
+                count = self._change("purge", {"batch": batch}, sql_failures.conflict_or)
+            except Conflict:
+                break
             removed += count
             if count < batch:
                 break
@@ -118,16 +128,24 @@ class SQLAlchemyStore:
         self._way.close()
 
     def _write(
-        self, statement: Executable, key: str, payload: bytes, ttl: float | None, *, translate: _Translate, **more: Any
+        self, name: _Statement, key: str, payload: bytes, ttl: float | None, *, translate: _Translate, **more: Any
     ) -> Version | None:
         """The new version, or ``None`` if no row was written."""
         version = os.urandom(sql_table.VERSION_BYTES)
         parameters = {"k": key, "p": payload, "v": version, "ttl": None if ttl is None else float(ttl), **more}
-        _, count = self._execute(statement, parameters, translate)
-        return version if count else None
+        return version if self._change(name, parameters, translate) else None
+
+    def _change(
+        self, name: _Statement, parameters: dict[str, Any], translate: _Translate = sql_failures.translated
+    ) -> int:
+        """How many rows were changed. Of a driver that does not know, and says -1, nothing can be acknowledged."""
+        _, count = self._execute(name, parameters, translate)
+        if count < 0:
+            raise StoreUnavailable("the SQL store failed: its driver does not tell how many rows have changed")
+        return count
 
     def _execute(
-        self, statement: Executable, parameters: dict[str, Any], translate: _Translate = sql_failures.translated
+        self, name: _Statement, parameters: dict[str, Any], translate: _Translate = sql_failures.translated
     ) -> Answer:
         """The rows of one statement, which is a transaction by itself, and the number of those that it changed."""
         self._leave_to_parent()
@@ -135,24 +153,27 @@ class SQLAlchemyStore:
             if not self._is_ready:
                 self._prepare()
             self._check_size(parameters.get("p", b""))
-            return self._way.run(statement, parameters)
+            return self._way.run(getattr(self._sql, name), parameters)
         except self._failures as error:
             failure = translate(error, self._hidden)
         # Not in the handler, where the driver's error would stay with it as its context.
         raise failure from failure.__cause__
 
     def _prepare(self) -> None:
-        """Create the table, and ask what the database takes, at the first use in a process."""
+        """Create the table, and ask what the server takes and can do, at the first use in a process."""
         if self._creates_table:
-            engine = self._engine.execution_options(isolation_level=_TRANSACTION[self._kind])
-            with engine.begin() as connection:
-                sql_table.create(connection, self._table)
+            with self._engine.connect() as connection:
+                connection.execution_options(isolation_level=_TRANSACTION[self._kind])
+                with connection.begin():
+                    sql_table.create(connection, self._table)
         with self._engine.connect() as connection:
-            self._largest = sql_table.largest_payload(connection)
+            self._server = sql_table.ask_server(connection)
+        self._sql = sql_table.make_statements(self._table, self._engine.dialect, self._server)
         self._is_ready = True
 
     def _check_size(self, payload: bytes) -> None:
-        if self._largest is not None and len(payload) > self._largest:
+        largest = self._server.largest_payload
+        if largest is not None and len(payload) > largest:
             raise RecordTooLarge("the record is larger than the database takes")
 
     def _leave_to_parent(self) -> None:

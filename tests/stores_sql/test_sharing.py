@@ -95,18 +95,18 @@ class Visitor:
         return lambda data: None
 
 
-def test_eight_processes_lose_no_count_and_no_key(server: Server, make: StoreMaker, table: str) -> None:
-    visitor = Visitor(make(server.url))
+def test_eight_processes_lose_no_count_and_no_key(url: str, make: StoreMaker, table: str) -> None:
+    visitor = Visitor(make(url))
     visitor(lambda session: session.update(count=0))
 
-    in_processes(VISITOR, server.url, table, visitor.cookie, INCREMENTS)
+    in_processes(VISITOR, url, table, visitor.cookie, INCREMENTS)
 
     data = visitor(dict)
     assert data == {"count": PROCESSES * INCREMENTS, **{f"by-{mine}": INCREMENTS for mine in range(PROCESSES)}}
 
 
-def test_a_session_that_ends_among_writers_stays_ended(server: Server, make: StoreMaker, table: str) -> None:
-    store = make(server.url)
+def test_a_session_that_ends_among_writers_stays_ended(url: str, make: StoreMaker, table: str) -> None:
+    store = make(url)
     visitors = [Visitor(store) for _ in range(ROUNDS)]
     for visitor in visitors:
         visitor(lambda session: session.update(count=0))
@@ -115,7 +115,7 @@ def test_a_session_that_ends_among_writers_stays_ended(server: Server, make: Sto
         "for number in range(int(count)):\n        environ['HTTP_COOKIE'] = cookies[number // 5]",
     ).replace("url, table, cookie,", "cookies = sys.argv[3].split()\n    url, table, cookie,")
     cookies = " ".join(visitor.cookie for visitor in visitors)
-    command = [sys.executable, "-c", textwrap.dedent(script), server.url, table, cookies, str(5 * ROUNDS), "0"]
+    command = [sys.executable, "-c", textwrap.dedent(script), url, table, cookies, str(5 * ROUNDS), "0"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
@@ -146,7 +146,7 @@ def test_many_workers_may_start_at_once_without_a_table(url: str, table: str) ->
     in_processes(FIRST_USE, url, table, number=5)
 
 
-def test_a_child_uses_no_connection_of_its_parent(server: Server, table: str) -> None:
+def test_a_child_uses_no_connection_of_its_parent(url: str, table: str) -> None:
     script = """
         import os, sys
         from sessionware.stores import SQLAlchemyStore
@@ -168,7 +168,7 @@ def test_a_child_uses_no_connection_of_its_parent(server: Server, table: str) ->
         store.close()
     """
 
-    in_processes(script, server.url, table, number=1)
+    in_processes(script, url, table, number=1)
 
 
 def test_greenlets_share_a_store_without_waiting_for_one_another(server: Server, table: str) -> None:

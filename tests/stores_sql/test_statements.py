@@ -20,8 +20,6 @@ from sessionware.exceptions import Conflict, RecordTooLarge, StoreUnavailable
 from sessionware.stores import SQLAlchemyStore
 
 Server = PostgreSQLServer | MariaDBServer
-#: What comes before the newest statement of ours, in the server's own words.
-SAMPLE = 400
 
 
 def new_key() -> str:
@@ -94,20 +92,6 @@ def test_a_purge_finds_what_has_ended_by_the_index(postgresql: PostgreSQLServer,
     assert f"{table}_expiry" in str(plan)
 
 
-def test_a_purge_takes_all_that_has_ended_in_batches(store: SQLAlchemyStore, engine: sa.Engine, table: str) -> None:
-    for _ in range(5):
-        store.create(new_key(), b"payload", 60)
-    is_expired(store, engine, table)
-    with engine.begin() as connection:
-        rows = [{"k": new_key(), "p": b"", "v": b"0" * 16} for _ in range(SAMPLE)]
-        quoted = engine.dialect.identifier_preparer.quote("key")
-        connection.execute(
-            sa.text(f"INSERT INTO {table} ({quoted}, payload, version, expires_at) VALUES (:k, :p, :v, 1)"), rows
-        )
-
-    assert store.purge() == SAMPLE + 5
-
-
 def test_writes_purge_a_little_on_their_way(store: SQLAlchemyStore, engine: sa.Engine, table: str) -> None:
     store.create(new_key(), b"payload", 60)
     is_expired(store, engine, table)
@@ -117,22 +101,6 @@ def test_writes_purge_a_little_on_their_way(store: SQLAlchemyStore, engine: sa.E
 
     with engine.connect() as connection:
         assert connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one() == 100
-
-
-def test_a_purge_neither_waits_nor_blocks(postgresql: PostgreSQLServer, make: StoreMaker, table: str) -> None:
-    store = make(postgresql.url)
-    keys = [new_key() for _ in range(3)]
-    for key in keys:
-        store.create(key, b"payload", 60)
-    with psycopg.connect(postgresql.arguments) as connection:
-        connection.execute(f"UPDATE {table} SET expires_at = 1")
-    with psycopg.connect(postgresql.arguments) as writer:
-        writer.execute(f"SELECT * FROM {table} WHERE key = %s FOR UPDATE", (keys[0],))
-
-        removed = store.purge()
-
-    assert removed == 2
-    assert store.purge() == 1
 
 
 @pytest.fixture
