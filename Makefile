@@ -48,7 +48,6 @@ check:
 	root=$$(pwd) && bin=$$(cd $(BIN) && pwd) && cd $(WORK) && \
 	    "$$bin/coverage" run --rcfile="$$root/setup.cfg" --data-file="$$PWD/.coverage" \
 	    "$$bin/pytest" -c "$$root/setup.cfg" "$$root/tests"
-	$(BIN)/coverage combine --quiet --rcfile=setup.cfg --data-file=$(WORK)/.coverage $(WORK)
 	$(BIN)/coverage report --rcfile=setup.cfg --data-file=$(WORK)/.coverage
 
 lint: $(VENV)/.with-tests

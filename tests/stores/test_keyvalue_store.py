@@ -93,16 +93,19 @@ class TestCacheLibFiles(KeyValueSuite):
         return cachelib.FileSystemCache(str(directory))
 
 
-@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
-class DiskCacheSuite(KeyValueSuite):
+@pytest.fixture(scope="class")
+def connections_collected() -> Iterator[None]:
     """diskcache leaves its connections to the end of their threads, of which Python 3.13 warns."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
-    @pytest.fixture(autouse=True)
-    def collected(self, object_of_this_test: None) -> Iterator[None]:
-        yield
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+@pytest.mark.usefixtures("connections_collected")
+class DiskCacheSuite(KeyValueSuite):
+    """The same over diskcache."""
 
 
 class TestDiskCache(DiskCacheSuite):

@@ -83,10 +83,11 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Callable[[Any], Any]]:
         for closable in (obj, getattr(obj, "redis", None), getattr(obj, "_write_client", None)):
             if not isinstance(closable, MutableMapping):
                 getattr(closable, "close", lambda: None)()
-    with warnings.catch_warnings():
-        # diskcache leaves its connections to the end of their threads, of which Python 3.13 warns.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    if any(isinstance(obj, diskcache.Cache) for obj in objects):
+        with warnings.catch_warnings():
+            # It leaves its connections to the end of their threads, of which Python 3.13 warns.
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 def in_another_process(act: Callable[[KeyValueStore], object], obj: Any, meanwhile: Callable[[], object]) -> str:
