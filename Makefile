@@ -3,7 +3,7 @@
 #   make demo       serve the example at http://localhost:8000 (PORT=… for another)
 #   make test       all checks: lint, types, tests of the installed wheel, coverage
 #   make test-all   the same, by every Python that the machine has
-#   make soak       the tests of the production stores again, each with its full counts (some 25 minutes;
+#   make soak       the tests of the production stores again, each with its full counts (more than half an hour;
 #                   ARGUMENTS='-k killed' for some of them)
 #   make bench      measure, side by side with Beaker and Flask-Session, on private servers that it starts itself
 #                   (ARGUMENTS='--readme README.rst' lays the figures in there)

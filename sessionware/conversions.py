@@ -142,5 +142,9 @@ def functions(value: object) -> tuple[Callable[..., Any], ...]:
         names = [name for name in re.split(r"[,\s]+", value) if name]
         if not names:
             raise ValueError("it is empty; leave the option out, or name a callable as pkg.mod:name")
-        return tuple(found for name in names for found in functions(imported(name)))
+        return tuple(found for name in names for found in _one_or_many(imported(name)))
+    return _one_or_many(value)
+
+
+def _one_or_many(value: object) -> tuple[Callable[..., Any], ...]:
     return tuple(map(function, value)) if isinstance(value, (list, tuple)) else (function(value),)

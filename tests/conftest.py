@@ -1,4 +1,4 @@
-"""What holds for every test: where the examples are, that no skip passes unnoticed in CI, no clock for hypothesis."""
+"""What holds for every test: the examples and the servers at hand, what is tried again, that CI takes no skip."""
 
 from __future__ import annotations
 

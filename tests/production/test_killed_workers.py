@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -44,6 +45,17 @@ def contents(number: int) -> dict[str, Any]:
     return {"first": number, "padding": f"{number} " * (number * 7919 % LARGEST // 8), "last": number}
 
 
+def killed_while_it_saves(save_on_and_on: Callable[[Tell], None]) -> int:
+    """The last save that a worker has acknowledged; it was killed in the middle of the next one, or between two."""
+    with a_child(save_on_and_on) as worker:
+        worker.listen(random.randrange(1, 4))
+        worker.listen_for(random.uniform(0, 0.004))
+        worker.kill()
+        acknowledged = worker.last
+    assert acknowledged is not None
+    return acknowledged
+
+
 @in_places(*PLACES)
 def test_every_record_is_the_old_or_the_new_one_and_its_session_goes_on(make_store: StoreMaker) -> None:
     world = World(make_store())
@@ -57,16 +69,10 @@ def test_every_record_is_the_old_or_the_new_one_and_its_session_goes_on(make_sto
             tell(following)
 
     for _ in range(ROUNDS):
-        with a_child(save_on_and_on) as worker:
-            worker.listen(random.randrange(1, 4))
-            # In the middle of the next save, or between two.
-            worker.listen_for(random.uniform(0, 0.004))
-            worker.kill()
-            acknowledged = worker.last
+        acknowledged = killed_while_it_saves(save_on_and_on)
         seen = world.read(cookie).seen
         number = seen["first"]
 
-        assert acknowledged is not None
         assert number in (acknowledged, acknowledged + 1)
         assert seen == contents(number)
         number += 1
@@ -100,14 +106,9 @@ def test_a_record_written_in_place_is_the_old_one_the_new_one_or_gone(
             tell(following)
 
     for _ in range(ROUNDS):
-        with a_child(save_on_and_on) as worker:
-            worker.listen(random.randrange(1, 4))
-            worker.listen_for(random.uniform(0, 0.004))
-            worker.kill()
-            acknowledged = worker.last
+        acknowledged = killed_while_it_saves(save_on_and_on)
         seen = read_until_it_is_decided(world, cookie).seen
 
-        assert acknowledged is not None
         assert seen in ({}, contents(acknowledged), contents(acknowledged + 1))
         assert world.read(bystander).seen == contents(0)
         number = acknowledged + 2

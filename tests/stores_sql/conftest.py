@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from servers.mariadb import MariaDBServer
 from servers.postgresql import PostgreSQLServer
 
@@ -50,6 +52,20 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/sessions.db"
     return str(request.getfixturevalue(request.param).url)
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    """The application's own, without anything of ours."""
+    engine = sa.create_engine(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def no_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No write of the test's own purges on its way: for tests that count statements, or look at another purge."""
+    monkeypatch.setattr(random, "randrange", lambda stop: 1)
 
 
 @pytest.fixture

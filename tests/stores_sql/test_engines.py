@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import random
-import secrets
 import sqlite3
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +12,7 @@ from servers.postgresql import PostgreSQLServer
 from stores_sql.conftest import StoreMaker
 
 from sessionware.exceptions import StoreUnavailable
-
-
-def new_key() -> str:
-    return secrets.token_urlsafe(32)
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(url)
-    yield engine
-    engine.dispose()
+from sessionware.testing.suite_base import new_key
 
 
 @pytest.fixture
@@ -39,10 +26,10 @@ def beginning(engine: sa.Engine) -> sa.Engine:
     return engine
 
 
+@pytest.mark.usefixtures("no_sweeps")
 def test_what_is_acknowledged_is_there_for_others_although_an_engine_begins_transactions(
-    beginning: sa.Engine, url: str, make: StoreMaker, monkeypatch: pytest.MonkeyPatch
+    beginning: sa.Engine, url: str, make: StoreMaker
 ) -> None:
-    monkeypatch.setattr(random, "randrange", lambda stop: 1)  # so that none of these writes sweeps
     store, others, key, ended = make(engine=beginning), make(url), new_key(), new_key()
 
     version = store.create(key, b"payload", 60)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +16,9 @@ from stores_sql.conftest import StoreMaker
 
 from sessionware.exceptions import StoreUnavailable
 from sessionware.stores import SQLAlchemyStore, sql_table
+from sessionware.testing.suite_base import new_key
+
+pytestmark = pytest.mark.usefixtures("no_sweeps")
 
 Server = PostgreSQLServer | MariaDBServer
 #: Two batches of a purge.
@@ -41,28 +42,10 @@ _IS_HELD_UP = {
 }
 
 
-def new_key() -> str:
-    return secrets.token_urlsafe(32)
-
-
 @pytest.fixture
 def url(server: Server) -> str:
     """Of each server in turn; SQLite has one writer at a time, whatever is said to it."""
     return server.url
-
-
-@pytest.fixture(autouse=True)
-def no_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write of the test's own must not purge beside the purge that is looked at."""
-    monkeypatch.setattr(random, "randrange", lambda stop: 1)
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[sa.Engine]:
-    """The application's own, without anything of ours."""
-    engine = sa.create_engine(url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture(params=["by url", "by engine"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
-import secrets
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -18,20 +16,9 @@ from stores_sql.conftest import StoreMaker
 
 from sessionware.exceptions import Conflict, RecordTooLarge, StoreUnavailable
 from sessionware.stores import SQLAlchemyStore
+from sessionware.testing.suite_base import new_key
 
 Server = PostgreSQLServer | MariaDBServer
-
-
-def new_key() -> str:
-    return secrets.token_urlsafe(32)
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[sa.Engine]:
-    """The application's own, without anything of ours."""
-    engine = sa.create_engine(url)
-    yield engine
-    engine.dispose()
 
 
 def is_expired(store: SQLAlchemyStore, engine: sa.Engine, table: str) -> None:
@@ -40,10 +27,8 @@ def is_expired(store: SQLAlchemyStore, engine: sa.Engine, table: str) -> None:
         connection.execute(sa.text(f"UPDATE {table} SET expires_at = 1"))
 
 
-def test_a_load_and_a_save_are_one_statement_each(
-    mariadb: MariaDBServer, make: StoreMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(random, "randrange", lambda stop: 1)  # so that none of these writes sweeps
+@pytest.mark.usefixtures("no_sweeps")
+def test_a_load_and_a_save_are_one_statement_each(mariadb: MariaDBServer, make: StoreMaker) -> None:
     store, key = make(mariadb.url), new_key()
     version = store.create(key, b"payload", 60)
 
