@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sessionware.config import Config
+from sessionware.config.settings import Config
+from sessionware.config.typed import Options
 from sessionware.events import Event
 from sessionware.exceptions import (
     ConfigError,
@@ -15,9 +16,8 @@ from sessionware.exceptions import (
     StoreUnavailable,
 )
 from sessionware.manager import SessionManager
-from sessionware.middleware import SessionMiddleware, get_session
-from sessionware.options import Options
-from sessionware.session import Session
+from sessionware.session.mapping import Session
+from sessionware.wsgi.middleware import SessionMiddleware, get_session
 
 __all__ = [
     "Config",

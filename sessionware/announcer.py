@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sessionware.crypto.identifiers import public_id
 from sessionware.events import Listeners
-from sessionware.records import Live
-from sessionware.wire.identifiers import public_id
+from sessionware.session.records import Live
 
 
 class Announcer:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sessionware.expiry import parse_duration
+from sessionware.session.lifetimes import parse_duration
 
 Converter = Callable[[object], Any]
 
@@ -71,7 +71,7 @@ def finite_number(value: object) -> float:
 
 
 def duration(value: object) -> float:
-    """Seconds; see :func:`sessionware.expiry.parse_duration`."""
+    """Seconds; see :func:`sessionware.session.lifetimes.parse_duration`."""
     try:
         return parse_duration(value)
     except (ValueError, OverflowError) as error:

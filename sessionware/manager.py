@@ -11,19 +11,19 @@ from dataclasses import replace
 from typing import Any
 
 from sessionware.announcer import Announcer
-from sessionware.assembly import make_carrier
-from sessionware.carriers import Base, Outcome
-from sessionware.changes import Changes
-from sessionware.config import Config, OnStoreFailure, settle
-from sessionware.context import Cookies
-from sessionware.draft import COMMITTED, FINISHED, OPEN, Draft
+from sessionware.backends.assembly import make_carrier
+from sessionware.backends.contract import Base, Outcome
+from sessionware.config.settings import Config, OnStoreFailure, settle
+from sessionware.cookies.caching import merge_headers
+from sessionware.cookies.header import CookieSettings
+from sessionware.cookies.request import Cookies
 from sessionware.events import Listeners, logger
 from sessionware.exceptions import CookieTooLarge, HeadersSent, RecordTooLarge, SessionwareError, StoreUnavailable
-from sessionware.expiry import Verdict
-from sessionware.headers import merge_headers
-from sessionware.session import Session
-from sessionware.stores.base import Closable, Purgeable
-from sessionware.wire.cookies import CookieSettings
+from sessionware.session.changes import Changes
+from sessionware.session.lifetimes import Verdict
+from sessionware.session.mapping import Session
+from sessionware.session.request import COMMITTED, FINISHED, OPEN, Draft
+from sessionware.stores.contract import Closable, Purgeable
 
 _VARY = ("Vary", "Cookie")
 _NO_STORE = ("Cache-Control", "no-store")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionware.changes import Changes
-from sessionware.expiry import Lifetimes
-from sessionware.identity import Login, Remember
-from sessionware.records import Cause, Ended, Live
+from sessionware.session.changes import Changes
+from sessionware.session.lifetimes import Lifetimes
+from sessionware.session.login import Login, Remember
+from sessionware.session.records import Cause, Ended, Live
 from sessionware.wire.serializer import Serializer
 
 SERIALIZER = Serializer()

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from sessionware.cli import main
-from sessionware.wire.keys import read_secrets
+from sessionware.cli.main import main
+from sessionware.crypto.keys import read_secrets
 
 
 def test_secret_prints_a_secret_that_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:

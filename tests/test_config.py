@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionware.config import Config, settle
+from sessionware.config.settings import Config, settle
+from sessionware.config.table import OPTIONS
+from sessionware.crypto import sealing
+from sessionware.crypto.keys import read_secrets
 from sessionware.exceptions import ConfigError
-from sessionware.option_table import OPTIONS
 from sessionware.stores.file import FileStore
 from sessionware.stores.memory import MemoryStore
 from sessionware.stores.sqlite import SQLiteStore
 from sessionware.testing import FakeClock
-from sessionware.wire import sealing
-from sessionware.wire.keys import read_secrets
 
 SECRET = "kY3vR8-wQz1Lm0_xTn5bHc7JdUe2GsAf"
 OTHER_SECRET = "P9sVw-4nXe6Bq_0ZrLt8KjMc1YhGaUd3"
@@ -263,7 +263,7 @@ def test_a_secret_given_twice_is_refused_without_being_told() -> None:
 
 
 def test_two_secrets_that_name_one_key_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sessionware.wire.keys.KEY_ID_BYTES", 0)
+    monkeypatch.setattr("sessionware.crypto.keys.KEY_ID_BYTES", 0)
 
     fault = fault_of({"secret": [SECRET, OTHER_SECRET]})
 
@@ -305,7 +305,7 @@ def test_a_bad_idle_timeout_is_not_blamed_on_refresh_after() -> None:
 
 
 def test_ciphers_that_are_missing_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sessionware.config.check_ciphers", lambda: "no AES-GCM-SIV here")
+    monkeypatch.setattr("sessionware.config.settings.check_ciphers", lambda: "no AES-GCM-SIV here")
 
     fault = fault_of({"secret": SECRET})
 

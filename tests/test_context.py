@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sessionware.context import CookieContext, Cookies, is_loopback
+from sessionware.cookies.header import CookieSettings
+from sessionware.cookies.request import CookieContext, Cookies, is_loopback
 from sessionware.exceptions import CookieTooLarge
-from sessionware.wire.cookies import CookieSettings
 
 NOW = 1_700_000_000.0
 DAY = 86_400

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.http import dump_cookie
 
+from sessionware.cookies.header import MAX_HEADER_BYTES, CookieLines, CookieSettings, faults_of, find
 from sessionware.exceptions import CookieTooLarge
-from sessionware.wire.cookies import MAX_HEADER_BYTES, CookieLines, CookieSettings, faults_of, find
 
 OUR_ALPHABET = string.ascii_letters + string.digits + "-_."
 our_values = st.text(OUR_ALPHABET, max_size=3000)

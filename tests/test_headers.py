@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionware.headers import merge_headers
+from sessionware.cookies.caching import merge_headers
 
 VARY = ("Vary", "Cookie")
 SET_COOKIE = ("Set-Cookie", "sid=token; Path=/")

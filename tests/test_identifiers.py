@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionware.wire.identifiers import (
+from sessionware.crypto.identifiers import (
     HANDLE_BYTES,
     TOKEN_BYTES,
     handle_from_public_id,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionware.wire.keys import Keyring, Purpose, new_secret, read_secrets
+from sessionware.crypto.keys import Keyring, Purpose, new_secret, read_secrets
 
 NEW = "kY3vUq8_Zt1LwRb6-NfXo0aJ5hDcE9sGmPi2Tx7V"
 OLD = "4Wd9bQz-Hn0uKr_7eTjMlC1yAo6gSv8XfPp3Ri5B"

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from sessionware.config import Config, OnStoreFailure, Settings, settle
+from sessionware.config.names import suggestion
+from sessionware.config.settings import Config, OnStoreFailure, Settings, settle
+from sessionware.config.table import GROUPS, OPTIONS, STORE_OPTIONS, render_options
+from sessionware.config.typed import BackendOptions, CookieOptions, Options
 from sessionware.exceptions import ConfigError
-from sessionware.option_table import GROUPS, OPTIONS, STORE_OPTIONS, render_options
-from sessionware.options import BackendOptions, CookieOptions, Options
-from sessionware.spellings import suggestion
 from sessionware.stores.file import FileStore
-from sessionware.stores.keyvalue import KeyValueStore
-from sessionware.stores.memcached import MemcachedStore
+from sessionware.stores.keyvalue.store import KeyValueStore
+from sessionware.stores.memcached.store import MemcachedStore
 from sessionware.stores.memory import MemoryStore
-from sessionware.stores.redis import RedisStore
-from sessionware.stores.sqlalchemy import SQLAlchemyStore
+from sessionware.stores.redis.store import RedisStore
+from sessionware.stores.sql.store import SQLAlchemyStore
 from sessionware.stores.sqlite import SQLiteStore
 
 SECRET = "kY3vR8-wQz1Lm0_xTn5bHc7JdUe2GsAf"

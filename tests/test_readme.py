@@ -25,8 +25,8 @@ from servers.process import free_port
 
 import sessionware
 from sessionware import ConfigError, Session, SessionMiddleware
-from sessionware.cli import main
-from sessionware.option_table import render_options
+from sessionware.cli.main import main
+from sessionware.config.table import render_options
 
 START_SECONDS = 60
 ROOT = Path(__file__).parent.parent
@@ -186,7 +186,7 @@ def test_the_store_of_ones_own_passes_the_suite(place: Path) -> None:
 def test_the_table_of_options_is_that_of_the_code() -> None:
     printed = README.partition(".. options: begin\n")[2].partition(".. options: end\n")[0]
 
-    assert printed.strip() == render_options().strip(), "paste the result of sessionware.option_table.render_options()"
+    assert printed.strip() == render_options().strip(), "paste the result of sessionware.config.table.render_options()"
 
 
 def test_the_configuration_of_gunicorn_is_that_of_the_examples() -> None:

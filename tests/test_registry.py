@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
 
 import pytest
 
+from sessionware.config.backend import Backend, find_backend
+from sessionware.config.faults import Faults
 from sessionware.exceptions import ConfigError
-from sessionware.faults import Faults
-from sessionware.stores.base import Store
+from sessionware.stores.contract import Store
 from sessionware.stores.file import FileStore
-from sessionware.stores.keyvalue import KeyValueStore
-from sessionware.stores.memcached import MemcachedStore
+from sessionware.stores.keyvalue.store import KeyValueStore
+from sessionware.stores.memcached.store import MemcachedStore
 from sessionware.stores.memory import MemoryStore
-from sessionware.stores.redis import RedisStore
-from sessionware.stores.registry import Backend, find_backend
-from sessionware.stores.sqlalchemy import SQLAlchemyStore
+from sessionware.stores.redis.store import RedisStore
+from sessionware.stores.sql.store import SQLAlchemyStore
 from sessionware.stores.sqlite import SQLiteStore
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionware.wire import sealing
-from sessionware.wire.keys import Keyring, Purpose
-from sessionware.wire.sealing import Rejected, SealedRecord, SealedText, SignedText, check_ciphers
+from sessionware.crypto import sealing
+from sessionware.crypto.keys import Keyring, Purpose
+from sessionware.crypto.sealing import Rejected, SealedRecord, SealedText, SignedText, check_ciphers
 
 NEW, OLD, STRANGE = bytes(range(100, 132)), bytes(range(0, 64, 2)), bytes(range(1, 65, 2))
 KEYRING = Keyring([NEW, OLD])

@@ -1,13 +1,13 @@
 """Stores for server-side sessions, and the contract by which others are written."""
 
 from sessionware.exceptions import AlreadyExists, Conflict, Gone, RecordTooLarge, StoreUnavailable
-from sessionware.stores.base import Closable, Entry, Purgeable, Store, Version, is_atomic
+from sessionware.stores.contract import Closable, Entry, Purgeable, Store, Version, is_atomic
 from sessionware.stores.file import FileStore
-from sessionware.stores.keyvalue import KeyValueStore
-from sessionware.stores.memcached import MemcachedStore
+from sessionware.stores.keyvalue.store import KeyValueStore
+from sessionware.stores.memcached.store import MemcachedStore
 from sessionware.stores.memory import MemoryStore
-from sessionware.stores.redis import RedisStore
-from sessionware.stores.sqlalchemy import SQLAlchemyStore
+from sessionware.stores.redis.store import RedisStore
+from sessionware.stores.sql.store import SQLAlchemyStore
 from sessionware.stores.sqlite import SQLiteStore
 
 __all__ = [

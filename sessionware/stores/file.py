@@ -13,10 +13,10 @@ from itertools import product
 from typing import Any
 
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone
-from sessionware.stores.base import Entry, Version
-from sessionware.stores.envelope import Envelope, new_version, unwrap, wrap
+from sessionware.stores.contract import Entry, Version
 from sessionware.stores.failures import unavailable
-from sessionware.stores.upkeep import Clock, Upkeep
+from sessionware.stores.framing import Envelope, new_version, unwrap, wrap
+from sessionware.stores.sweeping import Clock, Upkeep
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 _is_key = re.compile(r"[0-9A-Za-z_-]{43}", re.ASCII).fullmatch

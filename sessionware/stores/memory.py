@@ -9,8 +9,8 @@ from collections import OrderedDict
 from typing import Any
 
 from sessionware.exceptions import AlreadyExists, Conflict, Gone
-from sessionware.stores.base import Entry, Version
-from sessionware.stores.upkeep import Clock, Upkeep
+from sessionware.stores.contract import Entry, Version
+from sessionware.stores.sweeping import Clock, Upkeep
 
 _EXPIRED_CHECKS_PER_WRITE = 2
 _PURGE_BATCH = 1000

@@ -19,9 +19,9 @@ from sessionware.exceptions import (
     SessionwareError,
     StoreUnavailable,
 )
-from sessionware.expiry import parse_duration
-from sessionware.stores.base import Duration, Entry, Version
-from sessionware.stores.upkeep import Clock, Upkeep
+from sessionware.session.lifetimes import parse_duration
+from sessionware.stores.contract import Duration, Entry, Version
+from sessionware.stores.sweeping import Clock, Upkeep
 
 # A name of our own, so that an application's database can serve, too. With its payloads of a kilobyte the table is
 # faster with a rowid than without: the tree of keys stays small.

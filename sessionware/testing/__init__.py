@@ -5,30 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sessionware.testing.clock import FakeClock
+
 if TYPE_CHECKING:
-    from sessionware.testing.conformance import StoreConformance
+    from sessionware.testing.conformance.suite import StoreConformance
 
 __all__ = ["FakeClock", "StoreConformance"]
-
-
-class FakeClock:
-    """A clock that moves when it is told to: give it as the option ``clock``.
-
-    >>> clock = FakeClock(1_000_000)
-    >>> clock.advance(60)
-    >>> clock()
-    1000060
-    """
-
-    def __init__(self, now: float = 1_700_000_000) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        """Let *seconds* pass."""
-        self.now += seconds
 
 
 def __getattr__(name: str) -> Any:
@@ -37,8 +19,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import pytest
 
-    modules = (f"sessionware.testing.suite_{part}" for part in ("base", "entries", "sharing"))
+    modules = (f"sessionware.testing.conformance.{part}" for part in ("fixtures", "entries", "sharing"))
     pytest.register_assert_rewrite(*(module for module in modules if module not in sys.modules))
-    from sessionware.testing.conformance import StoreConformance
+    from sessionware.testing.conformance.suite import StoreConformance
 
     return StoreConformance

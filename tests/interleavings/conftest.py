@@ -9,7 +9,7 @@ import pytest
 from interleavings import world
 from production.places import IS_SOAK, store_in
 
-from sessionware.stores.base import Closable
+from sessionware.stores.contract import Closable
 
 MEMORY = "memory"
 OTHERS = ("file", "sqlite", "keyvalue", "redis", "Cluster", "memcached", "postgresql", "mariadb")

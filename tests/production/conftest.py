@@ -9,7 +9,7 @@ import pytest
 from production.places import StoreMaker, store_in
 
 from sessionware.stores import Store
-from sessionware.stores.base import Closable
+from sessionware.stores.contract import Closable
 
 
 @pytest.fixture

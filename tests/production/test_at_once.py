@@ -15,7 +15,7 @@ from production.places import IS_SOAK, StoreMaker, in_places
 
 from sessionware import Session
 from sessionware.exceptions import AlreadyExists
-from sessionware.testing.suite_base import in_children
+from sessionware.testing.conformance.fixtures import in_children
 
 PROCESSES = 8
 INCREMENTS = 2000 if IS_SOAK else 160
@@ -121,7 +121,7 @@ def test_sessions_that_draw_the_same_ids_are_sessions_of_their_own(
         for number in range(SESSIONS):
             # Every process draws what all others draw.
             drawn = SimpleNamespace(token_bytes=random.Random(seed + number).randbytes)
-            monkeypatch.setattr("sessionware.wire.identifiers.secrets", drawn)
+            monkeypatch.setattr("sessionware.crypto.identifiers.secrets", drawn)
             cookies.append(world.begin(partial(Session.update, mine=[me, number])))
         (tmp_path / f"begun by {me}").write_text("\n".join(cookies))
 

@@ -18,7 +18,7 @@ from webtest import TestApp, TestResponse
 
 from sessionware import Event, SessionMiddleware
 from sessionware.stores import FileStore, SQLiteStore
-from sessionware.testing.suite_base import in_children
+from sessionware.testing.conformance.fixtures import in_children
 
 SECRET = "kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF"
 REFUSALS = 20

@@ -18,7 +18,7 @@ from production.children import Tell, a_child
 from production.places import IS_SOAK, StoreMaker, in_places
 
 from sessionware import Session
-from sessionware.stores import keyvalue
+from sessionware.stores.keyvalue import store as keyvalue
 
 ROUNDS = 200 if IS_SOAK else 8
 PLACES = (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from security.kit import BACKENDS, STORES, Site, SpyStore, make_store
 
-from sessionware.stores.base import Closable
+from sessionware.stores.contract import Closable
 
 
 @pytest.fixture(params=STORES)

@@ -12,9 +12,9 @@ from typing import Any
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from sessionware import Event, Session, SessionMiddleware
+from sessionware.crypto.identifiers import handle_of, store_key
 from sessionware.stores import Entry, FileStore, KeyValueStore, MemoryStore, SQLiteStore, Store
 from sessionware.testing import FakeClock
-from sessionware.wire.identifiers import handle_of, store_key
 
 SECRET = "kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF"
 OTHER_SECRET = "Zx7cV5bN3mQ1wE9rT8yU6iO4pL2kJ0hG"

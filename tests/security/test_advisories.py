@@ -27,9 +27,9 @@ from security.kit import (
 )
 
 from sessionware import CookieTooLarge, Session
+from sessionware.crypto.identifiers import TOKEN_BYTES
 from sessionware.stores import MemoryStore
 from sessionware.testing import FakeClock
-from sessionware.wire.identifiers import TOKEN_BYTES
 
 
 def package_sources() -> list[Path]:

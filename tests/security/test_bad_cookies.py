@@ -27,11 +27,11 @@ from security.kit import (
 )
 
 from sessionware import Session
+from sessionware.crypto.identifiers import handle_of, public_id, store_key
+from sessionware.crypto.keys import Keyring, Purpose
+from sessionware.crypto.sealing import SignedText
+from sessionware.session.formats import Formats
 from sessionware.stores import MemoryStore
-from sessionware.wire.formats import Formats
-from sessionware.wire.identifiers import handle_of, public_id, store_key
-from sessionware.wire.keys import Keyring, Purpose
-from sessionware.wire.sealing import SignedText
 from sessionware.wire.serializer import Serializer
 
 #: The head of another purpose, of the format's next version, and of a text of an unknown key.

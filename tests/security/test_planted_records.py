@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from security.kit import OTHER_SECRET, SECRET, Site, SpyStore, fill, key_of, then
 
 from sessionware import Session
-from sessionware.records import Live
+from sessionware.crypto.keys import Keyring
+from sessionware.crypto.sealing import SealedRecord
+from sessionware.session.formats import Formats
+from sessionware.session.records import Live
 from sessionware.stores import KeyValueStore, MemoryStore
-from sessionware.wire.formats import Formats
-from sessionware.wire.keys import Keyring
-from sessionware.wire.sealing import SealedRecord
 from sessionware.wire.serializer import Serializer
 
 SPRUNG: list[str] = []

@@ -30,10 +30,10 @@ from security.kit import (
 )
 
 from sessionware import Config, ConfigError, Session, SessionManager, StoreUnavailable
+from sessionware.crypto.identifiers import handle_of
+from sessionware.crypto.keys import Keyring, Purpose
+from sessionware.crypto.sealing import SealedRecord, SealedText, SignedText
 from sessionware.stores import FileStore, KeyValueStore, MemoryStore, SQLiteStore
-from sessionware.wire.identifiers import handle_of
-from sessionware.wire.keys import Keyring, Purpose
-from sessionware.wire.sealing import SealedRecord, SealedText, SignedText
 
 VALUE = "a-value-nobody-may-see"
 PASSWORD = "hunter2hunter2"

@@ -19,8 +19,8 @@ from sessionware import SessionMiddleware, get_session
 from sessionware.exceptions import RecordTooLarge
 from sessionware.stores import AlreadyExists, Entry, Gone, MemoryStore, Store, Version
 from sessionware.testing import FakeClock, StoreConformance
-from sessionware.testing.conformance import CAPABILITIES, new_key
-from sessionware.testing.suite_base import in_children, together
+from sessionware.testing.conformance.fixtures import in_children, together
+from sessionware.testing.conformance.suite import CAPABILITIES, new_key
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -509,7 +509,7 @@ def test_create_never_overwrites_what_the_other_store_has_written() -> None:
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> float:
     """Seconds after which an entry that is cut off has been left by its writer."""
-    monkeypatch.setattr("sessionware.stores.keyvalue._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("sessionware.stores.keyvalue.store._PATIENCE_SECONDS", 0.1)
     return 0.1
 
 
@@ -588,7 +588,7 @@ def test_purge_leaves_what_is_whole_a_moment_later(monkeypatch: pytest.MonkeyPat
     shared, store = cut_off(20)
     whole: dict[str, bytes] = {}
     version = KeyValueStore(whole).create("k" * 43, b"payload", 60)
-    monkeypatch.setattr("sessionware.stores.keyvalue._PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("sessionware.stores.keyvalue.store._PATIENCE_SECONDS", 0.3)
     writer = threading.Timer(0.1, shared.update, [whole])
 
     writer.start()

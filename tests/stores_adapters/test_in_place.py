@@ -17,8 +17,9 @@ from production.children import Tell, a_child
 from stores_adapters.in_place import FilesOfOurs, FilesystemStoreOfOurs
 
 from sessionware.exceptions import Conflict, Gone, StoreUnavailable
-from sessionware.stores import KeyValueStore, keyvalue
-from sessionware.stores.base import Entry
+from sessionware.stores import KeyValueStore
+from sessionware.stores.contract import Entry
+from sessionware.stores.keyvalue import store as keyvalue
 
 KEY = "k" * 43
 PAYLOADS = [bytes([letter]) * 9_000 for letter in b"abc"]

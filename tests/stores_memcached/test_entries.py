@@ -12,7 +12,7 @@ from servers.memcached import Memcached, memcached
 
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, StoreUnavailable
 from sessionware.stores import MemcachedStore
-from sessionware.stores.base import Entry
+from sessionware.stores.contract import Entry
 
 DAY = 86400
 MEGABYTE = 2**20

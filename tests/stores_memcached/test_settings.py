@@ -14,7 +14,7 @@ from servers.memcached import Memcached
 
 from sessionware.exceptions import ConfigError
 from sessionware.stores import MemcachedStore
-from sessionware.stores.memcached_addresses import addresses_in
+from sessionware.stores.memcached.url import addresses_in
 
 PLACE = ("127.0.0.1", 11211)
 

@@ -17,7 +17,7 @@ from servers.memcached import Memcached
 
 from sessionware import Session
 from sessionware.stores import MemcachedStore
-from sessionware.testing.suite_base import in_children
+from sessionware.testing.conformance.fixtures import in_children
 
 IS_SOAK = bool(os.environ.get("SESSIONWARE_SOAK"))
 PROCESSES = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from servers.redis import RedisCluster, RedisSentinel, RedisServer
 
-from sessionware.stores.redis import RedisStore
+from sessionware.stores.redis.store import RedisStore
 from sessionware.testing import FakeClock, StoreConformance
 
 

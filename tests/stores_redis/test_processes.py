@@ -16,7 +16,7 @@ from servers.redis import RedisCluster, RedisSentinel, RedisServer, ask
 
 from sessionware import Session
 from sessionware.stores import RedisStore
-from sessionware.testing.suite_base import in_children, new_key, together
+from sessionware.testing.conformance.fixtures import in_children, new_key, together
 
 SOAK = "SESSIONWARE_SOAK" in os.environ
 PROCESSES = 8

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionware.exceptions import ConfigError
-from sessionware.stores.redis_urls import CLUSTER, SENTINEL, SERVER, SOCKET, RedisURL, read_url
+from sessionware.stores.redis.url import CLUSTER, SENTINEL, SERVER, SOCKET, RedisURL, read_url
 
 LOCAL = (("localhost", 6379),)
 

@@ -12,7 +12,7 @@ from servers.postgresql import PostgreSQLServer
 from stores_sql.conftest import StoreMaker
 
 from sessionware.exceptions import StoreUnavailable
-from sessionware.testing.suite_base import new_key
+from sessionware.testing.conformance.fixtures import new_key
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from servers.postgresql import PostgreSQLServer
 from stores_sql.conftest import StoreMaker
 
 from sessionware.exceptions import StoreUnavailable
-from sessionware.stores import SQLAlchemyStore, sql_table
-from sessionware.testing.suite_base import new_key
+from sessionware.stores import SQLAlchemyStore
+from sessionware.stores.sql import statements as sql_table
+from sessionware.testing.conformance.fixtures import new_key
 
 pytestmark = pytest.mark.usefixtures("no_sweeps")
 

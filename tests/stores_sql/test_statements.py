@@ -16,7 +16,7 @@ from stores_sql.conftest import StoreMaker
 
 from sessionware.exceptions import Conflict, RecordTooLarge, StoreUnavailable
 from sessionware.stores import SQLAlchemyStore
-from sessionware.testing.suite_base import new_key
+from sessionware.testing.conformance.fixtures import new_key
 
 Server = PostgreSQLServer | MariaDBServer
 

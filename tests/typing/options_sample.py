@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sessionware.config import Config, settle
+from sessionware.config.settings import Config, settle
+from sessionware.config.typed import Options
 from sessionware.events import Event
-from sessionware.options import Options
 from sessionware.stores.file import FileStore
 from sessionware.stores.memory import MemoryStore
 

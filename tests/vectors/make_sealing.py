@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import sys
 
-from sessionware.wire.keys import Keyring, Purpose
-from sessionware.wire.sealing import SealedRecord, SealedText, SignedText
+from sessionware.crypto.keys import Keyring, Purpose
+from sessionware.crypto.sealing import SealedRecord, SealedText, SignedText
 
 SECRETS = ["NpX1kT7-wZq4bR9_cJf2Hs8Gm0VdYe5L", "Ua6_Wt3oKx9-Bi1nQz7Cj5Pg0Rl8EhFv"]
 NAME = "__Host-sid"

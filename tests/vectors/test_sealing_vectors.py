@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sessionware.wire.keys import Keyring, Purpose, read_secrets
-from sessionware.wire.sealing import Opened, SealedRecord, SealedText, SignedText
+from sessionware.crypto.keys import Keyring, Purpose, read_secrets
+from sessionware.crypto.sealing import Opened, SealedRecord, SealedText, SignedText
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("sealing.json").read_text(encoding="ascii"))
 

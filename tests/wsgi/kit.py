@@ -9,7 +9,7 @@ from wsgiref.util import setup_testing_defaults
 
 from sessionware import RecordTooLarge, Session, SessionMiddleware, StoreUnavailable
 from sessionware.stores import Entry, MemoryStore
-from sessionware.stores.base import Version
+from sessionware.stores.contract import Version
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo

@@ -1,0 +1,1 @@
+"""The cookie: its attributes, its lines, and which one a request means."""

@@ -1,0 +1,1 @@
+"""From secrets to keys, and what is sealed with them."""

@@ -1,0 +1,256 @@
+"""Signs texts and encrypts sessions, and opens nothing that was not made so.
+
+A text is a head, a payload, a dot and a signature, all base64url without padding::
+
+    head       8 characters: format version, kind, 4 bytes of key id
+    payload    a token; or a nonce and an AES-256-GCM-SIV ciphertext
+    signature  43 characters: HMAC-SHA256 over all before the dot
+
+A record is the same head as 6 bytes, a nonce and a ciphertext. A head names its key, so each is tried with one key
+only. Nothing is compressed (CRIME, BREACH), and there is no way from sealed back to unsealed (CVE-2026-39324).
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+from typing import Literal, NamedTuple
+
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+from itsdangerous import Signer
+from itsdangerous.encoding import want_bytes
+
+from sessionware.crypto.keys import KEY_BYTES, Keyring, Purpose
+
+FORMAT_VERSION = 1
+MAX_TEXT_CHARACTERS = 4096
+NONCE_BYTES = 12
+_TAG_BYTES = 16
+_HEAD_BYTES = 6
+_HEAD_CHARACTERS = 8
+_SHAPE = re.compile(rb"[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{43}")
+
+_TEXT_KINDS = {Purpose.TOKEN_SIGN: 1, Purpose.COOKIE_SIGN: 2, Purpose.SEEN_SIGN: 3}
+_RECORD_KIND = 4
+
+#: Between the alphabets of RFC 4648, sections 4 and 5; what is not in the latter becomes what is in neither.
+_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
+_FROM_URLSAFE = bytes.maketrans(b"-_+/=", b"+/!!!")
+
+Reason = Literal["malformed", "bad_signature", "unknown_key", "undecryptable"]
+
+
+class Rejected(Exception):
+    """A text or a record that is not opened, and why; never leaves the manager."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+
+
+class Opened(NamedTuple):
+    """What was sealed, by which key, and whether that is the key that seals now."""
+
+    payload: bytes
+    key_id: str
+    is_current: bool
+
+    def __repr__(self) -> str:
+        # A token may be the payload, and crash reports show local variables.
+        return f"Opened(..., {self.key_id!r}, {self.is_current!r})"
+
+
+def check_ciphers() -> str | None:
+    """What is wrong with the OpenSSL at hand, or ``None`` if it can encrypt a session."""
+    try:
+        AESGCMSIV(bytes(KEY_BYTES))
+    except UnsupportedAlgorithm:
+        return (
+            "the OpenSSL behind the package cryptography has no AES-256-GCM-SIV, which sessions are encrypted with; "
+            "install one of the wheels of cryptography 42 or newer, or build it with OpenSSL 3.2 or newer"
+        )
+    return None
+
+
+def _encode(decoded: bytes) -> bytes:
+    """base64url without padding; ``urlsafe_b64encode`` would take twice as long for a signature."""
+    return binascii.b2a_base64(decoded, newline=False).rstrip(b"=").translate(_TO_URLSAFE)
+
+
+class _HmacSigner(Signer):
+    """itsdangerous' signer with the same bytes in a quarter of the time: the key is taken in once, not for each text.
+
+    The key is used as it is (a salt would be ignored; HKDF keeps keys apart), and a signature is compared as text, so
+    that there is one spelling of it.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__(key, key_derivation="none", digest_method=hashlib.sha256)
+        self._keyed = HMAC(key, SHA256())
+
+    def get_signature(self, value: str | bytes) -> bytes:
+        signing = self._keyed.copy()
+        signing.update(want_bytes(value))
+        return _encode(signing.finalize())
+
+    def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
+        return hmac.compare_digest(self.get_signature(value), want_bytes(sig))
+
+
+def _decode(text: bytes) -> bytes:
+    """The bytes of a text that was found good: a signature covers its very characters, so they are as we spelt them."""
+    return binascii.a2b_base64(text.translate(_FROM_URLSAFE) + b"=" * (-len(text) % 4))
+
+
+def _heads(keyring: Keyring, kind: int) -> list[bytes]:
+    return [bytes((FORMAT_VERSION, kind)) + bytes.fromhex(key_id) for key_id in keyring.key_ids]
+
+
+class _TextKey(NamedTuple):
+    head: bytes
+    signer: _HmacSigner
+    key_id: str
+    is_current: bool
+
+
+class SignedText:
+    """Signs and opens the texts of one purpose for the cookie of one name: a token, or the companion's value."""
+
+    __slots__ = ("_current", "_keys", "_prefix")
+
+    def __init__(self, keyring: Keyring, purpose: Purpose, name: str) -> None:
+        heads = _heads(keyring, _TEXT_KINDS[purpose])
+        signers = map(_HmacSigner, keyring.derive(purpose, name))
+        keys = [
+            _TextKey(_encode(head), signer, key_id, key_id == keyring.key_ids[0])
+            for head, signer, key_id in zip(heads, signers, keyring.key_ids, strict=True)
+        ]
+        self._prefix = heads[0][:2]
+        self._current = keys[0]
+        self._keys = {key.head: key for key in keys}
+
+    def sign(self, payload: bytes) -> str:
+        """*payload* as text, signed with the first key; everybody can read it."""
+        key = self._current
+        return key.signer.sign(key.head + _encode(payload)).decode("ascii")
+
+    def open(self, text: str) -> Opened:
+        """What :meth:`sign` was given; raises :exc:`Rejected` for any other text."""
+        key, payload = self.verified(text)
+        return Opened(payload, key.key_id, key.is_current)
+
+    def verified(self, text: str) -> tuple[_TextKey, bytes]:
+        """The key that has signed *text*, and the payload; raises :exc:`Rejected`."""
+        if len(text) > MAX_TEXT_CHARACTERS or not text.isascii():
+            raise Rejected("malformed")
+        signed = text.encode("ascii")
+        value, _, signature = signed.rpartition(b".")
+        key = self._keys.get(value[:_HEAD_CHARACTERS])
+        if key is None or not key.signer.verify_signature(value, signature):
+            raise Rejected(self._reason(signed))
+        return key, _decode(value[_HEAD_CHARACTERS:])
+
+    def _reason(self, signed: bytes) -> Reason:
+        """Why *signed* was not opened; only what has the whole shape of a text can be of an unknown key or forged."""
+        if not _SHAPE.fullmatch(signed):
+            return "malformed"
+        head = signed[:_HEAD_CHARACTERS]
+        if not _decode(head).startswith(self._prefix):
+            return "malformed"
+        return "bad_signature" if head in self._keys else "unknown_key"
+
+
+class _Cipher(NamedTuple):
+    """A key of AES-256-GCM-SIV (RFC 8452), whose nonces may be random for as long as one likes."""
+
+    aead: AESGCMSIV
+    context: bytes
+
+    def encrypt(self, payload: bytes, key: bytes = b"") -> bytes:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self.aead.encrypt(nonce, payload, self.context + key)
+
+    def decrypt(self, sealed: bytes, key: bytes = b"") -> bytes:
+        try:
+            return self.aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self.context + key)
+        except InvalidTag as error:
+            raise Rejected("undecryptable") from error
+
+
+#: A nonce, at least one byte, and its tag: nothing that is sealed is empty.
+_MIN_SEALED_BYTES = NONCE_BYTES + 1 + _TAG_BYTES
+
+
+class SealedText:
+    """Encrypts a whole session for the cookie of one name, and then signs it.
+
+    The signature rejects forgeries before anything is decrypted, and binds a text to its key, which AES-GCM-SIV alone
+    does not.
+    """
+
+    __slots__ = ("_ciphers", "_current", "_signed")
+
+    def __init__(self, keyring: Keyring, name: str) -> None:
+        heads = _heads(keyring, _TEXT_KINDS[Purpose.COOKIE_SIGN])
+        seals = keyring.derive(Purpose.COOKIE_SEAL, name)
+        context = Purpose.COOKIE_SEAL.value.encode()
+        ciphers = [_Cipher(AESGCMSIV(seal), head + context) for head, seal in zip(heads, seals, strict=True)]
+        self._signed = SignedText(keyring, Purpose.COOKIE_SIGN, name)
+        self._current = ciphers[0]
+        self._ciphers = dict(zip(keyring.key_ids, ciphers, strict=True))
+
+    def seal(self, payload: bytes) -> str:
+        """*payload*, which is not empty, as text that nobody can read, sealed with the first key."""
+        return self._signed.sign(self._current.encrypt(payload))
+
+    def open(self, text: str) -> Opened:
+        """What :meth:`seal` was given; raises :exc:`Rejected` for any other text."""
+        key, sealed = self._signed.verified(text)
+        if len(sealed) < _MIN_SEALED_BYTES:
+            raise Rejected("malformed")
+        return Opened(self._ciphers[key.key_id].decrypt(sealed), key.key_id, key.is_current)
+
+
+class _RecordKey(NamedTuple):
+    cipher: _Cipher
+    key_id: str
+    is_current: bool
+
+
+class SealedRecord:
+    """Encrypts a record for the store key that it stands under; copied to another key it does not open."""
+
+    __slots__ = ("_current", "_head", "_keys")
+
+    def __init__(self, keyring: Keyring) -> None:
+        heads = _heads(keyring, _RECORD_KIND)
+        seals = keyring.derive(Purpose.RECORD_SEAL)
+        ciphers = [_Cipher(AESGCMSIV(seal), head) for head, seal in zip(heads, seals, strict=True)]
+        self._head = heads[0]
+        self._current = ciphers[0]
+        self._keys = {
+            head: _RecordKey(cipher, key_id, head == heads[0])
+            for head, cipher, key_id in zip(heads, ciphers, keyring.key_ids, strict=True)
+        }
+
+    def seal(self, payload: bytes, key: str) -> bytes:
+        """*payload*, which is not empty, for the store key *key*, sealed with the first key."""
+        return self._head + self._current.encrypt(payload, key.encode("ascii"))
+
+    def open(self, sealed: bytes, key: str) -> Opened:
+        """What :meth:`seal` was given for *key*; raises :exc:`Rejected` for any other bytes."""
+        head = sealed[:_HEAD_BYTES]
+        found = self._keys.get(head)
+        if found is None or len(sealed) < _HEAD_BYTES + _MIN_SEALED_BYTES:
+            raise Rejected(self._reason(sealed))
+        return Opened(found.cipher.decrypt(sealed[_HEAD_BYTES:], key.encode("ascii")), found.key_id, found.is_current)
+
+    def _reason(self, sealed: bytes) -> Reason:
+        is_whole = len(sealed) >= _HEAD_BYTES + _MIN_SEALED_BYTES
+        return "unknown_key" if is_whole and sealed.startswith(self._head[:2]) else "malformed"

@@ -1,0 +1,1 @@
+"""What happens to a stored record, whatever runs at the same time."""

@@ -1,0 +1,1 @@
+"""One session: what it is at rest, and what a request does to it."""

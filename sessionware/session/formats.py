@@ -1,0 +1,76 @@
+"""Records as bytes.
+
+A record is one msgpack array of two, a header and the session's data, behind two bytes that say where the data
+begins: so one call unpacks all of it, and the data's own bytes are at hand to compare with later. The version of the
+format stands in the seal around it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sessionware.session.records import Cause, Ended, Live, Record, Superseded
+from sessionware.wire.serializer import Malformed, Serializer
+
+#: The bytes of a session's data without a key.
+EMPTY = b"\x80"
+_PAIR = b"\x92"
+_OFFSET_BYTES = 2
+_MAX_HEADER_BYTES = 0xFFFF
+_LIVE, _SUPERSEDED, _ENDED = 1, 2, 3
+
+
+class Formats:
+    """Packs and unpacks records with a session's own serializer."""
+
+    __slots__ = ("_serializer",)
+
+    def __init__(self, serializer: Serializer) -> None:
+        self._serializer = serializer
+
+    def pack(self, record: Record) -> bytes:
+        """The bytes of *record*."""
+        if isinstance(record, Live):
+            return self._join([_LIVE, *_live_header(record)], record.packed)
+        if isinstance(record, Superseded):
+            header = [_SUPERSEDED, *_live_header(record.was), record.next_key, record.cause.value, record.until]
+            return self._join(header, record.was.packed)
+        return self._join([_ENDED], EMPTY)
+
+    def _join(self, header: list[Any], packed: bytes) -> bytes:
+        head = self._serializer.dumps(header)
+        # A label or a user id of 64 KB is no label; it is refused where it is given.
+        return len(head).to_bytes(_OFFSET_BYTES, "big") + _PAIR + head + packed
+
+    def unpack(self, payload: bytes) -> Record:
+        """The record that *payload* holds; raises :exc:`Malformed`."""
+        start = _OFFSET_BYTES + 1 + int.from_bytes(payload[:_OFFSET_BYTES], "big")
+        try:
+            header, data = self._serializer.loads(payload[_OFFSET_BYTES:])
+            kind = header[0]
+            if kind == _LIVE:
+                return Live(data, payload[start:], *header[1:])
+            if kind == _SUPERSEDED:
+                *fields, next_key, cause, until = header[1:]
+                return Superseded(Live(data, payload[start:], *fields), next_key, Cause(cause), until)
+            if kind == _ENDED:
+                return Ended()
+        except (TypeError, ValueError, LookupError) as error:
+            raise Malformed("no record") from error
+        raise Malformed("no record")
+
+
+def _live_header(live: Live) -> tuple[Any, ...]:
+    """The fields of *live* behind its data, in the order of its constructor."""
+    return (
+        live.handle,
+        live.created_at,
+        live.started_at,
+        live.seen_at,
+        live.ends_at,
+        live.is_remembered,
+        live.user_id,
+        live.label,
+        live.csrf,
+        live.flashes,
+    )

@@ -1,0 +1,1 @@
+"""Sessions in any key/value object."""

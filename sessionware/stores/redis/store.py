@@ -1,0 +1,189 @@
+"""Sessions in Redis or Valkey: one server, Sentinel or Cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+from functools import partial
+from typing import Any
+
+from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, StoreUnavailable
+from sessionware.session.lifetimes import parse_duration
+from sessionware.stores.contract import Duration, Entry, Version
+from sessionware.stores.framing import VERSION_BYTES, new_version
+from sessionware.stores.redis.clients import driver_of, import_driver, make_client
+from sessionware.stores.redis.deadline import begin
+from sessionware.stores.redis.routes import OneServer, route_to
+from sessionware.stores.redis.url import read_url
+
+# Redis runs a script alone, so nobody writes between the look and the write. SET without PX takes a lifetime away.
+_REPLACE = f"""\
+local version = redis.call('GETRANGE', KEYS[1], 0, {VERSION_BYTES - 1})
+if version == '' then return -1 end
+if version ~= ARGV[1] then return 0 end
+if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
+else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return 1
+""".encode()
+# The name that Redis gives to a script; nobody's safety hangs on it.
+_REPLACE_NAME = hashlib.sha1(_REPLACE, usedforsecurity=False).hexdigest()
+
+#: A thousand years. Redis refuses a lifetime whose end, in milliseconds since the epoch, exceeds 64 bits.
+_LONGEST_MILLISECONDS = 1000 * 365 * 86_400_000
+
+#: Every server takes a string of a megabyte; how much more, ``proto-max-bulk-len`` says.
+_TAKEN_BY_ALL = 1024 * 1024
+
+#: Where a message begins to repeat the command, with its key and payload, or the settings of a client.
+_BETRAYAL = re.compile(r",? with args|[:,] *<")
+
+
+class RedisStore:
+    """Keeps entries in Redis 4 or newer, or in Valkey, under keys that begin with *prefix*, each with its native end.
+
+    *url* is ``redis://user:password@host:6379/0``, ``rediss://`` with TLS, ``unix:///run/redis.sock?db=0``,
+    ``redis+sentinel://h1,h2/service/0`` or ``redis+cluster://h1,h2``. Connections are opened on first use, per process.
+    *timeout* (seconds, or a text such as ``"1s"``) holds for a whole call, whatever it takes to find the server.
+
+    Let Redis evict nothing (``maxmemory-policy noeviction``): an evicted session is gone, and of an evicted list of a
+    user's sessions ``revoke_user`` knows nothing. What Redis acknowledges it may still lose, at a crash (see its
+    ``appendfsync``) and at a failover (its replicas follow later; see ``min-replicas-to-write``): an ended session may
+    come back with the replica.
+
+    *client* is instead a ``redis.Redis``, what ``Sentinel.master_for()`` made, a ``RedisCluster``, or one of these of
+    the package ``valkey``. It is used as it is and never closed here; then its own timeouts hold, which want to be
+    short. Its retries of commands are not used: a write is sent once, and one without an answer is
+    :exc:`StoreUnavailable`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        client: Any = None,
+        prefix: str = "sessionware:",
+        timeout: Duration = 1.0,
+    ) -> None:
+        if not isinstance(prefix, str) or not prefix:
+            raise ConfigError("the prefix of the Redis store is empty; sessions must not share keys with anything else")
+        self._prefix = prefix.encode()
+        self._timeout = _checked_timeout(timeout)
+        self._given: OneServer | None = None
+        if client is None and url is not None:
+            self._driver = import_driver()
+            self._make_client = partial(make_client, self._driver, read_url(url), self._timeout)
+        elif client is not None and url is None:
+            self._driver = driver_of(client)
+            self._given = route_to(client, self._driver.package.exceptions)
+        else:
+            raise ConfigError("the Redis store needs either url, such as 'redis://localhost:6379/0', or client")
+        self._errors = self._driver.package.exceptions
+        # By process: a connection must not be shared with a child. Setting a key of a dict is atomic, so it takes no
+        # lock, which could be made before gevent patches the world.
+        self._routes: dict[int, OneServer] = {}
+
+    def load(self, key: str) -> Entry | None:
+        """The entry under *key*, or ``None``."""
+        name = self._prefix + key.encode()
+        value = self._call(name, "GET", name, repeatable=True)
+        return None if value is None else Entry(value[VERSION_BYTES:], value[:VERSION_BYTES])
+
+    def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
+        """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
+        name, version = self._prefix + key.encode(), new_version()
+        lifetime = () if ttl is None else ("PX", _milliseconds(ttl))
+        if self._write(name, "SET", name, version + payload, "NX", *lifetime) is None:
+            raise AlreadyExists
+        return version
+
+    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
+        """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
+        name, changed = self._prefix + key.encode(), new_version()
+        arguments = (1, name, version, changed + payload, b"" if ttl is None else _milliseconds(ttl))
+        try:
+            answer = self._write(name, "EVALSHA", _REPLACE_NAME, *arguments)
+        except self._errors.NoScriptError:
+            # A server that was restarted does not know the script, so it has not run it.
+            answer = self._write(name, "EVAL", _REPLACE, *arguments)
+        if answer == 1:
+            return changed
+        raise Conflict if answer == 0 else Gone
+
+    def delete(self, key: str) -> bool:
+        """Remove the entry; whether there was one."""
+        name = self._prefix + key.encode()
+        return bool(self._call(name, "DEL", name))
+
+    def close(self) -> None:
+        """Close the connections of this process; the next call opens them again. A client that was given stays open."""
+        route = self._routes.pop(os.getpid(), None)
+        if route is not None:
+            route.close()
+
+    def _write(self, name: bytes, *command: Any) -> Any:
+        try:
+            return self._call(name, *command)
+        except StoreUnavailable:
+            size = max(len(argument) for argument in command if isinstance(argument, bytes))
+            if size > _TAKEN_BY_ALL and size > self._largest(name):
+                raise RecordTooLarge("the record is larger than the Redis server takes") from None
+            raise
+
+    def _largest(self, name: bytes) -> float:
+        """The bytes that the server takes at once. One that is sent more hangs up, often without a word."""
+        try:
+            answer = self._call(name, "CONFIG", "GET", "proto-max-bulk-len", repeatable=True)
+        except StoreUnavailable:
+            return math.inf
+        # RESP2 gives a list of name and value, RESP3 a dict.
+        values = answer[1::2] if isinstance(answer, list) else [*answer.values()]
+        return int(values[0]) if values else math.inf
+
+    def _call(self, name: bytes, *command: Any, repeatable: bool = False) -> Any:
+        begin(self._timeout)
+        try:
+            return self._route().call(name, command, repeatable=repeatable)
+        except self._errors.NoScriptError:
+            raise
+        except self._driver.failures as error:
+            self._forget_a_lost_route()
+            raise StoreUnavailable("Redis did not answer as it should") from self._without_secrets(error)
+
+    def _route(self) -> OneServer:
+        process = os.getpid()
+        route = self._given or self._routes.get(process)
+        if route is None:
+            made = route_to(self._make_client(), self._errors)
+            route = self._routes.setdefault(process, made)
+            if route is not made:
+                made.close()
+        return route
+
+    def _forget_a_lost_route(self) -> None:
+        """The next call begins with the hosts of the URL, where a Cluster may have moved to other addresses."""
+        process = os.getpid()
+        route = self._routes.get(process)
+        if route is not None and route.is_lost:
+            self._routes.pop(process, None)
+
+    def _without_secrets(self, error: Exception) -> Exception:
+        """*error* with what its message repeats of a command, of a user or of a client's settings taken out."""
+        if isinstance(error, (self._errors.NoPermissionError, self._errors.AuthenticationError)):
+            error.args = ("the server refuses this user",)
+        else:
+            error.args = (_BETRAYAL.split(str(error), maxsplit=1)[0],)
+        return error
+
+
+def _milliseconds(ttl: float) -> int:
+    """What Redis takes: neither nothing nor more than its clock can hold."""
+    return max(1, math.ceil(min(ttl * 1000, _LONGEST_MILLISECONDS)))
+
+
+def _checked_timeout(timeout: object) -> float:
+    try:
+        return parse_duration(timeout)
+    except ValueError as error:
+        raise ConfigError(f"timeout: {error}") from error

@@ -1,0 +1,213 @@
+"""The part of the store suite with threads, processes and the further powers of a store."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sessionware.exceptions import AlreadyExists, Conflict, Gone
+from sessionware.stores.contract import Entry, Store
+from sessionware.testing.clock import FakeClock
+from sessionware.testing.conformance.fixtures import (
+    INCREMENTS,
+    PROCESSES,
+    THREADS,
+    SuiteBase,
+    in_children,
+    increment,
+    loaded,
+    needs,
+    new_key,
+    purge_leftovers,
+    together,
+)
+
+#: How long a store may go on taking writes for an entry that is being deleted.
+PATIENCE_SECONDS = 30.0
+
+
+class SharingSuite(SuiteBase):
+    """Nothing is lost, torn or brought back, however many use one store."""
+
+    # Threads
+
+    def test_increments_of_many_threads_are_all_kept(self, store: Store, key: str) -> None:
+        store.create(key, b"0", 60)
+
+        together([lambda: increment(store, key)] * THREADS)
+
+        assert loaded(store, key).payload == b"%d" % (THREADS * INCREMENTS)
+
+    def test_of_racing_creates_one_wins(self, store: Store, key: str) -> None:
+        winners: list[bytes] = []
+
+        def create(payload: bytes) -> None:
+            try:
+                store.create(key, payload, 60)
+            except AlreadyExists:
+                return
+            winners.append(payload)
+
+        together([partial(create, b"%d" % number) for number in range(THREADS)])
+
+        assert [loaded(store, key).payload] == winners
+
+    def test_of_racing_replaces_of_one_version_one_wins(self, store: Store, key: str) -> None:
+        version = store.create(key, b"base", 60)
+        winners: list[bytes] = []
+
+        def replace(payload: bytes) -> None:
+            try:
+                store.replace(key, payload, 60, version)
+            except Conflict:
+                return
+            winners.append(payload)
+
+        together([partial(replace, b"%d" % number) for number in range(THREADS)])
+
+        assert [loaded(store, key).payload] == winners
+
+    def test_a_delete_among_replaces_is_final(self, store: Store) -> None:
+        def write_until_it_is_gone(key: str) -> None:
+            version = store.create(key, b"payload", 60)
+            created.wait()
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while time.monotonic() < deadline:
+                try:
+                    version = store.replace(key, b"again", 60, version)
+                except Gone:
+                    return
+                # A lock that is not fair, such as SQLite's, would let the others write on and on.
+                breath.wait(0.001)
+            raise AssertionError("an entry that was deleted still takes writes")
+
+        def delete(key: str) -> None:
+            created.wait()
+            store.delete(key)
+
+        created, breath = threading.Barrier(2 * THREADS, timeout=PATIENCE_SECONDS), threading.Event()
+        keys = [new_key() for _ in range(THREADS)]
+        together([partial(act, key) for key in keys for act in (write_until_it_is_gone, delete)])
+
+        assert [store.load(key) for key in keys] == [None] * THREADS
+
+    def test_a_reader_never_sees_half_a_payload(self, store: Store, key: str) -> None:
+        whole = {letter * 4000 for letter in (b"a", b"b", b"c", b"d")}
+        version = store.create(key, b"a" * 4000, 60)
+        seen: set[bytes] = set()
+
+        def write() -> None:
+            nonlocal version
+            for payload in sorted(whole) * INCREMENTS:
+                version = store.replace(key, payload, 60, version)
+
+        def read() -> None:
+            seen.update(loaded(store, key).payload for _ in range(4 * INCREMENTS))
+
+        together([write, read, read])
+
+        assert seen <= whole
+
+    # Processes
+
+    @needs("fork")
+    def test_parent_and_child_both_use_a_store_made_before_the_fork(self, store: Store, key: str) -> None:
+        version = store.create(key, b"payload", 60)
+
+        def use_it() -> None:
+            child_key = new_key()
+            assert loaded(store, key) == Entry(b"payload", version)
+            changed = store.replace(child_key, b"child's", 60, store.create(child_key, b"", 60))
+            assert store.load(child_key) == Entry(b"child's", changed)
+            assert store.delete(child_key)
+
+        assert in_children([use_it, use_it]) == [0, 0]
+        use_it()
+
+    @needs("fork", "processes")
+    def test_increments_of_many_processes_are_all_kept(self, store: Store, key: str) -> None:
+        store.create(key, b"0", 60)
+
+        statuses = in_children([lambda: increment(store, key)] * PROCESSES)
+
+        assert statuses == [0] * PROCESSES
+        assert loaded(store, key).payload == b"%d" % (PROCESSES * INCREMENTS)
+
+    @needs("fork", "reopen")
+    def test_what_a_child_writes_is_seen_by_its_parent(self, store: Store, key: str) -> None:
+        statuses = in_children([lambda: store.create(key, b"child's", 60)])
+
+        assert statuses == [0]
+        assert loaded(store, key).payload == b"child's"
+
+    # Further powers
+
+    @needs("reopen")
+    def test_a_second_object_sees_what_the_first_has_stored(
+        self, store: Store, key: str, open_store: Callable[[], Store]
+    ) -> None:
+        version = store.create(key, b"payload", 60)
+
+        second = open_store()
+        loaded = second.load(key)
+        new_version = second.replace(key, b"changed", 60, version)
+
+        assert loaded == Entry(b"payload", version)
+        assert store.load(key) == Entry(b"changed", new_version)
+
+    @needs("purge")
+    def test_purge_removes_what_has_reached_its_end_and_nothing_else(self, store: Any, clock: FakeClock) -> None:
+        purge_leftovers(store, clock)
+        ended, alive, endless = new_key(), new_key(), new_key()
+        for key, ttl in ((ended, 60), (alive, 61), (endless, None)):
+            store.create(key, b"payload", ttl)
+        clock.advance(60)
+
+        count = store.purge()
+
+        assert count == 1
+        assert [store.load(key) is None for key in (ended, alive, endless)] == [True, False, False]
+
+    @needs("purge")
+    def test_purge_keeps_to_its_limit(self, store: Any, clock: FakeClock) -> None:
+        purge_leftovers(store, clock)
+        keys = [new_key() for _ in range(5)]
+        for key in keys:
+            store.create(key, b"payload", 60)
+        clock.advance(60)
+
+        counts = [store.purge(limit=limit) for limit in (0, 3, 3, 3)]
+
+        assert counts == [0, 3, 2, 0]
+        assert [store.load(key) for key in keys] == [None] * 5
+
+    @needs("purge")
+    def test_purge_goes_by_the_last_end_that_was_given(self, store: Any, key: str, clock: FakeClock) -> None:
+        purge_leftovers(store, clock)
+        version = store.create(key, b"payload", 10)
+        version = store.replace(key, b"payload", 1000, version)
+        clock.advance(100)
+
+        count = store.purge()
+
+        assert count == 0
+        assert store.load(key) == Entry(b"payload", version)
+
+    @needs("close")
+    def test_close_may_be_called_at_any_time_and_again(self, store: Any) -> None:
+        store.close()
+        store.load(new_key())
+
+        store.close()
+        store.close()
+
+    @needs("close", "reopen")
+    def test_a_closed_store_opens_again_at_the_next_call(self, store: Any, key: str) -> None:
+        version = store.create(key, b"payload", 60)
+
+        store.close()
+
+        assert store.load(key) == Entry(b"payload", version)

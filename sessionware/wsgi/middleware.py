@@ -1,0 +1,84 @@
+"""One request through WSGI: a session in its environ, and the response that carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sessionware.exceptions import ConfigError
+from sessionware.manager import SessionManager
+from sessionware.session.mapping import Session
+from sessionware.wsgi.reply import Reply
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from sessionware.config.settings import Config
+
+#: Where the sessions that are open stand, the innermost first; the same for all managers, so that they find each other.
+OPEN_KEY = "sessionware.open"
+
+
+class SessionMiddleware:
+    """A WSGI application around another one: it puts a session into environ, and saves it with the response.
+
+    ``config`` is a mapping or a :class:`Config`; ``options`` win over it. Raises :exc:`ConfigError`, which names
+    every fault found. What it promises follows PEP 3333.
+    """
+
+    def __init__(self, app: WSGIApplication, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
+        self.app = app
+        self.manager = SessionManager(config, **options)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        manager = self.manager
+        outer = environ.get(OPEN_KEY)
+        if outer is not None:
+            outer = _check_rivals(manager, outer)
+        session = manager.open(environ)
+        environ[OPEN_KEY] = (session, *outer) if outer else (session,)
+        environ[manager.environ_key] = session
+        environ[manager.manager_key] = manager
+        reply = Reply(manager, session, environ, start_response)
+        try:
+            body = self.app(environ, reply.start)
+        except BaseException as error:
+            answer = reply.give_up(error)
+            if answer is None:
+                raise
+            return answer
+        return reply.deliver(body)
+
+
+def get_session(environ: WSGIEnvironment, key: str = "sessionware.session") -> Session:
+    """The session of this request; *key* is the option ``environ_key``.
+
+    Raises :exc:`ConfigError` where no middleware has put one there. Getting it touches nothing.
+    """
+    session = environ.get(key)
+    if isinstance(session, Session):
+        return session
+    raise ConfigError(
+        f"environ has no session under {key!r}: wrap the application, app = SessionMiddleware(app, {{...}}), "
+        "or, if it is wrapped, ask for the key that its option environ_key names"
+    )
+
+
+def _check_rivals(manager: SessionManager, outer: tuple[Session, ...]) -> tuple[Session, ...]:
+    """Raise ConfigError if another manager shares a name with this one; what of *outer* must still be known."""
+    for session in outer:
+        other = session._manager
+        if other is manager:
+            continue
+        if other.environ_key == manager.environ_key and not session._is_committed:
+            raise ConfigError(
+                f"two middlewares put their sessions under {manager.environ_key!r}: wrap the application once, "
+                "or give one of them an environ_key and a cookie.name of its own"
+            )
+        if other.cookie_identity == manager.cookie_identity:
+            raise ConfigError(
+                f"two middlewares use the cookie {manager.cookie_identity[0]!r} with one domain and path, "
+                "and would overwrite each other's: give one of them a cookie.name of its own"
+            )
+    # A dict that serves for many passes must not collect their sessions.
+    return tuple(session for session in outer if session._manager is not manager or not session._is_committed)
