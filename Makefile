@@ -64,7 +64,7 @@ test-all: $(VENV)/.with-tox
 	$(BIN)/tox run $$(.ci/run --list | sed 's/^/--discover /')
 
 # Where the tests are whose counts are larger then.
-SOAKED := interleavings production stores_memcached stores_redis stores_sql
+SOAKED := concurrency production stores/memcached stores/redis stores/sql
 
 soak: $(VENV)/.with-tests
 	@rm -rf $(WORK) && mkdir -p $(WORK)

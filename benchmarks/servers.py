@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 # The tests start servers in the same way.
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-from servers.process import ServerProcess, find_binary, free_port, give_to, unprivileged_user
+from support.servers.process import ServerProcess, find_binary, free_port, give_to, unprivileged_user
 
 HOST = "127.0.0.1"
 _NO_GROUP = "nogroup"

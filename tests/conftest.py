@@ -14,7 +14,12 @@ from hypothesis import settings
 sys.path.append(str(Path(__file__).parent.parent))
 
 #: The private servers, each of which starts when the first test asks for it.
-pytest_plugins = ["servers.redis", "servers.memcached", "servers.postgresql", "servers.mariadb"]
+pytest_plugins = [
+    "support.servers.redis",
+    "support.servers.memcached",
+    "support.servers.postgresql",
+    "support.servers.mariadb",
+]
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("sessionware", deadline=None, print_blob=True)
@@ -22,7 +27,9 @@ settings.load_profile("sessionware")
 
 
 #: Where servers are frozen, killed and waited for within a second or so: what a busy machine may spoil is tried again.
-_BY_THE_CLOCK = re.compile(r"production/test_outages|stores_\w+/test_faults|wsgi/test_servers|test_examples")
+_BY_THE_CLOCK = re.compile(
+    r"production/test_outages|stores/\w+/test_faults|wsgi/test_servers|documentation/test_examples"
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from production.places import StoreMaker, store_in
+from support.places import StoreMaker, store_in
 
 from sessionware.stores import Store
 from sessionware.stores.contract import Closable

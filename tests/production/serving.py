@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from servers.process import START_SECONDS, ServerProcess, free_port
+from support.servers.process import START_SECONDS, ServerProcess, free_port
 
 WORKERS = 2
 _TESTS = Path(__file__).parent.parent

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from interleavings.world import World
-from production.places import IS_SOAK, StoreMaker, in_places
+from concurrency.world import World
+from support.places import IS_SOAK, StoreMaker, in_places
 
 from sessionware import Session
 from sessionware.exceptions import AlreadyExists

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from production.places import in_places
 from production.small_disk import SmallFiles, be_nobody, can_mount, read_only, small_disk
-from servers.process import give_to, unprivileged_user
+from support.places import in_places
+from support.servers.process import give_to, unprivileged_user
 from webtest import TestApp, TestResponse
 
 from sessionware import Event, SessionMiddleware

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from production.connections import connections_of
-from production.places import IS_SOAK, url_of
 from production.serving import WAYS, WORKERS, Visitor, gunicorn
+from support.places import IS_SOAK, url_of
 
 REQUESTS = 10_000 if IS_SOAK else 320
 VISITORS = 8

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from interleavings.world import Answer, World
+from concurrency.world import Answer, World
 from production.children import Tell, a_child
-from production.places import IS_SOAK, StoreMaker, in_places
+from support.places import IS_SOAK, StoreMaker, in_places
 
 from sessionware import Session
 from sessionware.stores.keyvalue import store as keyvalue

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from production.places import IS_SOAK
 from production.serving import Answer, Visitor, gunicorn
-from servers.mariadb import mariadb_server
-from servers.memcached import memcached
-from servers.postgresql import postgresql_server
-from servers.process import ServerProcess
-from servers.redis import one_server
+from support.places import IS_SOAK
+from support.servers.mariadb import mariadb_server
+from support.servers.memcached import memcached
+from support.servers.postgresql import postgresql_server
+from support.servers.process import ServerProcess
+from support.servers.redis import one_server
 
 VISITORS = 4
 TIMEOUT = 0.5

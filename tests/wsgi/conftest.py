@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from wsgi.kit import Site, SwitchStore
+from support.exchange import Site, SwitchStore
 
 
 @pytest.fixture

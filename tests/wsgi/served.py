@@ -13,7 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import waitress
 from gunicorn.app.base import BaseApplication
-from wsgi.kit import PLAIN, SizedBody, SwitchStore, middleware
+from support.exchange import PLAIN, SizedBody, SwitchStore, middleware
 
 from sessionware import Event, Session, SessionMiddleware, get_session
 

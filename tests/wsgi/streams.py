@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from wsgi.kit import KEY, PLAIN, View
+from support.exchange import KEY, PLAIN, View
 
 from sessionware import Session
 

@@ -9,7 +9,7 @@ from wsgiref.util import FileWrapper
 
 import pytest
 import webob
-from wsgi.kit import (
+from support.exchange import (
     KEY,
     PLAIN,
     Body,

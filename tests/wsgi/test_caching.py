@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from wsgi.kit import PLAIN, Exchange, Site, View, after, answering, changed
+from support.exchange import PLAIN, Exchange, Site, View, after, answering, changed
 
 from sessionware import Session
 from sessionware.testing import FakeClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wsgi.kit import KEY, PLAIN, Exchange, Site, SwitchStore, answering, middleware, viewing
+from support.exchange import KEY, PLAIN, Exchange, Site, SwitchStore, answering, middleware, viewing
 
 from sessionware import ConfigError, Session, SessionMiddleware, get_session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wsgi.kit import Body, Exchange, Site, SwitchStore, after, answering, assert_is_503, changed, middleware
+from support.exchange import Body, Exchange, Site, SwitchStore, after, answering, assert_is_503, changed, middleware
 from wsgi.raising import raising, raising_at_once
 
 from sessionware import ConflictError, StoreUnavailable

@@ -10,7 +10,7 @@ from wsgiref.util import FileWrapper
 import bottle  # type: ignore[import-untyped]
 import flask
 import pytest
-from wsgi.kit import KEY, Exchange, Site, SwitchStore
+from support.exchange import KEY, Exchange, Site, SwitchStore
 
 from sessionware import ConflictError, get_session
 

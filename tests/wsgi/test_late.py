@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wsgi.kit import KEY, PLAIN, Body, Boom, Exchange, Site, SwitchStore, View, answering, middleware
+from support.exchange import KEY, PLAIN, Body, Boom, Exchange, Site, SwitchStore, View, answering, middleware
 from wsgi.streams import nothing, put, streaming
 
 from sessionware import Event, Session, StoreUnavailable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wsgi.kit import KEY, PLAIN, Boom, Exchange, Site, SwitchStore, middleware
+from support.exchange import KEY, PLAIN, Boom, Exchange, Site, SwitchStore, middleware
 from wsgi.raising import raising, raising_at_once
 
 from sessionware import Event, StoreUnavailable

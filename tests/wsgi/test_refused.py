@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wsgi.kit import KEY, PLAIN, Body, Exchange, Site, SwitchStore, after, answering, changed, middleware, viewing
+from support.exchange import (
+    KEY,
+    PLAIN,
+    Body,
+    Exchange,
+    Site,
+    SwitchStore,
+    after,
+    answering,
+    changed,
+    middleware,
+    viewing,
+)
 
 from sessionware import CookieTooLarge, RecordTooLarge, SessionDataError
 

@@ -12,8 +12,8 @@ from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
 import pytest
+from support.exchange import KEY, Body, SizedBody, middleware
 from webtest import TestApp
-from wsgi.kit import KEY, Body, SizedBody, middleware
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

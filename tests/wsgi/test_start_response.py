@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wsgi.kit import KEY, PLAIN, Body, Boom, Exchange, Site, SwitchStore, after, answering, changed, middleware
+from support.exchange import KEY, PLAIN, Body, Boom, Exchange, Site, SwitchStore, after, answering, changed, middleware
 
 from sessionware import StoreUnavailable
 

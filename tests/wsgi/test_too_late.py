@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wsgiref.util import FileWrapper
 
 import pytest
-from wsgi.kit import KEY, Body, Boom, Site, SwitchStore, View, answering
+from support.exchange import KEY, Body, Boom, Site, SwitchStore, View, answering
 from wsgi.streams import CHANGES, NEEDS_A_COOKIE, nothing, put, streaming
 
 from sessionware import HeadersSent, Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wsgi.kit import (
+from support.exchange import (
     KEY,
     Body,
     Exchange,

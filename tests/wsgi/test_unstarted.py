@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wsgi.kit import (
+from support.exchange import (
     KEY,
     PLAIN,
     Body,

@@ -1,0 +1,70 @@
+"""What is kept when the application raises, or answers with an error page."""
+
+from __future__ import annotations
+
+import pytest
+from behaviour.conftest import Make
+from support.site import Action, Browser, Site, call, drop, login, put, then, visitor
+
+from sessionware import Session
+
+
+class Boom(Exception):
+    """What the application raises."""
+
+
+def explode(session: Session) -> None:
+    raise Boom
+
+
+@pytest.mark.parametrize("change", [put(new=2), login("ada"), call("regenerate"), call("remember", "1d"), drop("old")])
+def test_an_application_that_raises_saves_nothing(browser: Browser, change: Action) -> None:
+    before = browser.ask(lambda session: (session.id, session.user_id, dict(session))).result
+
+    with pytest.raises(Boom):
+        browser.ask(then(change, explode))
+
+    assert browser.ask(lambda session: (session.id, session.user_id, dict(session))).result == before
+
+
+def test_an_application_that_raises_stores_no_new_session(stored: Site) -> None:
+    with pytest.raises(Boom):
+        stored.request(then(put(a=1), explode))
+
+    assert stored.store.calls == []
+
+
+@pytest.mark.parametrize("status", ["500 Internal Server Error", "502 Bad Gateway", "404 Not Found", "302 Found"])
+def test_a_change_is_saved_whatever_the_status(light: Browser, status: str) -> None:
+    light.send(put(new=2), status=status)
+
+    assert light.data() == {"old": 1, "new": 2}
+
+
+@pytest.mark.parametrize(("status", "is_saved"), [("500 Oops", False), ("599 Oops", False), ("499 Oops", True)])
+def test_save_on_error_decides_about_error_pages(make: Make, status: str, is_saved: bool) -> None:
+    browser = visitor(make(save_on_error=False))
+
+    answer = browser.send(put(new=2), status=status)
+
+    assert browser.data() == ({"old": 1, "new": 2} if is_saved else {"old": 1})
+    assert is_saved or answer.set_cookies == []
+
+
+@pytest.mark.parametrize("change", [login("ada"), call("regenerate"), call("remember", "1d"), drop("old")])
+def test_an_error_page_that_saves_nothing_changes_no_identity(make: Make, change: Action) -> None:
+    browser = visitor(make(save_on_error=False))
+    before = browser.ask(lambda session: (session.id, session.user_id, dict(session))).result
+
+    answer = browser.send(change, status="500 Oops")
+
+    assert answer.set_cookies == []
+    assert browser.ask(lambda session: (session.id, session.user_id, dict(session))).result == before
+
+
+def test_what_save_wrote_stands_on_an_error_page_that_saves_nothing(make: Make) -> None:
+    browser = visitor(make(save_on_error=False))
+
+    browser.send(then(put(kept=2), call("save"), put(lost=3)), status="500 Oops")
+
+    assert browser.data() == {"old": 1, "kept": 2}

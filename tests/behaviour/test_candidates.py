@@ -1,0 +1,300 @@
+"""What a client may send under our cookie's name: several, too many, forged, foreign; none of it raises anything."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from behaviour.conftest import Make
+from support.site import COOKIE, NEW_SECRET, SEEN, Browser, Site, call, login, member, put, read, visitor
+
+from sessionware.testing import FakeClock
+
+
+def header(*values: str) -> str:
+    return "; ".join(f"{COOKIE}={value}" for value in values)
+
+
+def test_other_cookies_do_no_harm(browser: Browser) -> None:
+    good = browser.cookies[COOKIE]
+
+    for cookies in (
+        f"a=b; {COOKIE}={good}; c=d",
+        f'quoted="a;b"; {COOKIE}={good}',
+        f"=nameless; ;;{COOKIE}={good};;",
+        f"\xff\x00=\xff; {COOKIE}={good}",
+        f"{COOKIE}x=1; x{COOKIE}=2; {COOKIE}={good}",
+        f"bad\r\nname=x; {COOKIE} = {good} ",
+    ):
+        assert browser.site.request(read, cookies).result == {"old": 1}
+
+
+@pytest.mark.parametrize(
+    "cookies", ["=__Host-sid={}", "__host-sid={}", "sid={}", "__Secure-sid={}", "\xa0__Host-sid={}"]
+)
+def test_only_the_full_name_is_read(browser: Browser, cookies: str) -> None:
+    assert browser.site.request(read, cookies.format(browser.cookies[COOKIE])).result == {}
+
+
+def test_a_second_cookie_with_our_name_does_no_harm(browser: Browser) -> None:
+    good = browser.cookies[COOKIE]
+
+    assert browser.site.request(read, header("rubbish", good)).result == {"old": 1}
+    assert browser.site.request(read, header(good, "rubbish")).result == {"old": 1}
+    assert browser.site.request(read, header("", good)).result == {"old": 1}
+
+
+def test_the_first_live_one_wins(site: Site) -> None:
+    first, second = visitor(site, put(number=1)).cookies[COOKIE], visitor(site, put(number=2)).cookies[COOKIE]
+
+    assert site.request(read, header(first, second)).result == {"number": 1}
+    assert site.request(read, header(second, first)).result == {"number": 2}
+
+
+def test_a_dead_one_in_front_does_no_harm(browser: Browser, clock: FakeClock) -> None:
+    dead = browser.cookies[COOKIE]
+    clock.advance(3600)
+    live = visitor(browser.site, put(live=1)).cookies[COOKIE]
+
+    assert browser.site.request(read, header(dead, live)).result == {"live": 1}
+
+
+def test_eight_are_looked_at(browser: Browser) -> None:
+    good = browser.cookies[COOKIE]
+
+    assert browser.site.request(read, header(*map(str, range(7)), good)).result == {"old": 1}
+    assert browser.site.request(read, header(*map(str, range(8)), good)).result == {}
+
+
+def test_an_empty_one_counts_among_the_eight(browser: Browser) -> None:
+    good = browser.cookies[COOKIE]
+
+    assert browser.site.request(read, header("", *map(str, range(7)), good)).result == {}
+
+
+def test_one_value_sent_many_times_counts_once(browser: Browser) -> None:
+    good = browser.cookies[COOKIE]
+
+    assert browser.site.request(read, header(*["same"] * 50, good)).result == {"old": 1}
+
+
+def dead_tokens(site: Site, count: int) -> list[str]:
+    """Well signed tokens that the store knows no more."""
+    tokens = []
+    for _ in range(count):
+        browser = visitor(site)
+        tokens.append(browser.cookies[COOKIE])
+        browser.send(call("clear"))
+    site.store.calls.clear()
+    return tokens
+
+
+def test_four_reach_the_store(stored: Site) -> None:
+    good = visitor(stored).cookies[COOKIE]
+    dead = dead_tokens(stored, 4)
+
+    assert stored.request(read, header(*dead[:3], good)).result == {"old": 1}
+    stored.store.calls.clear()
+    assert stored.request(read, header(*dead, good)).result == {}
+    assert stored.store.calls == ["load"] * 4
+
+
+def test_forged_ones_do_not_count_among_the_four(stored: Site) -> None:
+    good = visitor(stored).cookies[COOKIE]
+    dead = dead_tokens(stored, 3)
+
+    assert stored.request(read, header("a", "b", "c", "d", *dead, good)).result == {"old": 1}
+
+
+def test_a_wrong_signature_never_reaches_the_store(stored: Site) -> None:
+    good = visitor(stored).cookies[COOKIE]
+
+    for position in range(len(good)):
+        other = "A" if good[position] != "A" else "B"
+        assert stored.request(read, {COOKIE: good[:position] + other + good[position + 1 :]}).result == {}
+
+    assert stored.store.calls == []
+
+
+def test_a_cookie_with_any_bit_flipped_is_rejected(cookie_site: Site) -> None:
+    good = visitor(cookie_site).cookies[COOKIE]
+
+    for position in range(len(good)):
+        for other in {"A", "_", ".", chr(ord(good[position]) ^ 1)} - {good[position]}:
+            assert cookie_site.request(read, {COOKIE: good[:position] + other + good[position + 1 :]}).result == {}
+
+
+def test_a_cookie_has_one_spelling(browser: Browser) -> None:
+    good = browser.cookies[COOKIE]
+
+    for other in (f"{good}=", f"{good}.", f".{good}", f'"{good}"', good.lower(), good.swapcase(), f"{good}%20"):
+        assert browser.site.request(read, {COOKIE: other}).result == {}
+
+
+def b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+BAD = {
+    "empty": "",
+    "a dot": ".",
+    "a word": "word",
+    "json": json.dumps({"user": "admin"}),
+    "base64 of json": b64(b'{"user": "admin"}'),
+    "base64 of msgpack": b64(b"\x81\xa4user\xa5admin"),
+    "a pickle": b64(b"cos\nsystem\n(S'false'\ntR."),
+    "an itsdangerous token": "eyJ1c2VyIjoiYWRtaW4ifQ.ZVXXXw.AAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "a uuid": "0f9d1c2e-1111-2222-3333-444455556666",
+    "a path": "../../../../etc/passwd",
+    "NUL": "\x00",
+    "CR LF": "a\r\nset key 0 0 1",
+    "no ascii": "\xe4\xf6\xfc" * 20,
+    "long": "A" * 100_000,
+    "dots": "." * 1000,
+    "the shape, not the rest": "A" * 60 + "." + "A" * 43,
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_cookie_gives_an_empty_new_session_and_an_event(light_site: Site, name: str) -> None:
+    answer = light_site.request(
+        lambda session: (session.is_new, session.user_id, dict(session)), f"{COOKIE}={BAD[name]}"
+    )
+
+    assert (answer.status, answer.result, answer.set_cookies) == (200, (True, None, {}), [])
+    assert light_site.names() in (["rejected malformed"], ["rejected unknown_key"])
+    assert not light_site.is_stored or light_site.store.calls == []
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_visitor_with_a_bad_cookie_is_not_locked_out(light_site: Site, name: str) -> None:
+    browser = Browser(light_site, {COOKIE: BAD[name]})
+
+    browser.send(put(new=2))
+
+    assert browser.data() == {"new": 2}
+
+
+def test_a_cookie_of_another_secret_is_rejected(site: Site) -> None:
+    foreign = visitor(site.like(secret=NEW_SECRET))
+
+    assert site.request(read, foreign.cookies).result == {}
+    assert site.names() == ["rejected unknown_key"]
+
+
+def test_a_cookie_of_another_name_is_rejected(site: Site) -> None:
+    other = visitor(site.like(**{"cookie.name": "other"}))
+
+    assert site.request(read, {COOKIE: other.cookies["__Host-other"]}).result == {}
+    assert site.names() == ["rejected bad_signature"]
+
+
+def test_a_cookie_of_another_backend_is_rejected(make_cookie: Make, make_memory: Make) -> None:
+    one, two = visitor(make_cookie()), visitor(make_memory())
+
+    assert one.site.request(read, two.cookies).result == {}
+    assert two.site.request(read, one.cookies).result == {}
+
+
+def test_a_session_of_http_is_not_found_on_https(make: Make) -> None:
+    site = make()
+    local = {"wsgi.url_scheme": "http", "HTTP_HOST": "localhost:8000"}
+    cookies = site.request(put(a=1), **local).cookies
+
+    assert list(cookies) == ["sid"]
+    assert site.request(read, f"sid={cookies['sid']}", **local).result == {"a": 1}
+    assert site.request(read, f"{COOKIE}={cookies['sid']}").result == {}
+
+
+def test_an_ended_id_never_works_again(stored: Site) -> None:
+    browser = visitor(stored, login("ada"))
+    copied = browser.twin()
+    browser.send(call("clear"))
+
+    copied.ask(put(new=2))
+
+    assert browser.twin().ask(member("user_id")).result is None
+    assert stored.request(read, copied.cookies).result == {}
+
+
+def test_a_record_copied_to_another_key_does_not_open(make_memory: Make) -> None:
+    site = make_memory()
+    victim, thief = visitor(site, login("ada")), visitor(site)
+    inner = site.store.inner
+    victim_key, thief_key = site.store.keys[0], site.store.keys[1]
+    entry, own = inner.load(victim_key), inner.load(thief_key)
+    assert entry is not None
+    assert own is not None
+
+    inner.replace(thief_key, entry.payload, None, own.version)
+
+    assert thief.ask(member("user_id")).result is None
+    assert site.names() == ["rejected undecryptable"]
+    assert victim.ask(member("user_id")).result == "ada"
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x00", b"rubbish", b'{"user": "admin"}', b"\x80\x04." * 50])
+def test_a_record_that_is_rubbish_gives_an_empty_new_session(stored: Site, payload: bytes) -> None:
+    browser = visitor(stored)
+    inner, key = stored.store.inner, stored.store.keys[0]
+    entry = inner.load(key)
+    assert entry is not None
+    inner.replace(key, payload, None, entry.version)
+
+    assert browser.data() == {}
+    assert stored.names() == ["rejected malformed"]
+    browser.send(put(new=2))
+    assert browser.data() == {"new": 2}
+
+
+# What is sent.
+
+
+def attributes(line: str) -> list[str]:
+    return line.split("; ")[1:]
+
+
+def test_the_cookie_is_safe_by_itself(site: Site) -> None:
+    (line,) = site.request(put(a=1)).set_cookies
+
+    assert line.startswith(f"{COOKIE}=")
+    assert sorted(attributes(line)) == ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        pytest.param({"cookie.path": "/app"}, "__Secure-sid", id="path"),
+        pytest.param({"cookie.domain": "example.org"}, "__Secure-sid", id="domain"),
+        pytest.param({"cookie.samesite": "None", "cookie.partitioned": True}, "__Host-sid", id="partitioned"),
+        pytest.param({"cookie.httponly": False, "cookie.name": "x"}, "__Host-x", id="name"),
+        pytest.param({"cookie.secure": False}, "sid", id="not secure"),
+        pytest.param({"cookie.prefix": "__Secure-"}, "__Secure-sid", id="prefix"),
+    ],
+)
+def test_deleting_uses_the_attributes_that_setting_used(make: Make, options: dict[str, object], name: str) -> None:
+    browser = visitor(make(**options))
+    (setting,) = browser.send(call("regenerate")).set_cookies
+    (deletion,) = browser.send(call("clear")).set_cookies
+
+    assert setting.startswith(f"{name}=")
+    assert deletion.startswith(f"{name}=;")
+    assert {part for part in attributes(deletion) if not part.startswith(("Max-Age", "Expires"))} == set(
+        attributes(setting)
+    )
+    assert "Max-Age=0" in attributes(deletion)
+
+
+def test_exactly_our_cookie_is_deleted(browser: Browser) -> None:
+    browser.cookies["theirs"] = "1"
+    browser.cookies["__Host-sid2"] = "2"
+
+    assert browser.send(call("clear")).cookies == {COOKIE: None}
+    assert SEEN not in browser.cookies
+
+
+def test_an_answer_with_our_cookie_is_private(browser: Browser) -> None:
+    answer = browser.send(call("regenerate"))
+
+    assert "private" in answer.lines("Cache-Control")[0]

@@ -1,0 +1,220 @@
+"""A session in its cookie: the companion that renews it, and answers that come in late."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+import pytest
+from behaviour.conftest import Make
+from support.site import COOKIE, SEEN, Action, Browser, Site, call, drop, login, member, put, read, then, visitor
+
+from sessionware.testing import FakeClock
+
+
+@pytest.fixture
+def visit(cookie_site: Site) -> Browser:
+    return visitor(cookie_site)
+
+
+@pytest.fixture
+def renewed(visit: Browser, clock: FakeClock) -> Browser:
+    """A browser with a companion cookie."""
+    clock.advance(1800)
+    visit.send(read)
+    assert SEEN in visit.cookies
+    return visit
+
+
+def attributes(line: str) -> set[str]:
+    return set(line.split("; ")[1:])
+
+
+def test_only_renewal_sets_the_companion(visit: Browser, clock: FakeClock) -> None:
+    for action in (read, put(new=2), call("regenerate"), login("ada"), call("remember", "1d")):
+        assert SEEN not in visit.send(action).cookies
+
+    clock.advance(1800)
+    assert list(visit.send(read).cookies) == [SEEN]
+
+
+def test_a_renewal_carries_no_data(visit: Browser, clock: FakeClock) -> None:
+    clock.advance(1800)
+    (line,) = visit.send(read).set_cookies
+
+    assert line.startswith(f"{SEEN}=")
+    assert len(line) < 250
+
+
+def test_the_companion_has_the_attributes_of_its_cookie(visit: Browser, clock: FakeClock) -> None:
+    (main,) = visit.send(put(new=2)).set_cookies
+    clock.advance(1800)
+    (seen,) = visit.send(read).set_cookies
+
+    assert attributes(seen) == attributes(main)
+
+
+def test_the_companion_of_a_remembered_session_lives_as_long(visit: Browser, clock: FakeClock) -> None:
+    visit.send(call("remember", "30d"))
+    clock.advance(86400)
+    (line,) = visit.send(read).set_cookies
+
+    assert f"Max-Age={29 * 86400}" in line
+
+
+def test_a_write_to_a_stale_session_needs_no_companion(visit: Browser, clock: FakeClock) -> None:
+    clock.advance(1800)
+
+    assert list(visit.send(put(new=2)).cookies) == [COOKIE]
+
+
+def test_the_companion_counts(renewed: Browser, clock: FakeClock) -> None:
+    clock.advance(3599)
+
+    assert renewed.data() == {"old": 1}
+
+
+def test_the_companion_is_of_no_use_alone(renewed: Browser, cookie_site: Site) -> None:
+    answer = cookie_site.request(read, {SEEN: renewed.cookies[SEEN]})
+
+    assert answer.result == {}
+
+
+def test_the_companion_is_no_session(renewed: Browser, cookie_site: Site) -> None:
+    assert cookie_site.request(read, {COOKIE: renewed.cookies[SEEN]}).result == {}
+
+
+def test_the_companion_renews_no_other_session(renewed: Browser, clock: FakeClock) -> None:
+    other = visitor(renewed.site)
+    clock.advance(1800)
+    renewed.send(read)
+    other.cookies[SEEN] = renewed.cookies[SEEN]
+
+    clock.advance(1800)
+
+    assert renewed.data() == {"old": 1}
+    assert other.data() == {}
+
+
+def test_the_companion_of_an_earlier_state_counts_no_more(renewed: Browser, clock: FakeClock) -> None:
+    companion = renewed.cookies[SEEN]
+    renewed.send(put(new=2))
+    written = clock()
+    clock.advance(100)
+
+    assert renewed.cookies[SEEN] == companion
+    assert renewed.ask(member("last_seen_at")).result.timestamp() == written
+
+
+FORGERIES: dict[str, Callable[[str], str]] = {
+    "empty": lambda good: "",
+    "rubbish": lambda good: "rubbish",
+    "cut": lambda good: good[:-1],
+    "longer": lambda good: good + "A",
+    "another byte": lambda good: ("B" if good[10] != "B" else "C").join((good[:10], good[11:])),
+    "no ascii": lambda good: "\xff" + good,
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_companion_is_ignored(renewed: Browser, clock: FakeClock, name: str) -> None:
+    renewed.cookies[SEEN] = FORGERIES[name](renewed.cookies[SEEN])
+
+    assert renewed.data() == {"old": 1}
+    clock.advance(1800)
+    assert renewed.data() == {}
+
+
+def test_a_forged_companion_beside_a_good_one_does_no_harm(renewed: Browser, clock: FakeClock) -> None:
+    clock.advance(1800)
+    header = f"{SEEN}=rubbish; {COOKIE}={renewed.cookies[COOKIE]}; {SEEN}={renewed.cookies[SEEN]}; {SEEN}=a.b"
+
+    assert renewed.site.request(read, header).result == {"old": 1}
+
+
+def test_a_companion_from_the_future_counts_as_now(renewed: Browser, clock: FakeClock) -> None:
+    clock.advance(-1000)
+
+    assert renewed.ask(member("last_seen_at")).result.timestamp() == clock()
+
+
+def test_the_companion_does_not_move_the_absolute_end(make_cookie: Make, clock: FakeClock) -> None:
+    browser = visitor(make_cookie(absolute_timeout="1h", idle_timeout="30m"))
+    for _ in range(3):
+        clock.advance(1000)
+        browser.send(read)
+
+    clock.advance(600)
+
+    assert browser.data() == {}
+
+
+@pytest.mark.parametrize("end", [call("clear"), drop("old")], ids=["clear", "emptied"])
+def test_the_companion_goes_with_its_cookie(renewed: Browser, end: Action) -> None:
+    answer = renewed.send(end)
+
+    assert answer.cookies == {COOKIE: None, SEEN: None}
+    assert renewed.cookies == {}
+
+
+@pytest.mark.parametrize("end", [call("clear"), drop("old")], ids=["clear", "emptied"])
+def test_no_companion_is_deleted_that_was_not_there(visit: Browser, end: Action) -> None:
+    assert visit.send(end).cookies == {COOKIE: None}
+
+
+def test_a_stored_session_has_no_companion(make_stored: Make, clock: FakeClock) -> None:
+    browser = visitor(make_stored())
+    clock.advance(1800)
+    browser.send(read)
+
+    assert SEEN not in browser.cookies
+
+
+DONE_MEANWHILE: dict[str, Action] = {
+    "logout": call("clear"),
+    "logout and anew": then(call("clear"), put(anew=1)),
+    "login": login("ada", new=2),
+    "change": put(new=2),
+    "deletion": drop("old"),
+    "regenerate": call("regenerate"),
+    "remember": call("remember", "30d"),
+}
+
+
+@pytest.mark.parametrize("is_stale", [False, True], ids=["fresh", "stale"])
+@pytest.mark.parametrize("name", DONE_MEANWHILE)
+def test_a_slow_answer_that_only_reads_undoes_nothing(
+    browser: Browser, clock: FakeClock, name: str, is_stale: bool
+) -> None:
+    clock.advance(1800 if is_stale else 1)
+    slow = browser.ask(read)
+    browser.send(DONE_MEANWHILE[name])
+    before = browser.ask(lambda session: (session.user_id, dict(session), session.expires_at)).result
+
+    browser.receive(slow)
+
+    assert browser.ask(lambda session: (session.user_id, dict(session), session.expires_at)).result == before
+
+
+def test_a_slow_renewal_after_a_logout_leaves_nothing_that_opens_anything(visit: Browser, clock: FakeClock) -> None:
+    clock.advance(1800)
+    slow = visit.ask(read)
+    visit.send(call("clear"))
+    visit.receive(slow)
+
+    assert COOKIE not in visit.cookies
+    assert visit.data() == {}
+
+
+def test_equal_sessions_make_unrelated_cookies(cookie_site: Site) -> None:
+    one, two = visitor(cookie_site).cookies[COOKIE], visitor(cookie_site).cookies[COOKIE]
+
+    assert one[8:24] != two[8:24]
+    assert sum(a == b for a, b in zip(one[8:], two[8:], strict=False)) < len(one) / 4
+
+
+def test_the_cookie_shows_nothing_of_its_data(cookie_site: Site) -> None:
+    cookie = visitor(cookie_site, put(name="hunter-two-and-more")).cookies[COOKIE]
+    sealed = cookie.rpartition(".")[0]
+
+    assert b"hunter" not in base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))

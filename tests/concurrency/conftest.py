@@ -1,0 +1,49 @@
+"""The same tests over every store: over memory all of them, over the others a part, or all with SESSIONWARE_SOAK."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+import pytest
+from concurrency import world
+from support.places import IS_SOAK, store_in
+
+from sessionware.stores.contract import Closable
+
+MEMORY = "memory"
+OTHERS = ("file", "sqlite", "keyvalue", "redis", "Cluster", "memcached", "postgresql", "mariadb")
+#: One in so many, which ones says their names; so each test is run over some store besides memory.
+PART = 1 if IS_SOAK else 8
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not in this run's part; pytest counts it as deselected."""
+    left_out = [item for item in items if not _is_in_part(item)]
+    items[:] = [item for item in items if _is_in_part(item)]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _is_in_part(item: pytest.Item) -> bool:
+    return _store_of(item) == MEMORY or zlib.crc32(item.nodeid.encode()) % PART == 0
+
+
+def _store_of(item: pytest.Item) -> str:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("over_each_store", MEMORY) if callspec else MEMORY
+
+
+@pytest.fixture(scope="module", params=(MEMORY, *OTHERS))
+def over_each_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All worlds of the test are over one store of this kind."""
+    if request.param == MEMORY:
+        yield
+        return
+    store = store_in(request.param, tmp_path_factory.mktemp("store"), request)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world, "make_store", lambda clock: store)
+        # That a file reaches the disk is tested with the store; here it would be most of the time.
+        patch.setattr("os.fsync", lambda descriptor: None)
+        yield
+    if isinstance(store, Closable):
+        store.close()

@@ -1,0 +1,114 @@
+"""A store that fails once, before or after each of its operations took effect.
+
+Whatever fails: no 200 for what was not saved, nobody logged out, no ended session brought back, and the same again a
+moment later works.
+"""
+
+from __future__ import annotations
+
+import pytest
+from concurrency.actions import ALTER, CLEAR, EMPTY, INVALIDATE, KINDS, LOGIN_OTHER, NESTED, OWNER, READ, SAVE, Kind
+from concurrency.test_pairs import STARTS, beginning, points
+from concurrency.world import Answer, World, arrive
+
+pytestmark = pytest.mark.usefixtures("over_each_store")
+
+WHEN = [pytest.param("fails_before", id="before"), pytest.param("fails_after", id="after")]
+ENDERS = (INVALIDATE, CLEAR, EMPTY)
+
+
+def failing(kind: Kind, when: str, point: int, user: str | None) -> tuple[World, str, Answer]:
+    world = World()
+    cookie = world.begin(beginning(user))
+    setattr(world.store, when, point)
+    answer = world.request(lambda session: kind.run(session, "a"), cookie)
+    world.store.reset()
+    return world, cookie, answer
+
+
+@pytest.mark.parametrize("user", STARTS)
+@pytest.mark.parametrize("when", WHEN)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_no_failure_of_the_store_is_taken_for_a_success_or_for_a_logout(
+    kind: Kind, when: str, user: str | None
+) -> None:
+    for point in range(points(kind, user, World)):
+        world, cookie, answer = failing(kind, when, point, user)
+        final = world.read(arrive(cookie, answer))
+
+        assert answer.status in (200, 503)
+        if answer.status == 503:
+            assert answer.cookie is None
+            assert "store_failed" in world.names()
+        check_saved(kind, answer, final)
+        check_still_there(kind, user, answer, final)
+
+
+def check_saved(kind: Kind, answer: Answer, final: Answer) -> None:
+    if answer.status != 200:
+        return
+    if kind.writes:
+        assert final.seen["by-a"] == "a"
+    if kind.counts:
+        assert final.seen["count"] == 1
+    if kind is NESTED:
+        assert final.seen["box-a"] == ["a"]
+    if kind in ENDERS:
+        assert "secret of the first" not in final.seen
+    if kind.logs_in_as:
+        assert final.user_id == kind.logs_in_as
+
+
+def check_still_there(kind: Kind, user: str | None, answer: Answer, final: Answer) -> None:
+    if kind in ENDERS or answer.status == 200:
+        return
+    if kind is LOGIN_OTHER and user == OWNER and not final.seen:
+        return  # the former user's session may have ended with a login that the store could not confirm
+    assert final.seen["secret of the first"] == (user or "anonymous")
+    assert final.user_id == user
+
+
+@pytest.mark.parametrize("user", STARTS)
+@pytest.mark.parametrize("when", WHEN)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not READ], ids=lambda kind: kind.name)
+def test_after_a_failure_the_same_request_again_is_served(kind: Kind, when: str, user: str | None) -> None:
+    for point in range(points(kind, user, World)):
+        world, cookie, answer = failing(kind, when, point, user)
+        again = world.request(lambda session: kind.run(session, "a"), arrive(cookie, answer))
+
+        # An id that was replaced while the store could not say so is over: that is the 409, not a loss.
+        assert again.status in (200, 409)
+
+
+@pytest.mark.parametrize("when", WHEN)
+def test_a_count_whose_save_failed_is_counted_once_at_most(when: str) -> None:
+    for kind in (ALTER, SAVE):
+        for point in range(points(kind, None, World)):
+            world, cookie, answer = failing(kind, when, point, None)
+
+            count = world.read(cookie).seen.get("count", 0)
+
+            assert count in ((1,) if answer.status == 200 else (0, 1))
+
+
+def test_a_write_is_never_sent_twice() -> None:
+    world = World()
+    cookie = world.begin(beginning(None))
+    world.store.fails_before = 1
+
+    answer = world.request(lambda session: ALTER.run(session, "a"), cookie)
+
+    assert answer.status == 503
+    assert world.store.operations == 2
+
+
+def test_a_renewal_that_fails_is_an_event_and_no_error() -> None:
+    world = World(idle_timeout=100, refresh_after=10)
+    cookie = world.begin(beginning(None))
+    world.clock.advance(50)
+    world.store.fails_before = 1
+
+    answer = world.request(lambda session: dict(session), cookie)
+
+    assert answer.status == 200
+    assert world.names() == ["loaded", "store_failed"]

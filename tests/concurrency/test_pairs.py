@@ -1,0 +1,219 @@
+"""Two requests on one session, the second at every point between the store operations of the first.
+
+For every pair of actions, every point, every order in which the answers may come in, and for an anonymous and a
+signed-in session: nothing acknowledged is lost, nothing ended comes back, nobody is logged out who did not ask for
+it, and nothing of one user is seen by another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from concurrency.actions import (
+    ALTER,
+    CLEAR,
+    EMPTY,
+    INVALIDATE,
+    KINDS,
+    LOGIN,
+    LOGIN_OTHER,
+    NESTED,
+    OTHER,
+    OWNER,
+    READ,
+    REMEMBER,
+    Kind,
+)  # fmt: skip
+from concurrency.world import Answer, World, arrive
+
+from sessionware import Session
+
+pytestmark = pytest.mark.usefixtures("over_each_store")
+
+STARTS = [pytest.param(None, id="anonymous"), pytest.param(OWNER, id="signed in")]
+PAIRS = [pytest.param(first, second, id=f"{first.name} x {second.name}") for first in KINDS for second in KINDS]
+
+
+def beginning(user: str | None) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        if user is not None:
+            session.login(user)
+        session["secret of the first"] = user or "anonymous"
+        session["shared"] = "as it was"
+        session["box-a"], session["box-b"] = [], []
+
+    return run
+
+
+@dataclass
+class Outcome:
+    """One run of a pair: a is the request around, b the one at the point."""
+
+    world: World
+    user: str | None
+    cookie: str
+    a: Answer
+    b: Answer
+    first: Kind
+    second: Kind
+    names: list[str]
+
+    @property
+    def requests(self) -> tuple[tuple[Kind, Answer, str], tuple[Kind, Answer, str]]:
+        return (self.first, self.a, "a"), (self.second, self.b, "b")
+
+    def is_over_another(self, kind: Kind) -> bool:
+        return self.user is not None and kind.logs_in_as is not None and kind.logs_in_as != self.user
+
+    def has_ended(self) -> bool:
+        """Whether one of the two has ended the session that both began with."""
+        return any(
+            (kind.ends or kind is EMPTY or self.is_over_another(kind)) and answer.status == 200
+            for kind, answer, _ in self.requests
+        )
+
+    def finals(self) -> Iterator[tuple[Answer, list[tuple[Kind, Answer, str]]]]:
+        """What the browser's cookie opens, after either order of arrival, and whose changes must be in it.
+
+        A login stands whatever another request does to the session before it. So where both answers carry a cookie,
+        there are two sessions, and the browser keeps that of the answer that came last.
+        """
+        for order in ((self.a, self.b), (self.b, self.a)):
+            cookie = arrive(self.cookie, *order)
+            is_split = bool(self.a.cookie and self.b.cookie)
+            line = [request for request in self.requests if not is_split or request[1].cookie == cookie]
+            yield self.world.read(cookie), line
+
+
+def points(first: Kind, user: str | None, make: Callable[[], World]) -> int:
+    world = make()
+    cookie = world.begin(beginning(user))
+    world.request(lambda session: first.run(session, "a"), cookie)
+    return world.store.operations
+
+
+def runs(first: Kind, second: Kind, user: str | None, make: Callable[[], World] = World) -> Iterator[Outcome]:
+    """The pair at every point; the last one is after the first request."""
+    for point in range(points(first, user, make) + 4):
+        world = make()
+        cookie = world.begin(beginning(user))
+        inner: list[Answer] = []
+
+        def second_request(world: World = world, inner: list[Answer] = inner, cookie: str = cookie) -> None:
+            inner.append(world.request(lambda session: second.run(session, "b"), cookie))
+
+        world.store.at_point[point] = second_request
+        a = world.request(lambda session: first.run(session, "a"), cookie)
+        if not inner:
+            world.store.reset()
+            second_request()
+            yield Outcome(world, user, cookie, a, inner[0], first, second, world.names())
+            return
+        yield Outcome(world, user, cookie, a, inner[0], first, second, world.names())
+
+
+@pytest.mark.parametrize("user", STARTS)
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_every_interleaving_keeps_the_promises(first: Kind, second: Kind, user: str | None) -> None:
+    for outcome in runs(first, second, user):
+        check_answers(outcome)
+        check_the_end_holds(outcome)
+        check_nothing_acknowledged_is_lost(outcome)
+        check_nobody_is_logged_out(outcome)
+        check_users_stay_apart(outcome)
+
+
+def check_answers(outcome: Outcome) -> None:
+    for kind, answer, _ in outcome.requests:
+        assert answer.status in (200, 409), outcome
+        if kind is READ:
+            assert answer.cookie is None, outcome
+        if answer.status == 409:
+            assert answer.cookie is None, outcome
+            assert "rejected superseded" in outcome.names, outcome
+
+
+def check_the_end_holds(outcome: Outcome) -> None:
+    """Once a request has said 200 to an end, neither the old cookie nor one that came of it opens the session."""
+    for kind, answer, _ in outcome.requests:
+        if not kind.ends or answer.status != 200:
+            continue
+        assert "secret of the first" not in outcome.world.read(outcome.cookie).seen, outcome
+        other_kind, other, _ = outcome.requests[1 if answer is outcome.a else 0]
+        if other.cookie and other_kind.logs_in_as is None:
+            assert "secret of the first" not in outcome.world.read(other.cookie).seen, outcome
+
+
+def check_nothing_acknowledged_is_lost(outcome: Outcome) -> None:
+    if outcome.has_ended():
+        # What was written to a session that has ended goes with it; what was written to a new one stays.
+        for kind, answer, me in outcome.requests:
+            if kind.writes and answer.status == 200 and answer.cookie:
+                assert outcome.world.read(answer.cookie).seen.get(f"by-{me}") in (me, None), outcome
+        return
+    for final, line in outcome.finals():
+        saved = [(kind, me) for kind, answer, me in line if answer.status == 200]
+        for kind, me in saved:
+            if kind.writes:
+                assert final.seen.get(f"by-{me}") == me, (outcome, final)
+            if kind is NESTED:
+                assert final.seen[f"box-{me}"] == [me], (outcome, final)
+        assert final.seen.get("count", 0) >= sum(kind.counts for kind, _ in saved), (outcome, final)
+
+
+def check_nobody_is_logged_out(outcome: Outcome) -> None:
+    if outcome.has_ended():
+        return
+    for final, line in outcome.finals():
+        logins = {kind.logs_in_as for kind, answer, _ in line if kind.logs_in_as and answer.status == 200}
+        assert final.seen, outcome
+        assert final.user_id in logins or (not logins and final.user_id == outcome.user), outcome
+
+
+def check_users_stay_apart(outcome: Outcome) -> None:
+    for kind, answer, _ in outcome.requests:
+        if outcome.is_over_another(kind) and answer.cookie:
+            final = outcome.world.read(answer.cookie)
+            assert final.user_id == OTHER, outcome
+            assert "secret of the first" not in final.seen, outcome
+            assert "secret of the first" not in answer.seen, outcome
+
+
+@pytest.mark.parametrize("user", STARTS)
+@pytest.mark.parametrize("second", KINDS, ids=lambda kind: kind.name)
+def test_a_renewal_loses_nothing_and_brings_nothing_back(second: Kind, user: str | None) -> None:
+    def stale_world() -> World:
+        world = World(idle_timeout=100, refresh_after=10)
+        begin = world.begin
+
+        def begin_and_wait(action: Callable[[Session], object]) -> str:
+            cookie = begin(action)
+            world.clock.advance(50)
+            return cookie
+
+        world.begin = begin_and_wait  # type: ignore[method-assign]
+        return world
+
+    for outcome in runs(READ, second, user, stale_world):
+        check_answers(outcome)
+        check_the_end_holds(outcome)
+        check_nothing_acknowledged_is_lost(outcome)
+        check_nobody_is_logged_out(outcome)
+        assert outcome.a.cookie is None
+
+
+@pytest.mark.parametrize("user", STARTS)
+def test_two_counts_are_two_at_every_point(user: str | None) -> None:
+    for outcome in runs(ALTER, ALTER, user):
+        assert {outcome.a.status, outcome.b.status} == {200}
+        assert outcome.world.read(outcome.cookie).seen["count"] == 2
+
+
+@pytest.mark.parametrize("ender", [INVALIDATE, CLEAR], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("other", [LOGIN, LOGIN_OTHER, REMEMBER], ids=lambda kind: kind.name)
+def test_an_end_beside_it_never_deletes_the_cookie_of_a_login(ender: Kind, other: Kind) -> None:
+    for outcome in runs(ender, other, None):
+        if other.logs_in_as and outcome.b.cookie:
+            assert outcome.world.read(outcome.b.cookie).user_id == other.logs_in_as, outcome

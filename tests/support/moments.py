@@ -1,0 +1,20 @@
+"""Times and durations, as a session tells them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from support.site import Action
+
+from sessionware.testing import FakeClock
+
+HOUR, DAY = 3600.0, 86400.0
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def lasting(clock: FakeClock, seconds: float) -> Action:
+    """A request that takes its time."""
+    return lambda session: clock.advance(seconds)

@@ -1,0 +1,44 @@
+"""Sessions that were sealed once, by a version of this package, and must be opened by every later one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vectors.make_sessions import every_type
+
+from sessionware import SessionManager
+from sessionware.stores import KeyValueStore
+from sessionware.testing import FakeClock
+
+FILES = sorted(Path(__file__).parent.glob("sessions-*.json"))
+NEW_SECRET = "a-newer-secret-7HkPz2mQ9vXc4RtYb1"
+
+
+def frozen(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("way", ["cookie", "store"])
+def test_a_frozen_session_opens_with_every_value_and_its_user(way: str, file: Path) -> None:
+    vectors = frozen(file)
+    entries = {key: bytes.fromhex(value) for key, value in vectors["store"]["entries"].items()}
+    manager = SessionManager(
+        secret=[NEW_SECRET, vectors["secret"]],
+        backend=KeyValueStore(entries) if way == "store" else "cookie",
+        clock=FakeClock(vectors["now"] + 60),
+    )
+
+    session = manager.open({"wsgi.url_scheme": "https", "HTTP_COOKIE": vectors[way]["cookie"]})
+
+    assert dict(session) == every_type()
+    assert (session.user_id, session.id) == (42, vectors[way]["id"])
+    assert session.created_at.timestamp() == vectors["now"]
+
+
+def test_there_are_vectors() -> None:
+    assert FILES
