@@ -115,9 +115,12 @@ class Pool(Generic[C]):
         self._idle: deque[tuple[C, float]] = deque()
         self._free = None if most is None else threading.BoundedSemaphore(most)
 
-    def borrow(self) -> C:
-        """A connection that is open, as far as can be seen; it goes back by :meth:`give_back` or :meth:`discard`."""
-        if self._free is not None and not self._free.acquire(timeout=self._patience):
+    def borrow(self, patience: float | None = None) -> C:
+        """A connection that is open, as far as can be seen; it goes back by :meth:`give_back` or :meth:`discard`.
+
+        *patience* is for this call, where less time is left than the pool was made with.
+        """
+        if self._free is not None and not self._free.acquire(timeout=self._patience if patience is None else patience):
             raise TimeoutError(f"all {self._most} connections are in use")
         try:
             connection = self._idle_one()
