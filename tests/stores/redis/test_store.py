@@ -409,7 +409,7 @@ def test_a_write_without_an_answer_is_sent_once(
         write(store, key)
 
     assert server.commands == [sent]
-    assert isinstance(caught.value.__cause__, (redis.ConnectionError, valkey.ConnectionError))
+    assert "exceptions.ConnectionError" in str(caught.value.__cause__)
     store.close()
 
 
