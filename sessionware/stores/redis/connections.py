@@ -12,7 +12,7 @@ from typing import Any
 
 from sessionware.exceptions import ConfigError
 from sessionware.stores.pools import Pool
-from sessionware.stores.redis.deadline import in_small_steps, in_time
+from sessionware.stores.redis.deadline import InTime, in_small_steps, in_time
 from sessionware.stores.redis.url import SENTINEL, SOCKET, RedisURL
 
 #: Packages whose clients have one shape: Valkey's began as a copy of Redis's.
@@ -52,7 +52,7 @@ def driver_of(client: Any) -> Driver:
         )
     if any("asyncio" in module for module in modules):
         raise ConfigError("the client of the Redis store is an asynchronous one; give a redis.Redis")
-    one_server = client_of_node(client, client.get_default_node()) if is_cluster(client) else client
+    one_server = client_of_node(client, client.get_nodes()[0]) if is_cluster(client) else client
     if getattr(one_server.connection_pool, "is_master", True) is not True:
         raise ConfigError("the client of the Redis store is one for replicas; take Sentinel.master_for()")
     if hasattr(one_server, "get_cache") and one_server.get_cache() is not None:
@@ -127,16 +127,12 @@ def node_pool(driver: Driver, url: RedisURL, host: str, port: int) -> Pool[Any]:
     return _pool(url, functools.partial(_connect, driver, url, host=host, port=port))
 
 
-def _pool(
-    url: RedisURL,
-    connect: Callable[[], Any],
-    has_ended: Callable[[Any], bool] = lambda connection: bool(connection.has_ended()),
-) -> Pool[Any]:
+def _pool(url: RedisURL, connect: Callable[[], Any], has_ended: Callable[[Any], bool] = InTime.has_ended) -> Pool[Any]:
     return Pool(connect, lambda connection: connection.disconnect(), has_ended=has_ended, most=url.max_connections)
 
 
 def _connect(driver: Driver, url: RedisURL, **place: Any) -> Any:
-    connection = connection_class(driver, url)(**place, **settings(url))
+    connection = connection_class(driver, url)(**place, **connection_options(url))
     connection.connect()
     return connection
 
@@ -145,15 +141,12 @@ def connection_class(driver: Driver, url: RedisURL) -> Any:
     """The class of the driver's connections to the servers of *url*, with a deadline."""
     package = driver.package
     if url.kind == SOCKET:
-        return _in_time(package.UnixDomainSocketConnection)
-    return _in_time(package.SSLConnection if url.tls else package.Connection)
+        return in_time(package.UnixDomainSocketConnection)
+    return in_time(package.SSLConnection if url.tls else package.Connection)
 
 
-_in_time = functools.cache(in_time)
-
-
-def settings(url: RedisURL) -> dict[str, Any]:
-    """What the driver's connections are made with, but for the address. RESP2, since every server speaks it."""
+def connection_options(url: RedisURL) -> dict[str, Any]:
+    """What the driver's connections are made with, besides the address. RESP2, since every server speaks it."""
     keepalive = {} if url.kind == SOCKET else {"socket_keepalive": True}
     return {"protocol": 2, "username": url.username, "password": url.password, **keepalive, **url.options}
 
@@ -194,5 +187,5 @@ class _Sentinels:
                 client.connection_pool.disconnect(inuse_connections=False)
 
     def has_ended(self, connection: Any) -> bool:
-        """Whether *connection* is closed, or one to a server that is the master no more."""
-        return (connection.host, connection.port) != self._master or connection.has_ended()
+        """Whether *connection* is closed, or leads to a server that is no longer the master."""
+        return (connection.host, connection.port) != self._master or InTime.has_ended(connection)

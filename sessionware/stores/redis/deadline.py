@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
 from collections.abc import Iterator
@@ -88,10 +89,11 @@ class InTime:
                 self._sock.settimeout(wanted)
 
     def has_ended(self) -> bool:
-        """Whether the server has closed the connection, which waits for no answer."""
+        """Whether the server has closed the connection, if it waits for no answer."""
         return not self._sock or is_readable(self._sock)
 
 
+@functools.cache
 def in_time(connection_class: type) -> type:
     """*connection_class* of the driver with a deadline."""
     return type(connection_class.__name__, (InTime, connection_class), {})

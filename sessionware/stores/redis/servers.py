@@ -1,8 +1,13 @@
-"""Sends one command to the server that has its key, and never a second time what may have been carried out."""
+"""Sends one command to the server that has its key, and never a second time what may have been carried out.
+
+The driver's own ``execute_command`` sends a command again when no answer came. Here a command is sent again only if it
+certainly was not carried out, or if it is *repeatable* and the server closed the connection; never after a timeout. The
+errors that are raised are the driver's.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from sessionware.stores.pools import Pool
 from sessionware.stores.redis.connections import (
@@ -10,10 +15,10 @@ from sessionware.stores.redis.connections import (
     Driver,
     client_of_node,
     connection_class,
+    connection_options,
     is_cluster,
     node_pool,
     open_pool,
-    settings,
 )
 from sessionware.stores.redis.deadline import in_small_steps, time_left
 from sessionware.stores.redis.url import CLUSTER, RedisURL
@@ -23,36 +28,7 @@ _MAX_REDIRECTIONS = 5
 AnyPool: TypeAlias = "Pool[Any] | ClientPool"
 
 
-class Servers(Protocol):
-    """One server, or a Cluster. It raises the driver's errors."""
-
-    def call(self, key: bytes, command: tuple[Any, ...], *, repeatable: bool = False) -> Any:
-        """The answer to *command* about *key*: bytes, an ``int`` or ``None``.
-
-        The command is sent again only if it certainly was not carried out, or is *repeatable* and the server closed
-        the connection: after a timeout there is no second try. (The driver's own ``execute_command`` sends a command
-        again when no answer came.)
-        """
-
-    def close(self) -> None:
-        """Close the connections that no call is using."""
-
-
-def servers_of_url(driver: Driver, url: RedisURL) -> Servers:
-    """What *url* names."""
-    if url.kind == CLUSTER:
-        return Cluster(driver, _OwnNodes(driver, url))
-    return OneServer(driver, open_pool(driver, url))
-
-
-def servers_of_client(driver: Driver, client: Any) -> Servers:
-    """What *client*, which an application has made, is a client of. Its pools are used."""
-    if is_cluster(client):
-        return Cluster(driver, _NodesOfClient(client))
-    return OneServer(driver, ClientPool(client.connection_pool))
-
-
-def _ask(driver: Driver, pool: AnyPool, connection: Any, command: tuple[Any, ...], *, asking: bool = False) -> Any:
+def _ask(errors: Any, pool: AnyPool, connection: Any, command: tuple[Any, ...], *, asking: bool = False) -> Any:
     """The answer to *command*; *connection* goes back to its *pool*."""
     is_kept = False
     try:
@@ -63,9 +39,9 @@ def _ask(driver: Driver, pool: AnyPool, connection: Any, command: tuple[Any, ...
         answer = connection.read_response(disable_decoding=True)
         is_kept = True
         return answer
-    except driver.errors.ResponseError as error:
-        # Of a server that is no longer the master, a new connection finds the one that is.
-        is_kept = not isinstance(error, (driver.errors.ReadOnlyError, driver.errors.MasterDownError))
+    except errors.ResponseError as error:
+        # The server is no longer the master; only a new connection leads to the one that is.
+        is_kept = not isinstance(error, (errors.ReadOnlyError, errors.MasterDownError))
         raise
     finally:
         if is_kept:
@@ -79,19 +55,19 @@ def _ask(driver: Driver, pool: AnyPool, connection: Any, command: tuple[Any, ...
 class OneServer:
     """One server, or the master that Sentinel names."""
 
-    def __init__(self, driver: Driver, pool: AnyPool) -> None:
-        self._driver = driver
+    def __init__(self, errors: Any, pool: AnyPool) -> None:
+        self._errors = errors
         self._pool = pool
 
     def call(self, key: bytes, command: tuple[Any, ...], *, repeatable: bool = False) -> Any:
-        """The server's answer."""
+        """The server's answer to *command* about *key*: bytes, an ``int`` or ``None``."""
         connection = self._pool.borrow(time_left())
         try:
-            return _ask(self._driver, self._pool, connection, command)
-        except self._driver.errors.ConnectionError:
+            return _ask(self._errors, self._pool, connection, command)
+        except self._errors.ConnectionError:
             if not repeatable:
                 raise
-        return _ask(self._driver, self._pool, self._pool.borrow(time_left()), command)
+        return _ask(self._errors, self._pool, self._pool.borrow(time_left()), command)
 
     def close(self) -> None:
         """Close the connections that no call is using."""
@@ -101,13 +77,12 @@ class OneServer:
 class Cluster:
     """The masters of a Cluster. The driver's client keeps the map of them, which is read again after a failure."""
 
-    def __init__(self, driver: Driver, nodes: _OwnNodes | _NodesOfClient) -> None:
-        self._driver = driver
-        self._errors = driver.errors
+    def __init__(self, errors: Any, nodes: _OwnNodes | _NodesOfClient) -> None:
+        self._errors = errors
         self._nodes = nodes
         self._client: Any = None
-        self._is_stale = True
-        self._lost = (self._errors.ConnectionError, self._errors.TimeoutError, self._errors.ClusterDownError)
+        self._is_stale = False
+        self._lost = (errors.ConnectionError, errors.TimeoutError, errors.ClusterDownError)
 
     def call(self, key: bytes, command: tuple[Any, ...], *, repeatable: bool = False) -> Any:
         """The answer of the node that has *key*; a node that redirects has not carried the command out."""
@@ -119,7 +94,7 @@ class Cluster:
             pool, connection = self._nodes.pool_of(client, node), None
             try:
                 connection = pool.borrow(time_left())
-                return _ask(self._driver, pool, connection, command, asking=asking)
+                return _ask(self._errors, pool, connection, command, asking=asking)
             except self._errors.AskError as error:
                 asking = not isinstance(error, self._errors.MovedError)
                 # Where one slot has moved, others have: the next call reads the map.
@@ -149,7 +124,7 @@ class Cluster:
                 if client is None:
                     client = self._nodes.client()
                 else:
-                    # The driver has no public way to this but execute_command, which sends a write twice.
+                    # The driver has no other way to this but its execute_command.
                     client.nodes_manager.initialize()
         except BaseException:
             # The nodes that the client knows may all have gone elsewhere: the next call begins with the URL's.
@@ -197,7 +172,7 @@ class _OwnNodes:
             retry=package.retry.Retry(package.backoff.NoBackoff(), 0),
             # One shard without a master is no reason to refuse the others.
             require_full_coverage=False,
-            **settings(self._url),
+            **connection_options(self._url),
         )
 
     def pool_of(self, client: Any, node: Any) -> Pool[Any]:
@@ -210,8 +185,10 @@ class _OwnNodes:
         nodes = {node.name: node for node in client.get_nodes()}
         for node in nodes.values():
             client_of_node(client, node).connection_pool.disconnect(inuse_connections=False)
-        for name in self._pools.keys() - nodes.keys():
-            self._pools.pop(name).close_idle()
+        for name in set(self._pools) - nodes.keys():
+            gone = self._pools.pop(name, None)
+            if gone is not None:
+                gone.close_idle()
 
     def close(self) -> None:
         """Close the connections that no call is using."""
@@ -226,7 +203,7 @@ class _NodesOfClient:
         self._client = client
 
     def client(self) -> Any:
-        """The application's."""
+        """The application's client."""
         return self._client
 
     def pool_of(self, client: Any, node: Any) -> ClientPool:
@@ -238,3 +215,20 @@ class _NodesOfClient:
 
     def close(self) -> None:
         """The application's connections stay open."""
+
+
+Servers: TypeAlias = OneServer | Cluster
+
+
+def servers_of_url(driver: Driver, url: RedisURL) -> Servers:
+    """What *url* names."""
+    if url.kind == CLUSTER:
+        return Cluster(driver.errors, _OwnNodes(driver, url))
+    return OneServer(driver.errors, open_pool(driver, url))
+
+
+def servers_of_client(driver: Driver, client: Any) -> Servers:
+    """What *client*, which an application has made, is a client of. Its pools are used."""
+    if is_cluster(client):
+        return Cluster(driver.errors, _NodesOfClient(client))
+    return OneServer(driver.errors, ClientPool(client.connection_pool))

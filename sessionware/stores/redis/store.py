@@ -31,7 +31,7 @@ return 1
 # EVALSHA identifies a script by its SHA-1, which is not used for security.
 _REPLACE_NAME = hashlib.sha1(_REPLACE, usedforsecurity=False).hexdigest()
 
-#: The answer of a server that does not know the script of the name that EVALSHA was given.
+#: In place of an answer: the server does not know the script that EVALSHA named.
 _UNKNOWN_SCRIPT = object()
 
 #: A thousand years. Redis refuses a lifetime whose end, in milliseconds since the epoch, exceeds 64 bits.
@@ -50,7 +50,8 @@ class RedisStore:
 
     *url* is ``redis://user:password@host:6379/0``, ``rediss://`` with TLS, ``unix:///run/redis.sock?db=0``,
     ``redis+sentinel://h1,h2/service/0`` or ``redis+cluster://h1,h2``. Connections are opened on first use, per process.
-    *timeout* (seconds, or a text such as ``"1s"``) holds for a whole call, whatever it takes to find the server.
+    *timeout* (seconds, or a text such as ``"1s"``) holds for a whole call, whatever it takes to find the server, and to
+    wait for a connection while as many as the URL's ``max_connections`` are in use.
 
     Let Redis evict nothing (``maxmemory-policy noeviction``): an evicted session is gone, and of an evicted list of a
     user's sessions ``revoke_user`` knows nothing. What Redis acknowledges it may still lose, at a crash (see its
@@ -123,7 +124,7 @@ class RedisStore:
         arguments = (1, name, version, changed + payload, b"" if ttl is None else _milliseconds(ttl))
         answer = self._write(name, "EVALSHA", _REPLACE_NAME, *arguments)
         if answer is _UNKNOWN_SCRIPT:
-            # So a server that was restarted has not run it.
+            # A server that was restarted does not know the script, so it has not run it.
             answer = self._write(name, "EVAL", _REPLACE, *arguments)
         if answer == 1:
             return changed
