@@ -1,4 +1,4 @@
-"""Lays the figures of a run into the README."""
+"""Lays the figures of a run into a page of the documentation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNTOUCHED = (
 )
 _INTRODUCTION = """\
 Microseconds of a request in one process, {python}, on a session of ten keys; medians of one run, in turns.
-"By hand" is the work that nobody can do without: the same ciphers, the bare commands or SQL with the same driver.
+"By hand" is the work that cannot be left out: the same ciphers, the bare commands or SQL with the same driver.
 Beaker has an idle timeout, JSON instead of pickle, the package cryptography, ``ext:database`` for SQL. Flask-Session
 {flask_session} goes through Flask, whose own {flask:.0f} µs are in its figures. Servers are on the same machine, and
 PostgreSQL does not wait for its disk."""
