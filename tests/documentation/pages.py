@@ -30,9 +30,9 @@ class _Ignored(Directive):
     has_content = True
     optional_arguments = 99
     final_argument_whitespace = True
-    option_spec: ClassVar[Any] = {
-        name: directives.unchanged for name in ("caption", "maxdepth", "members", "no-index", "undoc-members")
-    }
+    option_spec: ClassVar[Any] = dict.fromkeys(
+        ("caption", "maxdepth", "members", "no-index", "undoc-members"), directives.unchanged
+    )
 
     def run(self) -> list[docutils.nodes.Node]:
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import docutils.nodes
 import pytest
 from documentation.pages import ROOT, document, literals
 
@@ -35,3 +36,11 @@ def test_every_module_at_the_root_or_in_a_folder_of_the_first_level_is_named() -
     wanted = {name for name in shallow if Path(name).name not in WITHOUT_A_JOB}
 
     assert wanted <= set(NAMED)
+
+
+def test_the_plain_types_stand_where_the_page_says() -> None:
+    terms = [list(literals(term)) for term in document(PAGE).findall(docutils.nodes.term)]
+
+    assert len(terms) == 4
+    for name, module in terms:
+        assert re.search(rf"^class {name}\b", (PACKAGE / module).read_text(encoding="utf-8"), re.MULTILINE), name
