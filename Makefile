@@ -18,7 +18,7 @@ PORT ?=
 VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
 VENV := .venv/$(VERSION)
 WHEELS := $(VENV)/wheels
-# Where the checks find their tools, and a directory from which nobody can import the source tree.
+# Where the checks find their tools, and a directory from which the source tree cannot be imported.
 BIN := $(VENV)/bin
 WORK := $(VENV)/work
 
