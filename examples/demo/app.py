@@ -34,7 +34,7 @@ LARGEST_FORM_BYTES = 16_384
 
 
 def home(request: Request, session: Session) -> Response:
-    """A user who is signed in sees the session from all sides; any other visitor has none, and leaves nothing behind."""
+    """A user who is signed in sees the session from all sides; another visitor has none, and leaves nothing behind."""
     if session.user_id is None:
         return page(pages.welcome(last_set_cookie(request)))
     session.alter("visits", lambda visits: visits + 1, default=0)
