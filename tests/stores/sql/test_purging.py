@@ -16,7 +16,7 @@ from support.servers.postgresql import PostgreSQLServer
 
 from sessionware.exceptions import StoreUnavailable
 from sessionware.stores import SQLAlchemyStore
-from sessionware.stores.sql import statements as sql_table
+from sessionware.stores.sql import statements
 from sessionware.testing.conformance.fixtures import new_key
 
 pytestmark = pytest.mark.usefixtures("no_sweeps")
@@ -225,7 +225,7 @@ def test_an_engine_keeps_the_isolation_level_of_its_application(
 def test_a_server_that_cannot_skip_what_is_locked_purges_all_the_same(
     mariadb: MariaDBServer, make: StoreMaker, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sql_table.FIRST_TO_SKIP_LOCKED, "mariadb", (99, 0, 0))
+    monkeypatch.setitem(statements.SKIP_LOCKED_SINCE, "mariadb", (99, 0, 0))
     store = make(mariadb.url, timeout=1)
     engine = sa.create_engine(mariadb.url)
     keys = create_expired(store, engine, table, 3)
@@ -253,6 +253,6 @@ def test_a_server_that_cannot_skip_what_is_locked_purges_all_the_same(
     ],
 )
 def test_a_server_says_what_it_can_do(variables: dict[str, str], skips: bool, commits: bool) -> None:
-    server = sql_table.mysql_server({"max_allowed_packet": "16777216", "version": "8.4.3", **variables})
+    capabilities = statements.mysql_capabilities({"max_allowed_packet": "16777216", "version": "8.4.3", **variables})
 
-    assert (server.skips_locked, server.reads_committed) == (skips, commits)
+    assert (capabilities.skips_locked, capabilities.reads_committed) == (skips, commits)
