@@ -51,7 +51,7 @@ class EngineConnections:
             leave=_EngineOfProcess.leave,
             close_before_fork=_EngineOfProcess.close if is_own else None,
         )
-        # The application may fill the pool before the store is used, and then fork.
+        # Not at the first use alone: the application may fill the pool and fork before that.
         self._engine.get()
 
     @property

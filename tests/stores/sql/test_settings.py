@@ -128,7 +128,7 @@ def test_without_create_table_a_missing_table_is_unavailable(url: str, make: Sto
         store.load("k" * 43)
 
 
-def test_a_table_of_somebody_else_is_left_alone_with_a_clear_word(url: str, table: str, make: StoreMaker) -> None:
+def test_a_table_with_other_columns_is_refused_and_left_alone(url: str, table: str, make: StoreMaker) -> None:
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         connection.execute(sa.text(f"CREATE TABLE {table} (id INTEGER)"))
