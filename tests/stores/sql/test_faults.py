@@ -135,7 +135,7 @@ def test_a_stopped_server_goes_on_by_itself(server: Server, store: SQLAlchemySto
 
 
 @pytest.mark.parametrize("break_it", [freeze, lambda server, store: server.process.kill()], ids=["stopped", "killed"])
-def test_requests_are_answered_within_the_timeout_and_nobody_is_logged_out(
+def test_requests_are_answered_within_the_timeout_and_no_user_is_logged_out(
     server: Server, store: SQLAlchemyStore, app: Any, break_it: Callable[[Server, SQLAlchemyStore], None]
 ) -> None:
     break_it(server, store)
