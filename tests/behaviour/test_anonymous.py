@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from behaviour.conftest import Make
-from support.members import MEMBERS, MUTATING
-from support.site import (
-    Action,
-    Browser,
-    call,
-    drop,
-    login,
-    member,
-    put,
-    raised_by,
-    read,
-    then,
-    visitor,
-)  # fmt: skip
+from behaviour.members import MEMBERS, MUTATING
+from support.actions import Action, call, drop, login, member, put, raised_by, read, then
+from support.browser import Browser, SiteMaker, visitor
 
 from sessionware import Session, StoreUnavailable
 
 
-def anonymous(make: Make) -> Browser:
+def anonymous(make: SiteMaker) -> Browser:
     return visitor(make(on_store_failure="anonymous"), then(login("ada"), put(old=1)))
 
 
-def test_anonymous_is_an_empty_session(make_memory: Make) -> None:
+def test_anonymous_is_an_empty_session(make_memory: SiteMaker) -> None:
     browser = anonymous(make_memory)
 
     def look(session: Session) -> tuple[object, ...]:
@@ -41,7 +29,7 @@ def test_anonymous_is_an_empty_session(make_memory: Make) -> None:
 
 
 @pytest.mark.parametrize("name", MEMBERS)
-def test_anonymous_can_be_read_and_is_stored_by_no_cache(make_memory: Make, name: str) -> None:
+def test_anonymous_can_be_read_and_is_stored_by_no_cache(make_memory: SiteMaker, name: str) -> None:
     browser = anonymous(make_memory)
 
     with browser.site.store.down():
@@ -53,7 +41,7 @@ def test_anonymous_can_be_read_and_is_stored_by_no_cache(make_memory: Make, name
 
 
 @pytest.mark.parametrize("name", MUTATING)
-def test_anonymous_raises_at_every_change_even_one_of_nothing(make_memory: Make, name: str) -> None:
+def test_anonymous_raises_at_every_change_even_one_of_nothing(make_memory: SiteMaker, name: str) -> None:
     browser = anonymous(make_memory)
 
     with browser.site.store.down():
@@ -65,7 +53,7 @@ def test_anonymous_raises_at_every_change_even_one_of_nothing(make_memory: Make,
 
 
 @pytest.mark.parametrize("name", MUTATING)
-def test_a_change_of_an_anonymous_session_that_nobody_caught_is_the_503(make_memory: Make, name: str) -> None:
+def test_a_change_of_an_anonymous_session_that_nobody_caught_is_the_503(make_memory: SiteMaker, name: str) -> None:
     browser = anonymous(make_memory)
 
     with browser.site.store.down():
@@ -74,7 +62,7 @@ def test_a_change_of_an_anonymous_session_that_nobody_caught_is_the_503(make_mem
     assert (answer.status, answer.set_cookies) == (503, [])
 
 
-def test_anonymous_ends_with_the_request(make_memory: Make) -> None:
+def test_anonymous_ends_with_the_request(make_memory: SiteMaker) -> None:
     browser = anonymous(make_memory)
     with browser.site.store.down():
         browser.send(read)
@@ -83,7 +71,7 @@ def test_anonymous_ends_with_the_request(make_memory: Make) -> None:
     assert browser.ask(read).lines("Cache-Control") == []
 
 
-def test_a_500_of_an_application_with_an_anonymous_session_is_left_alone(make_memory: Make) -> None:
+def test_a_500_of_an_application_with_an_anonymous_session_is_left_alone(make_memory: SiteMaker) -> None:
     browser = anonymous(make_memory)
 
     with browser.site.store.down():
@@ -91,7 +79,9 @@ def test_a_500_of_an_application_with_an_anonymous_session_is_left_alone(make_me
 
 
 @pytest.mark.parametrize("action", [put(new=2), call("clear"), call("regenerate"), drop("old")])
-def test_where_the_load_worked_and_the_save_fails_it_is_the_503_all_the_same(make_memory: Make, action: Action) -> None:
+def test_where_the_load_worked_and_the_save_fails_it_is_the_503_all_the_same(
+    make_memory: SiteMaker, action: Action
+) -> None:
     browser = visitor(make_memory(on_store_failure="anonymous"))
 
     with browser.site.store.down("create", "replace"):
@@ -100,7 +90,7 @@ def test_where_the_load_worked_and_the_save_fails_it_is_the_503_all_the_same(mak
     assert (answer.status, answer.set_cookies) == (503, [])
 
 
-def test_repr_of_an_anonymous_session_is_harmless(make_memory: Make) -> None:
+def test_repr_of_an_anonymous_session_is_harmless(make_memory: SiteMaker) -> None:
     browser = anonymous(make_memory)
 
     with browser.site.store.down():

@@ -5,19 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import pytest
-from support.site import (
-    NEW_SECRET,
-    Action,
-    Browser,
-    Site,
-    call,
-    drop,
-    login,
-    member,
-    put,
-    then,
-    visitor,
-)  # fmt: skip
+from support.actions import Action, call, drop, login, member, put, then
+from support.browser import Browser, Site, visitor
+from support.constants import NEW_SECRET, SECRET
 
 from sessionware import Event
 from sessionware.testing import FakeClock
@@ -35,13 +25,13 @@ def session_id(browser: Browser) -> str:
 
 
 def test_created(site: Site, clock: FakeClock) -> None:
-    drawn = site.request(then(put(a=1), member("id"))).result
+    drawn = site.ask(then(put(a=1), member("id"))).result
 
     assert site.events == [Event("created", None, drawn, None, None, now(clock))]
 
 
 def test_created_with_a_user(site: Site, clock: FakeClock) -> None:
-    drawn = site.request(then(login(42), member("id"))).result
+    drawn = site.ask(then(login(42), member("id"))).result
 
     assert site.events == [Event("created", None, drawn, None, 42, now(clock))]
 
@@ -56,7 +46,7 @@ def test_loaded(signed_in: Browser, clock: FakeClock) -> None:
 
 def test_loaded_with_an_old_key(signed_in: Browser) -> None:
     ours = session_id(signed_in)
-    later = signed_in.twin(signed_in.site.like(secret=[NEW_SECRET, "kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF"]))
+    later = signed_in.twin(signed_in.site.like(secret=[NEW_SECRET, SECRET]))
     later.ask(len)
 
     event = later.site.event("loaded")
@@ -151,6 +141,6 @@ def test_ended_by_a_login_as_another(signed_in: Browser, clock: FakeClock) -> No
 
 
 def test_an_end_of_nothing_is_no_event(site: Site) -> None:
-    site.request(then(call("clear"), call("clear")))
+    site.ask(then(call("clear"), call("clear")))
 
     assert site.events == []

@@ -5,16 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-from behaviour.conftest import Make
-from support.site import (
-    Browser,
-    Site,
-    call,
-    member,
-    put,
-    read,
-    visitor,
-)  # fmt: skip
+from support.actions import call, member, put, read
+from support.browser import Browser, Site, SiteMaker, visitor
 
 from sessionware import Event
 from sessionware.testing import FakeClock
@@ -27,22 +19,24 @@ def session_id(browser: Browser) -> str:
     return found
 
 
-def test_there_may_be_several_listeners(make: Make) -> None:
+def test_there_may_be_several_listeners(make: SiteMaker) -> None:
     one: list[Event] = []
     two: list[Event] = []
-    make(on_event=[one.append, two.append]).request(put(a=1))
+    make(on_event=[one.append, two.append]).ask(put(a=1))
 
     assert one == two
     assert len(one) == 1
 
 
-def test_a_listener_that_fails_is_logged_and_the_others_are_told(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_listener_that_fails_is_logged_and_the_others_are_told(
+    make: SiteMaker, caplog: pytest.LogCaptureFixture
+) -> None:
     told: list[Event] = []
 
     def fail(event: Event) -> None:
         raise RuntimeError("the listener's own fault")
 
-    answer = make(on_event=[fail, told.append]).request(put(a=1))
+    answer = make(on_event=[fail, told.append]).ask(put(a=1))
 
     assert answer.status == 200
     assert [event.name for event in told] == ["created"]
@@ -52,7 +46,7 @@ def test_a_listener_that_fails_is_logged_and_the_others_are_told(make: Make, cap
 
 
 def test_an_event_cannot_be_changed(site: Site) -> None:
-    site.request(put(a=1))
+    site.ask(put(a=1))
 
     with pytest.raises(AttributeError):
         site.events[0].name = "other"  # type: ignore[misc]
@@ -90,8 +84,8 @@ def test_the_log_names_the_session_and_the_reason(browser: Browser, caplog: pyte
     assert "invalidated" in caplog.text
 
 
-def test_events_are_logged_where_nobody_listens(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_events_are_logged_where_nobody_listens(make: SiteMaker, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "sessionware")
-    make(on_event=None).request(put(a=1))
+    make(on_event=None).ask(put(a=1))
 
     assert "created" in caplog.text

@@ -7,7 +7,8 @@ from collections import OrderedDict
 from typing import Any
 
 import pytest
-from support.site import Action, Browser, Site, call, drop, member, put, raised_by, read, then, visitor
+from support.actions import Action, call, drop, member, put, raised_by, read, then
+from support.browser import Browser, Site, visitor
 
 from sessionware import Session, SessionDataError
 

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from behaviour.conftest import Make
-from support.members import MEMBERS, MUTATING
-from support.site import (
-    COOKIE,
-    Action,
-    Browser,
-    Site,
-    call,
-    drop,
-    login,
-    member,
-    nothing,
-    put,
-    raised_by,
-    read,
-    then,
-    visitor,
-)  # fmt: skip
+from behaviour.members import MEMBERS, MUTATING
+from support.actions import Action, call, drop, login, member, nothing, put, raised_by, read, then
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.constants import COOKIE
 
 from sessionware import StoreUnavailable
 from sessionware.testing import FakeClock
@@ -38,12 +24,12 @@ def test_an_untouched_request_is_served(visit: Browser) -> None:
 
 def test_a_visitor_without_a_cookie_is_served_what_needs_no_store(visit: Browser) -> None:
     with visit.site.store.down():
-        assert visit.site.request(read).status == 200
+        assert visit.site.ask(read).status == 200
 
 
 def test_a_bad_cookie_needs_no_store(visit: Browser) -> None:
     with visit.site.store.down():
-        assert visit.site.request(read, {COOKIE: "rubbish"}).status == 200
+        assert visit.site.ask(read, {COOKIE: "rubbish"}).status == 200
 
 
 def test_a_touch_is_a_503(visit: Browser) -> None:
@@ -103,7 +89,7 @@ def test_a_500_that_a_framework_made_of_it_is_replaced_by_the_503(visit: Browser
 @pytest.mark.parametrize("action", [call("clear"), then(put(new=2), call("save"))], ids=["clear", "save"])
 @pytest.mark.parametrize("mode", ["unavailable", "anonymous"])
 def test_a_500_that_a_framework_made_of_a_failed_write_is_replaced_too(
-    make_memory: Make, action: Action, mode: str
+    make_memory: SiteMaker, action: Action, mode: str
 ) -> None:
     browser = visitor(make_memory(on_store_failure=mode))
 
@@ -134,7 +120,7 @@ def test_a_save_that_fails_is_a_503_without_a_cookie(
 
 def test_a_creation_that_fails_is_a_503_without_a_cookie(memory: Site) -> None:
     with memory.store.down("create"):
-        answer = memory.request(put(a=1))
+        answer = memory.ask(put(a=1))
 
     assert (answer.status, answer.set_cookies) == (503, [])
 
@@ -183,7 +169,7 @@ def test_a_renewal_that_fails_is_an_event_and_not_an_error(visit: Browser, clock
     assert visit.site.names() == ["store_failed"]
 
 
-def test_it_is_raised_where_the_configuration_says_so(make_memory: Make) -> None:
+def test_it_is_raised_where_the_configuration_says_so(make_memory: SiteMaker) -> None:
     browser = visitor(make_memory(on_store_failure="raise"))
 
     with browser.site.store.down(), pytest.raises(StoreUnavailable):
@@ -192,14 +178,16 @@ def test_it_is_raised_where_the_configuration_says_so(make_memory: Make) -> None
         browser.ask(put(new=2))
 
 
-def test_where_it_is_raised_a_500_page_is_left_alone(make_memory: Make) -> None:
+def test_where_it_is_raised_a_500_page_is_left_alone(make_memory: SiteMaker) -> None:
     browser = visitor(make_memory(on_store_failure="raise"))
 
     with browser.site.store.down():
         assert browser.ask(raised_by(read), status="500 Internal Server Error").status == 500
 
 
-def test_where_it_is_raised_a_renewal_that_fails_is_still_only_an_event(make_memory: Make, clock: FakeClock) -> None:
+def test_where_it_is_raised_a_renewal_that_fails_is_still_only_an_event(
+    make_memory: SiteMaker, clock: FakeClock
+) -> None:
     browser = visitor(make_memory(on_store_failure="raise"))
     clock.advance(1800)
 
@@ -207,7 +195,7 @@ def test_where_it_is_raised_a_renewal_that_fails_is_still_only_an_event(make_mem
         assert browser.ask(read).status == 200
 
 
-def test_the_error_has_its_cause(make_memory: Make) -> None:
+def test_the_error_has_its_cause(make_memory: SiteMaker) -> None:
     browser = visitor(make_memory())
 
     def fail(key: str) -> None:

@@ -5,22 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import pytest
-from behaviour.conftest import Make
-from support.site import (
-    COOKIE,
-    NEW_SECRET,
-    Browser,
-    Site,
-    call,
-    login,
-    member,
-    nothing,
-    put,
-    raised_by,
-    read,
-    then,
-    visitor,
-)  # fmt: skip
+from support.actions import call, login, member, nothing, put, raised_by, read, then
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.constants import COOKIE, NEW_SECRET
 
 from sessionware import Event, Session
 from sessionware.testing import FakeClock
@@ -74,7 +61,7 @@ def test_rejected_revoked_while_the_end_is_remembered(stored: Site) -> None:
 
 def test_rejected_bad_signature(browser: Browser) -> None:
     cookie = browser.cookies[COOKIE]
-    browser.site.request(read, {COOKIE: cookie[:-2] + ("A" if cookie[-2] != "A" else "B") + cookie[-1]})
+    browser.site.ask(read, {COOKIE: cookie[:-2] + ("A" if cookie[-2] != "A" else "B") + cookie[-1]})
 
     event = browser.site.event("rejected")
     assert (event.reason, event.session_id, event.user_id) == ("bad_signature", None, None)
@@ -88,13 +75,13 @@ def test_rejected_unknown_key(browser: Browser) -> None:
 
 
 def test_rejected_malformed(site: Site) -> None:
-    site.request(read, {COOKIE: "rubbish"})
+    site.ask(read, {COOKIE: "rubbish"})
 
     assert site.names() == ["rejected malformed"]
 
 
 def test_each_candidate_is_told(site: Site) -> None:
-    site.request(read, f"{COOKIE}=a; {COOKIE}=b; {COOKIE}=a")
+    site.ask(read, f"{COOKIE}=a; {COOKIE}=b; {COOKIE}=a")
 
     assert site.names() == ["rejected malformed"] * 2
 
@@ -146,7 +133,7 @@ def test_an_application_that_raises_with_nothing_changed_discards_nothing(browse
     assert browser.site.names() == []
 
 
-def test_discarded_error_status(make: Make) -> None:
+def test_discarded_error_status(make: SiteMaker) -> None:
     browser = visitor(make(save_on_error=False), login("ada", old=1))
     ours = session_id(browser)
     browser.ask(put(new=2), status="500 Internal Server Error")

@@ -7,7 +7,8 @@ from collections import OrderedDict, defaultdict
 from typing import Any
 
 import pytest
-from support.site import Action, Site, call, put, raised_by, visitor
+from support.actions import Action, call, put, raised_by
+from support.browser import Site, visitor
 
 from sessionware import SessionDataError
 
@@ -80,7 +81,7 @@ def test_what_would_not_come_back_is_refused_where_it_is_assigned(memory: Site, 
         "alter": call("alter", "key", lambda current: value),
     }
 
-    error, data, modified = memory.request(
+    error, data, modified = memory.ask(
         lambda session: (raised_by(actions[how])(session), dict(session), session.modified)
     ).result
 
@@ -107,7 +108,7 @@ def test_a_key_that_is_no_str_is_refused(memory: Site, key: Any, how: str) -> No
         "alter": call("alter", key, lambda current: 1),
     }
 
-    answer = memory.request(raised_by(actions[how]))
+    answer = memory.ask(raised_by(actions[how]))
 
     assert isinstance(answer.result, SessionDataError)
     assert answer.set_cookies == []
@@ -119,7 +120,7 @@ def test_a_key_that_is_no_str_is_refused(memory: Site, key: Any, how: str) -> No
     ids=repr,
 )
 def test_the_refusal_of_a_key_says_how_to_make_it_one(memory: Site, key: Any, cure: str) -> None:
-    answer = memory.request(raised_by(lambda session: session.__setitem__(key, 1)))
+    answer = memory.ask(raised_by(lambda session: session.__setitem__(key, 1)))
 
     assert isinstance(answer.result, SessionDataError)
     assert str(answer.result).endswith(cure)

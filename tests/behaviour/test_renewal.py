@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from behaviour.conftest import Make
-from support.moments import DAY, HOUR, moment
-from support.site import Browser, Site, member, put, read, then, visitor
+from behaviour.moments import DAY, HOUR, moment
+from support.actions import member, put, read, then
+from support.browser import Browser, Site, SiteMaker, visitor
 
 from sessionware.testing import FakeClock
 
@@ -34,7 +34,7 @@ def test_a_session_that_is_only_read_lives_on(browser: Browser, clock: FakeClock
     assert browser.data() == {"old": 1}
 
 
-def test_a_renewal_in_a_store_is_one_replace_and_no_cookie(make_stored: Make, clock: FakeClock) -> None:
+def test_a_renewal_in_a_store_is_one_replace_and_no_cookie(make_stored: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make_stored())
     clock.advance(1800)
 
@@ -44,7 +44,7 @@ def test_a_renewal_in_a_store_is_one_replace_and_no_cookie(make_stored: Make, cl
     assert browser.site.store.calls == ["load", "replace"]
 
 
-def test_refresh_after_says_when(make: Make, clock: FakeClock) -> None:
+def test_refresh_after_says_when(make: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make(refresh_after="10m"))
     begun = moment(clock())
     clock.advance(599)
@@ -56,7 +56,7 @@ def test_refresh_after_says_when(make: Make, clock: FakeClock) -> None:
     assert (before, browser.ask(member("last_seen_at")).result) == (begun, moment(clock()))
 
 
-def test_without_an_idle_timeout_nothing_is_renewed(make: Make, clock: FakeClock) -> None:
+def test_without_an_idle_timeout_nothing_is_renewed(make: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make(idle_timeout=None))
     begun = moment(clock())
     clock.advance(DAY - 1)
@@ -65,7 +65,7 @@ def test_without_an_idle_timeout_nothing_is_renewed(make: Make, clock: FakeClock
     assert browser.ask(member("last_seen_at")).result == begun
 
 
-def test_without_an_idle_timeout_it_is_renewed_where_that_is_asked_for(make: Make, clock: FakeClock) -> None:
+def test_without_an_idle_timeout_it_is_renewed_where_that_is_asked_for(make: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make(idle_timeout=None, refresh_after="1m"))
     clock.advance(60)
     browser.send(read)
@@ -73,7 +73,7 @@ def test_without_an_idle_timeout_it_is_renewed_where_that_is_asked_for(make: Mak
     assert browser.ask(member("last_seen_at")).result == moment(clock())
 
 
-def test_an_error_page_that_saves_nothing_may_renew(make: Make, clock: FakeClock) -> None:
+def test_an_error_page_that_saves_nothing_may_renew(make: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make(save_on_error=False))
     clock.advance(1800)
     browser.send(put(new=2), status="500 Internal Server Error")

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import markupsafe
 import pytest
-from behaviour.conftest import Make
-from support.site import Site, put, raised_by, visitor
+from support.actions import put, raised_by
+from support.browser import Site, SiteMaker, visitor
 
 from sessionware import SessionDataError
 
@@ -62,14 +62,16 @@ def typed(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_a_value_comes_back_as_the_same_type_and_value(make_cookie: Make, make_memory: Make, name: str) -> None:
+def test_a_value_comes_back_as_the_same_type_and_value(
+    make_cookie: SiteMaker, make_memory: SiteMaker, name: str
+) -> None:
     for make in (make_cookie, make_memory):
         browser = visitor(make(), put(value=VALUES[name]))
 
         assert typed(browser.data()["value"]) == typed(VALUES[name])
 
 
-def test_all_values_come_back_from_every_backend(make: Make) -> None:
+def test_all_values_come_back_from_every_backend(make: SiteMaker) -> None:
     browser = visitor(make(), put(**VALUES))
 
     assert typed(browser.data()) == typed(VALUES)
@@ -98,13 +100,13 @@ class DearMoney(Money):
 OWN_TYPES = {Money: ("money", lambda money: money.cents, Money)}
 
 
-def test_a_type_of_ones_own_comes_back(make: Make) -> None:
+def test_a_type_of_ones_own_comes_back(make: SiteMaker) -> None:
     browser = visitor(make(types=OWN_TYPES), put(prices=[Money(5), {"b": Money(7)}]))
 
     assert browser.data() == {"prices": [Money(5), {"b": Money(7)}]}
 
 
-def test_a_type_of_ones_own_is_matched_by_its_exact_class(make_memory: Make) -> None:
-    error = make_memory(types=OWN_TYPES).request(raised_by(put(price=DearMoney(5)))).result
+def test_a_type_of_ones_own_is_matched_by_its_exact_class(make_memory: SiteMaker) -> None:
+    error = make_memory(types=OWN_TYPES).ask(raised_by(put(price=DearMoney(5)))).result
 
     assert isinstance(error, SessionDataError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from support.site import Action
+from support.actions import Action
 
 from sessionware.testing import FakeClock
 

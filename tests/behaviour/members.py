@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.site import Action, call, drop, member, put
+from support.actions import Action, call, drop, member, put
 
 MEMBERS: dict[str, Action] = {
     "len": len,
