@@ -83,9 +83,10 @@ class Site:
 
     def exchange(self, app: WSGIApplication, cookies: Cookies = None, **environ: Any) -> Exchange:
         """A request to *app*, not yet begun; *cookies* are a jar or a whole header."""
-        header = cookies if isinstance(cookies, str) else "; ".join(f"{n}={v}" for n, v in (cookies or {}).items())
-        sent = {"HTTP_COOKIE": header} if cookies else {}
-        return Exchange(self.app, **{**HTTPS, **sent, "test.app": app, **environ})
+        if isinstance(cookies, Mapping):
+            cookies = "; ".join(f"{name}={value}" for name, value in cookies.items()) or None
+        header = {} if cookies is None else {"HTTP_COOKIE": cookies}
+        return Exchange(self.app, **{**HTTPS, **header, "test.app": app, **environ})
 
     def ask(self, action: Action, cookies: Cookies = None, *, status: str = "200 OK", **environ: Any) -> Answer:
         """A request to an application that does *action* with its session and nothing else."""
@@ -101,12 +102,13 @@ class Site:
         return answer
 
     def request(self, action: Action, value: str | None = None, *, header: str | None = None) -> Answer:
-        """A request with *value* in our cookie or with a whole *header*, which looks at its session after *action*."""
+        """A request with *value* in our cookie or with a whole *header*, which looks at its session around *action*."""
         looks: dict[str, Any] = {}
 
         def look(session: Session) -> Any:
+            looks["is_new"] = session.is_new
             result = action(session)
-            looks.update(seen=dict(session), user_id=session.user_id, is_new=session.is_new)
+            looks.update(seen=dict(session), user_id=session.user_id)
             return result
 
         answer = self.ask(look, header if value is None else {COOKIE: value})
