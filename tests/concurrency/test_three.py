@@ -11,7 +11,6 @@ holds what:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,13 +29,16 @@ from concurrency.actions import (
     OTHER,
     OWNER,
     READ,
+    STARTS,
     WRITE_SAME,
     Kind,
+    beginning,
 )
-from concurrency.test_pairs import STARTS, beginning, points
-from concurrency.world import Answer, World, arrive
+from concurrency.world import World, arrive, points
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.browser import Answer, told
+from support.places import IS_SOAK
 
 from sessionware import Session
 
@@ -48,7 +50,7 @@ POINTS = st.integers(0, 30)
 TRIPLES = st.tuples(*[st.sampled_from(KINDS)] * 3)
 GRACE_SECONDS = 10
 USERS = st.sampled_from([None, OWNER])
-THOROUGH = 20 if os.environ.get("SESSIONWARE_SOAK") else 1
+THOROUGH = 20 if IS_SOAK else 1
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Request:
 
     kind: Kind
     me: str
-    answer: Answer = field(default_factory=lambda: Answer(0, None))
+    answer: Answer = field(default_factory=Answer)
 
     @property
     def is_saved(self) -> bool:
@@ -152,12 +154,14 @@ def run_three(
             waiting.remove(due[0])
             send(due[0][1])
 
-    for point in {*at} if grace_ends_at is None else {*at, grace_ends_at}:
-        world.store.at_point[point] = partial(arrive_at, point)
+    points = sorted({*at} if grace_ends_at is None else {*at, grace_ends_at})
+    for point in points:
+        world.store.before[point].append(partial(arrive_at, point))
     send(first)
-    for point in sorted(world.store.at_point):
-        arrive_at(point)
-    run.names = world.names()
+    for point in points:
+        if point in world.store.before:
+            arrive_at(point)
+    run.names = told(world.events)
     return run
 
 
@@ -361,7 +365,7 @@ def test_requests_one_after_the_other_see_all_that_came_before(
 # Workers that die.
 
 
-WHEN = [pytest.param("dies_before", id="before"), pytest.param("dies_after", id="after")]
+WHEN = ["before", "after"]
 ENDERS = (INVALIDATE, CLEAR, EMPTY)
 
 
@@ -381,7 +385,7 @@ def test_a_worker_that_dies_leaves_a_session_that_works_or_has_ended(kind: Kind,
 def dead(kind: Kind, user: str | None, when: str, point: int) -> tuple[World, str]:
     world = World()
     cookie = world.begin(beginning_of_three(user))
-    setattr(world.store, when, point)
+    world.dies(when, point)
     assert world.vanish(acting(kind, "a"), cookie) is None
     return world, cookie
 
@@ -429,20 +433,16 @@ def test_a_worker_that_dies_takes_nothing_of_another_request_along(
     answers: list[Answer] = []
 
     def second() -> None:
-        operations, died = world.store.operations, (world.store.dies_before, world.store.dies_after)
-        world.store.dies_before = world.store.dies_after = None
-        answers.append(world.request(acting(kinds[1], "b"), cookie))
-        world.store.operations, (world.store.dies_before, world.store.dies_after) = operations, died
+        with world.store.aside():
+            answers.append(world.request(acting(kinds[1], "b"), cookie))
 
-    world.store.at_point[at] = second
-    setattr(world.store, "dies_before" if when else "dies_after", dies_at)
+    world.store.before[at].append(second)
+    world.dies("before" if when else "after", dies_at)
     first = world.vanish(acting(kinds[0], "a"), cookie)
     if not answers:
         second()
-    run = Run(
-        world, user, cookie, [Request(kinds[0], "a", first or Answer(0, None)), Request(kinds[1], "b", answers[0])]
-    )
-    run.names = world.names()
+    run = Run(world, user, cookie, [Request(kinds[0], "a", first or Answer()), Request(kinds[1], "b", answers[0])])
+    run.names = told(world.events)
 
     check_after_a_death(run)
 
