@@ -35,7 +35,7 @@ def wrong_answers(visitor: Visitor, requests: int) -> list[object]:
     for number in range(requests):
         path = f"/begin?{owner}" if number == 0 else "/count" if number % 3 == 0 else "/read"
         count += path == "/count"
-        answer = visitor.get(path)
+        answer = visitor.visit(path)
         is_mine = answer.status == 200 and (answer.body["owner"], answer.body["count"]) == (owner, count)
         if not is_mine or ("Set-Cookie" in answer.headers) != (number == 0):
             wrong.append((path, count, answer))

@@ -12,7 +12,7 @@ import diskcache  # type: ignore[import-untyped]
 import minimalkv.fs
 import pytest
 import simplekv.fs  # type: ignore[import-untyped]
-from stores.keyvalue.in_place import FilesOfOurs, FilesystemStoreOfOurs
+from support.objects import FilesOfOurs, FilesystemStoreOfOurs
 
 from sessionware.stores import (
     FileStore,

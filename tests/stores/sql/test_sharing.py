@@ -8,8 +8,8 @@ import sys
 import textwrap
 from collections.abc import Callable
 
-from concurrency.world import SECRET
 from stores.sql.conftest import StoreMaker
+from support.constants import SECRET
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
