@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from support.constants import SECRET
 
 from sessionware.config.names import suggestion
 from sessionware.config.settings import Config, OnStoreFailure, Settings, settle
@@ -24,9 +25,6 @@ from sessionware.stores.memory import MemoryStore
 from sessionware.stores.redis.store import RedisStore
 from sessionware.stores.sql.store import SQLAlchemyStore
 from sessionware.stores.sqlite import SQLiteStore
-
-SECRET = "kY3vR8-wQz1Lm0_xTn5bHc7JdUe2GsAf"
-OTHER_SECRET = "P9sVw-4nXe6Bq_0ZrLt8KjMc1YhGaUd3"
 
 
 def listen(event: object) -> None:

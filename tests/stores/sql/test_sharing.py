@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 
-from stores.sql.conftest import StoreMaker
+from stores.sql.makers import StoreMaker
 from support.constants import SECRET
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
