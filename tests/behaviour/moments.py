@@ -1,4 +1,4 @@
-"""Times and durations, as a session tells them."""
+"""The types in which a session tells its times, and a request that takes long."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def moment(seconds: float) -> datetime:
 
 
 def lasting(clock: FakeClock, seconds: float) -> Action:
-    """A request that takes its time."""
+    """An action during which so many seconds pass."""
     return lambda session: clock.advance(seconds)

@@ -81,7 +81,7 @@ def test_one_value_sent_many_times_counts_once(browser: Browser) -> None:
 
 
 def dead_tokens(site: Site, count: int) -> list[str]:
-    """Well signed tokens that the store knows no more."""
+    """Well-signed tokens of sessions that the store no longer holds."""
     tokens = []
     for _ in range(count):
         browser = visitor(site)

@@ -10,7 +10,7 @@ from support.browser import Site, visitor
 
 
 class Colliding:
-    """Makes a store answer to some creations that the key is taken, by a session of somebody else's."""
+    """Lets another visitor's session take the key before some creations."""
 
     def __init__(self, site: Site, times: int) -> None:
         self.times = times

@@ -1,4 +1,4 @@
-"""The end of a session: at once, for everybody, and in the browser."""
+"""The end of a session: at once, in every browser that has its cookie, and for the cookie itself."""
 
 from __future__ import annotations
 

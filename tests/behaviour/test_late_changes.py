@@ -1,4 +1,4 @@
-"""What comes too late for the browser or the store is an error where it is made."""
+"""A change that can no longer reach the browser or the store is an error where it is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not used costs nothing, what is read says so, and what is empty is no session."""
+"""A session that is not used costs nothing, one that is read varies the answer, and an empty one is not stored."""
 
 from __future__ import annotations
 

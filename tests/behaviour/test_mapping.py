@@ -6,15 +6,9 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
+from behaviour.unstorable import Opaque
 from support.actions import Action, call, drop, member, put, raised_by, then
 from support.browser import Browser, Site, visitor
-
-
-class Opaque:
-    """What nobody can store, and what shows a secret."""
-
-    def __repr__(self) -> str:
-        return "a-secret-value"
 
 
 def test_a_session_is_a_mutable_mapping(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""Whatever requests do, one after another, a session holds what a dict and a user would."""
+"""After any sequence of requests a session holds what a dict and a user would."""
 
 from __future__ import annotations
 

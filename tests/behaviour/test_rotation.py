@@ -1,4 +1,4 @@
-"""Secrets come and go: the first seals, all open, and events tell when an old one can go."""
+"""A change of secrets: the first seals, all open, and events tell when an old one can be removed."""
 
 from __future__ import annotations
 

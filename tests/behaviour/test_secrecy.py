@@ -19,7 +19,7 @@ VALUE = "a-value-that-nobody-may-see"
 
 
 def a_full_life(browser: Browser, clock: FakeClock) -> list[str]:
-    """All that can happen to a session; the cookies that were in use."""
+    """Do everything that can happen to a session, and return the cookies that were in use."""
     site, used = browser.site, []
     for action in (
         put(data=VALUE),
@@ -75,7 +75,7 @@ def test_no_repr_tells_a_secret(site: Site) -> None:
         session["more"] = VALUE
         shown.append(str(session))
         shown.append(f"{session}")
-        # What a debugger shows of its inside.
+        # A debugger shows the attributes of an object.
         shown.append(session.id + repr(session._draft))
 
     browser.ask(look)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import markupsafe
 import pytest
+from behaviour.unstorable import Number, Opaque
 from support.actions import Action, call, put, raised_by
 from support.browser import Site, SiteMaker, visitor
 
@@ -121,19 +122,6 @@ class Colour(enum.Enum):
     """An enum."""
 
     RED = "red"
-
-
-class Number(enum.IntEnum):
-    """An enum that is an int."""
-
-    ONE = 1
-
-
-class Opaque:
-    """What nobody can store, and what shows a secret."""
-
-    def __repr__(self) -> str:
-        return "a-secret-value"
 
 
 def cyclic() -> list[Any]:

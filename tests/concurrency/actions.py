@@ -113,7 +113,7 @@ KINDS = (
     REGENERATE_SAVE, REMEMBER, INVALIDATE, CLEAR, EMPTY,
 )  # fmt: skip
 
-#: Who uses the session at the beginning.
+#: The users that a session may have at the beginning.
 STARTS = [pytest.param(None, id="anonymous"), pytest.param(OWNER, id="signed in")]
 
 

@@ -1,7 +1,7 @@
 """A store that fails once, before or after each of its operations took effect.
 
-Whatever fails: no 200 for what was not saved, nobody logged out, no ended session brought back, and the same again a
-moment later works.
+No failure gives a 200 for what was not saved, logs a user out or brings an ended session back, and the same request
+works a moment later.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Two requests on one session, the second at every point between the store operations of the first.
 
-For every pair of actions, every point, every order in which the answers may come in, and for an anonymous and a
-signed-in session: nothing acknowledged is lost, nothing ended comes back, nobody is logged out who did not ask for
-it, and nothing of one user is seen by another.
+This holds for every pair of actions, every point, every order in which the answers may come in, and for an anonymous
+and a signed-in session: no acknowledged change is lost, no ended session comes back, no user is logged out without
+having asked for it, and no user sees the data of another.
 """
 
 from __future__ import annotations

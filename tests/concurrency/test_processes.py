@@ -1,4 +1,4 @@
-"""Requests that really run at once, in processes and in threads: what the concurrency promise, with real luck."""
+"""Requests that really run at once, in processes and in threads, and meet wherever they happen to."""
 
 from __future__ import annotations
 

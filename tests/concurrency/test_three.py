@@ -1,8 +1,8 @@
 """Three requests on one session, wherever each of them meets the others, and workers that die on the way.
 
 What two requests promise each other (in ``test_pairs``) is promised by any number. With three, a session may be changed
-by one, get a new id by another, and be logged in by a third that knows of neither; so it has to be said which session
-holds what:
+by one, get a new id by another, and be logged in by a third that knows of neither. So it must be said which session
+holds which change:
 
 * One change of id at most makes the old id point to the new one. Its answer is the *heir*: it holds whatever was
   acknowledged under the old id, before or after.
@@ -92,7 +92,7 @@ class Run:
 
     @property
     def goes_on(self) -> bool:
-        """Whether nobody has asked for an end of the session that all began with."""
+        """Whether no request has asked for an end of the session that all began with."""
         if self.saved(INVALIDATE, CLEAR, EMPTY):
             return False
         return not any(self.is_over_another(request) and request.is_saved for request in self.requests)
@@ -105,7 +105,7 @@ class Run:
     def may_take_along(self, request: Request) -> bool:
         """Whether *request* has begun a session of its own with what the old id read, which no end reaches.
 
-        A login does so over nobody's session, and over the user's own if another had already replaced its id.
+        A login does so over an anonymous session, and over the user's own if another had already replaced its id.
         """
         others = [other for other in self.requests if other is not request and other.kind.rotates]
         return request.kind.logs_in_as is not None and (self.user is None or bool(others))
@@ -138,7 +138,7 @@ def run_three(
     *,
     grace_ends_at: int | None = None,
 ) -> Run:
-    """The first request, the second and the third at those operations of whoever makes them, or at the end."""
+    """The first request, the second and the third before those operations of any of them, or at the end."""
     world = World() if world is None else world
     run = Run(world, user, world.begin(beginning_of_three(user)), [])
     first, *others = run.requests = [Request(kind, me) for kind, me in zip(kinds, "abc", strict=True)]
@@ -345,7 +345,7 @@ def check_without_a_grace(run: Run) -> None:
 def test_requests_one_after_the_other_see_all_that_came_before(
     kinds: tuple[Kind, Kind], user: str | None, at: int, later: list[Kind]
 ) -> None:
-    """The browser goes on with whatever cookie it was left with: it is never stuck, and never a stranger."""
+    """The browser goes on with the cookie that it was left with: it is always served, and its session goes on."""
     run = run_three((*kinds, READ), user, (at, 99))
     cookie = arrive(run.cookie, *(request.answer for request in run.requests))
     for kind in later:
@@ -391,7 +391,7 @@ def dead(kind: Kind, user: str | None, when: str, point: int) -> tuple[World, st
 
 
 def check_left(kind: Kind, user: str | None, left: Answer) -> None:
-    """Nobody is a stranger, and only whom the request meant to end has ended."""
+    """The session goes on, or the request meant to end it."""
     assert left.status == 200
     assert left.cookie is None
     if left.seen or left.user_id is not None:

@@ -25,10 +25,9 @@ def make_store(clock: FakeClock) -> Store:
 
 
 class World(Site):
-    """A site whose requests are told by the number of their store's operations where something happens.
+    """A site whose store counts its operations, so that a test can say at which of them something happens.
 
-    The first operation of a request has the number 0. Nothing that was to happen is left when the request is over and
-    the next one begins.
+    The first operation after :meth:`begin` or :meth:`read` has the number 0.
     """
 
     def __init__(self, store: Store | None = None, **options: Any) -> None:

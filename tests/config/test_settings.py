@@ -33,12 +33,12 @@ def fault_of(config: Any, **options: Any) -> str:
 
 
 def everything_told_by(error: BaseException) -> str:
-    """Whatever a log or a debugger would show of *error*."""
+    """All that a log or a debugger would show of *error*."""
     return "\n".join([str(error), repr(error), *traceback.format_exception(error)])
 
 
 class Recorded:
-    """A store of somebody else's that keeps what it was made with."""
+    """A store of another package, which keeps the clock that it was made with."""
 
     def __init__(self, url: str = "", password: str = "", clock: Callable[[], float] | None = None) -> None:
         if "refuse" in url:

@@ -40,7 +40,7 @@ LISTENERS = [listen, tick]
 
 
 class Money:
-    """A type of somebody's own."""
+    """A type of an application's own."""
 
 
 MONEY_TYPES = {Money: ("money", lambda money: 0, lambda plain: Money())}
@@ -82,7 +82,7 @@ READERS: dict[str, Callable[[Settings], object]] = {
     "refresh_after": lambda settings: settings.lifetimes.refresh_after,
     "on_event": lambda settings: settings.listeners,
     "clock": lambda settings: settings.clock(),
-    # Refused unless they are None, so nothing comes of them.
+    # These are refused unless they are None, so no setting comes of them.
     **dict.fromkeys(("user_key", "max_sessions_per_user", "login_backend"), lambda settings: None),
 }
 
@@ -231,7 +231,7 @@ BAD: list[tuple[str, object]] = [
 
 
 def ids(cases: list[Any]) -> list[Any]:
-    # Without the address of an object, which is another in each process that collects the tests.
+    # The address of an object differs in each process that collects the tests, so it is cut out.
     return [pytest.param(*case, id=re.sub(r" at 0x\w+", "", f"{case[0]}={case[1]!r}")[:60]) for case in cases]
 
 

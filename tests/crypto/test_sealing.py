@@ -384,7 +384,7 @@ def test_no_rejection_or_repr_shows_a_token_or_a_key() -> None:
     assert text[8:40] not in f"{TOKENS!r}{SESSIONS!r}{RECORDS!r}"
 
 
-# There is no less safe format to fall back to.
+# No less safe format is accepted.
 
 
 class Trap:

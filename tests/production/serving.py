@@ -58,7 +58,7 @@ class Visitor(Client):
 
 
 def _wait_for_all_workers(port: int) -> None:
-    """One may be up long before the other."""
+    """Wait until every worker has answered; one may be up long before the other."""
     visitors = [Visitor(port) for _ in range(4 * WORKERS)]
     deadline = time.monotonic() + START_SECONDS
     with ThreadPoolExecutor(len(visitors)) as threads:
@@ -71,7 +71,7 @@ def _wait_for_all_workers(port: int) -> None:
 def gunicorn(
     directory: Path, store_url: str, *, worker: str, way: str, timeout: str | None = None
 ) -> Iterator[tuple[int, int]]:
-    """Its port, and the id of its master; it ends with all of its workers, whatever happens."""
+    """Its port, and the id of its master; all of its workers have ended when the block ends, even by an error."""
     port = free_port()
     options, settings = WAYS[way]
     command = [sys.executable, "-m", "gunicorn", "--config", "python:production.gunicorn_settings"]

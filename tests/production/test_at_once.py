@@ -21,7 +21,7 @@ PROCESSES = 8
 INCREMENTS = 2000 if IS_SOAK else 160
 ROUNDS = 1000 if IS_SOAK else 10
 KEYS = 200 if IS_SOAK else 8
-#: None of them needs more draws than a new session may take.
+#: So few that none of them draws more ids than a new session may.
 SIBLINGS = 4
 SESSIONS = 200 if IS_SOAK else 5
 

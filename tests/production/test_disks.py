@@ -1,4 +1,4 @@
-"""A disk that is full, and a directory that nobody may write to, under an application with sessions in it."""
+"""A full disk, and a directory without the right to write, under an application with sessions."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_full_disk_refuses_every_change_and_damages_nothing(
 
 @pytest.fixture
 def public_directory() -> Iterator[Path]:
-    """One that belongs to whom the tests become; their own are closed to others."""
+    """A directory of the user that the tests become; pytest's own are closed to other users."""
     with tempfile.TemporaryDirectory() as directory:
         give_to(unprivileged_user(), Path(directory))
         yield Path(directory)

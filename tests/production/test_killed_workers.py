@@ -41,7 +41,7 @@ LARGEST = 20_000
 
 
 def contents(number: int) -> dict[str, Any]:
-    """What the save of this number writes: a record that nobody can put together from two others."""
+    """What the save of this number writes: a record that no mixture of two others equals."""
     return {"first": number, "padding": f"{number} " * (number * 7919 % LARGEST // 8), "last": number}
 
 

@@ -148,7 +148,7 @@ def test_traffic_survives_a_server_that_hangs_and_is_killed(place: str, worker: 
             wait_for_all(counting, 200)
 
     assert set(elsewhere.statuses_since(0)) == {200}
-    # A sync worker serves nobody else while it waits for the server.
+    # A sync worker serves no other request while it waits for the server.
     assert served > refused or worker == "sync"
     for number, each in enumerate(counting):
         check_answers(Traffic(each.visitor, each.path, each.taken[: hung[number]]), str(number), keeps=True)

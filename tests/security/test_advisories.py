@@ -1,4 +1,4 @@
-"""What went wrong elsewhere, and the pitfalls that nothing else here covers."""
+"""What went wrong in other packages, and the pitfalls that no other module covers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def package_sources() -> list[Path]:
     return sorted(Path(spec.origin).parent.rglob("*.py"))
 
 
-# Nothing dangerous at hand.
+# Nothing dangerous is imported.
 
 
 @pytest.mark.parametrize("path", package_sources(), ids=lambda path: path.name)
@@ -71,7 +71,7 @@ def test_equal_data_gives_unrelated_cookies() -> None:
     assert b"as it was" not in one
 
 
-# Nothing is left behind by visitors who leave nothing.
+# Visitors who store nothing leave no record.
 
 
 def test_random_ids_and_logouts_leave_no_record(store: RecordingStore) -> None:
@@ -139,7 +139,7 @@ def test_what_has_expired_is_purged_and_nothing_else(backend: str, tmp_path: Pat
 
 
 class Dice:
-    """A random source that gives what it is told to, once each, and then random bytes again."""
+    """A random source that gives the *loaded* bytes first, and then random ones."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *loaded: bytes) -> None:
         import secrets

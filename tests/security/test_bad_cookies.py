@@ -1,4 +1,4 @@
-"""Whatever a client sends as a cookie is an empty new session and an event with its reason, and never an exception."""
+"""A bad cookie is an empty new session and an event with its reason, and never an exception."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MALFORMED = [
 
 @pytest.fixture
 def loaders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Whatever unpacks a value notes it here."""
+    """The functions that were called to unpack a value."""
     called: list[str] = []
     for owner, name in ((Formats, "unpack"), (Serializer, "loads"), (pickle, "loads")):
         original: Any = getattr(owner, name)
@@ -68,7 +68,7 @@ def loaders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def check_rejected(reply: Answer, site: Site, reason: str) -> None:
     assert reply.status == 200
     assert reply.has_no_session
-    assert reply.set_cookies == []  # the cookie stays: the next worker of a rolling deploy may know its key
+    assert reply.set_cookies == []  # The cookie stays: the next worker of a rolling deploy may know its key.
     assert ("Vary", "Cookie") in reply.headers
     assert site.rejections() == [reason]
 
@@ -320,7 +320,7 @@ def test_no_garbage_around_a_good_cookie_raises(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("backend", LOCAL_STORES)
 def test_an_unknown_id_is_never_adopted(backend: str, tmp_path: Path) -> None:
-    """CVE-2024-38513 (Fiber), and Beaker: whatever id a client sent became its session."""
+    """CVE-2024-38513 (Fiber), and Beaker: any id that a client sent became its session."""
     elsewhere = Site(backend=MemoryStore())
     value = elsewhere.begin(fill)
     spy = RecordingStore(local_store(backend, tmp_path))

@@ -1,4 +1,4 @@
-"""An id that is over stays over, whoever replays it, whatever was under way when it ended."""
+"""An id that has ended stays so, however it is replayed, and whichever requests were under way when it ended."""
 
 from __future__ import annotations
 

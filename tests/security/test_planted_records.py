@@ -1,4 +1,4 @@
-"""Whoever can write into the store can end sessions, and nothing else: what they plant reads as nothing."""
+"""A thief who can write into the store can end sessions, and nothing else: a planted record reads as no session."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_trap_springs_when_it_is_unpickled() -> None:
 
 
 def _of_nobody(site: Site, store: RecordingStore, key: str) -> bytes:
-    """A record as it is before it is sealed: whoever reads that too is told by anybody who the visitor is."""
+    """A record without a seal: a package that read it would let any writer of the store choose the user."""
     now = site.clock()
     packed = Serializer({}).dumps({"planted": 1})
     live = Live({"planted": 1}, packed, bytes(16), now, now, now, None, False, "admin")

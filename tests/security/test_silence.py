@@ -30,7 +30,7 @@ PASSWORD = "hunter2hunter2"
 
 
 def leaks(*cookies: str | None) -> list[str]:
-    """What must stand nowhere: of each cookie its value, its token in every usual spelling, and its store key."""
+    """What no text may hold: of each cookie its value, its token in every usual spelling, and its store key."""
     found = [VALUE, SECRET, NEW_SECRET, PASSWORD]
     for cookie in filter(None, cookies):
         token = token_in(cookie)
@@ -123,7 +123,7 @@ def raised() -> Iterator[list[str]]:
     told: list[str] = []
     try:
         yield told
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must be silent
+    except Exception as error:  # noqa: BLE001 - any error must be silent
         told += traceback.TracebackException.from_exception(error, capture_locals=False).format()
         shown: BaseException | None = error
         while shown is not None:

@@ -23,7 +23,7 @@ Cookies = Mapping[str, str] | str | None
 
 @dataclass
 class Answer:
-    """What came back, what the action gave, and what the session then held if the request has looked."""
+    """What came back, what the action gave, and what the session held if the request has looked."""
 
     status: int = 0
     headers: Headers = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A store that records what it is asked, and disturbs its operations as a test wants it."""
+"""The stores of the tests that need no server, and a store that records and disturbs operations."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RecordingStore:
         self.reset()
 
     def reset(self) -> None:
-        """Work again without any disturbance, and forget the calls, but not the keys."""
+        """Cancel all that was to happen, and forget the calls, but not the keys."""
         self.calls: list[str] = []
         self.broken: set[str] = set()
         self.before: Happenings = defaultdict(list)
@@ -71,7 +71,7 @@ class RecordingStore:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Operations that are not counted, and at which nothing happens."""
+        """Do not count the operations in this block, and let nothing happen at them."""
         kept = self.calls, self.before, self.after
         self.calls, self.before, self.after = [], defaultdict(list), defaultdict(list)
         try:

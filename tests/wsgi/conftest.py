@@ -1,4 +1,4 @@
-"""What the tests of WSGI share: a store that can fail, and a visitor who has a session in it."""
+"""A store that can fail, and a visitor who has a session in it."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_a_change_made_by_close_is_saved(browser: Browser) -> None:
 
 
 def test_every_change_of_a_session_that_was_ended_meanwhile_goes_with_it(browser: Browser) -> None:
-    """One after the commit as one before it: it is no fault of the application's."""
+    """A change after the commit is dropped like one before it, for the application is not at fault."""
 
     def lose(session: Session) -> None:
         session["new"] = 1

@@ -50,7 +50,7 @@ def test_an_error_before_the_commit_passes_unchanged_and_saves_nothing(
 
 
 def test_stop_iteration_passes_too() -> None:
-    # gunicorn's way for an application to say that it has taken the connection over
+    # An application tells gunicorn so that it has taken the connection over.
     error = StopIteration()
 
     with pytest.raises(StopIteration) as caught:

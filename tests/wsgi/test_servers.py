@@ -67,7 +67,7 @@ def test_an_error_page_carries_the_cookie(client: Client) -> None:
 def test_a_list_of_one_chunk_gets_its_length_from_the_server(client: Client, server: str) -> None:
     response = client.open("/untouched")
 
-    # gunicorn computes none, with us or without
+    # gunicorn computes no length, with our middleware or without.
     assert response.getheader("Content-Length") == (None if server == "gunicorn" else "9")
     assert response.read() == b"untouched"
 
