@@ -46,8 +46,10 @@ FLOORS = {
     "stores": """
         stores.contract
         stores.sweeping
+        stores.pools
         stores.failures
         stores.framing
+        stores.urls
         stores.memory
         stores.file
         stores.sqlite

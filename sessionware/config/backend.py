@@ -1,4 +1,4 @@
-"""Finds the store that a configuration names, and makes it."""
+"""Finds the store that the option ``backend`` names, and makes it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from importlib.metadata import entry_points
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 from sessionware.config.faults import Faults
 from sessionware.config.parameters import (
@@ -18,23 +20,20 @@ from sessionware.config.parameters import (
     parameters_of,
     takes_any_name,
 )
+from sessionware.config.table import STORES
 from sessionware.conversions import imported, shown
 from sessionware.exceptions import ConfigError
 from sessionware.stores.contract import Store
-from sessionware.stores.redis.url import SCHEMES as REDIS_SCHEMES
-from sessionware.stores.redis.url import store_options
+from sessionware.stores.urls import scheme_of
 
 #: The backend that needs no store.
 COOKIE = "cookie"
-NAMES = (COOKIE, "memory", "file", "sqlite", "sqlalchemy", "redis", "memcached")
-SCHEMES = ("sqlite", "file")
-#: Those whose URL names servers: the store reads it, without the options after "?".
-SERVER_SCHEMES = ("memcached",)
-#: Those whose URL is SQLAlchemy's, with the options of the driver after "?".
-_SQL_SCHEMES = re.compile(r"(postgresql|mysql|mariadb)(\+\w+)?")
-
+#: Where other packages announce their stores, by name or scheme.
+ENTRY_POINTS = "sessionware.stores"
 METHODS = ("load", "create", "replace", "delete")
 
+_BY_NAME: dict[str, type] = {store.backend_name: store for store in STORES if hasattr(store, "backend_name")}
+_SCHEMES = tuple(scheme for store in STORES for scheme in getattr(store, "url_schemes", ()))
 _SENSITIVE_NAME = re.compile(r"passw|secret|token|auth|credential|key", re.IGNORECASE)
 
 
@@ -86,108 +85,72 @@ def _plain(value: object) -> object:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _find(backend: object) -> tuple[Any, dict[str, str]]:
+def _find(backend: object) -> tuple[Any, Mapping[str, Any]]:
     """A class, a store or ``None`` for the cookie, with the options that a URL holds."""
     if not isinstance(backend, str):
         return backend, {}
     if "://" in backend:
         return _from_url(backend)
-    scheme, colon, _ = backend.partition(":")
+    name, colon, _ = backend.partition(":")
     if not colon:
         return _by_name(backend), {}
-    if scheme.lower() in SCHEMES:
-        raise ValueError(f"a URL has slashes: {scheme}:///… ({scheme}:////… for an absolute path of sqlite)")
+    if name.lower() in _SCHEMES:
+        raise ValueError(f"a URL has slashes: {name}://host, or {name}:///path")
     return imported(backend), {}
 
 
 def _by_name(name: str) -> type | None:
-    """A driver is imported only when it is asked for."""
     lowered = name.lower()
     if lowered == COOKIE:
         return None
-    if lowered == "memory":
-        from sessionware.stores.memory import MemoryStore
+    found = _BY_NAME.get(lowered) or _announced(lowered)
+    if found is None:
+        raise ValueError(_unknown_name(name))
+    return found
 
-        return MemoryStore
-    if lowered == "file":
-        from sessionware.stores.file import FileStore
 
-        return FileStore
-    if lowered == "sqlite":
-        from sessionware.stores.sqlite import SQLiteStore
-
-        return SQLiteStore
-    if lowered == "redis":
-        from sessionware.stores.redis.store import RedisStore
-
-        return RedisStore
-    if lowered == "memcached":
-        from sessionware.stores.memcached.store import MemcachedStore
-
-        return MemcachedStore
-    if lowered == "sqlalchemy":
-        from sessionware.stores.sql.store import SQLAlchemyStore
-
-        return SQLAlchemyStore
-    raise ValueError(_unknown_name(name))
+def _announced(name: str) -> type | None:
+    """The class that another package announces under *name*."""
+    for entry_point in entry_points(group=ENTRY_POINTS, name=name):
+        try:
+            return cast(type, entry_point.load())
+        except Exception as error:  # an import runs code of others, which may raise anything
+            package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
+            raise ValueError(
+                f"{package} announces {name!r}, and {entry_point.value} cannot be imported: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+    return None
 
 
 def _unknown_name(name: str) -> str:
     if "." in name:
         return f"{shown(name)} is no backend; write a class as pkg.mod:Class, with a colon"
-    close = difflib.get_close_matches(name.lower(), NAMES, n=1)
+    names = [COOKIE, *_BY_NAME]
+    close = difflib.get_close_matches(name.lower(), names, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{shown(name)} is no backend{hint or '; give ' + ', '.join(map(repr, NAMES)) + ', a URL, or pkg.mod:Class'}"
+    return f"{shown(name)} is no backend{hint or '; give ' + ', '.join(map(repr, names)) + ', a URL, or pkg.mod:Class'}"
 
 
-def _from_url(url: str) -> tuple[type | None, dict[str, str]]:
-    scheme = url.partition(":")[0].lower()
-    if _SQL_SCHEMES.fullmatch(scheme):
-        return _by_name("sqlalchemy"), {"url": url}
-    if scheme in REDIS_SCHEMES:
-        return _by_name("redis"), store_options(url)
-    if scheme in SERVER_SCHEMES:
-        address, _, query = url.partition("?")
-        return _by_name(scheme), {"url": address, **_query_options(scheme, query, f"{scheme}://host?option=value")}
-    if scheme not in SCHEMES:
-        servers = ("redis", *SERVER_SCHEMES, "postgresql+psycopg", "mysql+pymysql")
-        known = ", ".join([*(f"{known}:///…" for known in SCHEMES), *(f"{known}://…" for known in servers)])
-        raise ValueError(f"no store is known for URLs of {scheme!r}; there are {known}")
-    form = f"{scheme}:///path?option=value"
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        # The message may quote the URL.
-        raise ValueError(f"the {scheme} URL cannot be read; write it as in {form}") from None
-    options = _query_options(scheme, parts.query, form)
-    if parts.fragment:
-        raise ValueError(f"the {scheme} URL has a '#'; in a path it is written %23")
-    return _by_name(scheme), {"path": _path_in(scheme, parts.netloc, parts.path), **options}
+def _from_url(url: str) -> tuple[type, Mapping[str, Any]]:
+    scheme = scheme_of(url)
+    for store in STORES:
+        if any(fnmatchcase(scheme, known) for known in getattr(store, "url_schemes", ())):
+            return store, _options_from_url(store, url)
+    announced = _announced(scheme)
+    if announced is None:
+        raise ValueError(f"no store is known for URLs of {scheme!r}; there are {_listed_schemes()}")
+    return announced, _options_from_url(announced, url)
 
 
-def _query_options(scheme: str, query: str, form: str) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-    except ValueError:
-        raise ValueError(f"the {scheme} URL cannot be read; write it as in {form}") from None
-    options = dict(pairs)
-    if len(options) < len(pairs):
-        raise ValueError(f"the {scheme} URL gives an option twice")
-    return options
+def _listed_schemes() -> str:
+    return ", ".join(f"{scheme}://…" for scheme in _SCHEMES if "*" not in scheme)
 
 
-def _path_in(scheme: str, netloc: str, path: str) -> str:
-    """The path of a file URL is absolute (RFC 8089); of a sqlite URL what follows the third slash."""
-    if netloc and not (scheme == "file" and netloc == "localhost"):
-        raise ValueError(
-            "a file URL has three slashes and an absolute path: file:///var/lib/app/sessions"
-            if scheme == "file"
-            else "a sqlite URL has three slashes for a relative path, four for an absolute one: sqlite:///sessions.db"
-        )
-    decoded = unquote(path if scheme == "file" else path.removeprefix("/"))
-    if not decoded.strip("/"):
-        raise ValueError(f"the {scheme} URL names no path")
-    return decoded
+def _options_from_url(store_class: Any, url: str) -> Mapping[str, Any]:
+    """What *url* gives; a class that does not read URLs itself is given it as its option ``url``."""
+    read = getattr(store_class, "options_from_url", None)
+    return {"url": url} if read is None else cast(Mapping[str, Any], read(url))
 
 
 def _class_or_store(found: Any, backend: object) -> Any:

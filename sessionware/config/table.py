@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import Any
 
 from sessionware.conversions import (
@@ -21,6 +22,14 @@ from sessionware.conversions import (
     text,
 )
 from sessionware.crypto.keys import read_secrets
+from sessionware.stores.contract import Duration
+from sessionware.stores.file import FileStore
+from sessionware.stores.keyvalue.store import KeyValueStore
+from sessionware.stores.memcached.store import MemcachedStore
+from sessionware.stores.memory import MemoryStore
+from sessionware.stores.redis.store import RedisStore
+from sessionware.stores.sql.store import SQLAlchemyStore
+from sessionware.stores.sqlite import SQLiteStore
 from sessionware.wire.serializer import Serializer
 
 
@@ -184,29 +193,45 @@ OPTIONS: dict[str, Option] = {
     ),
 }
 
-#: The options of the stores in this package.
-STORE_OPTIONS: dict[str, str] = {
-    "backend.path": "``file``: the directory; ``sqlite``: the database file.",
-    "backend.timeout": (
-        "How long a request waits: ``sqlite``, for a locked database (``'5s'``); ``sqlalchemy``, for its database "
-        "(``'5s'``); ``redis`` and ``memcached``, for their servers (``'1s'``)."
-    ),
-    "backend.prefix": (
-        "What keys begin with: ``redis`` and ``memcached`` (``'sessionware:'``), ``KeyValueStore`` "
-        "(``'sessionware-'``)."
-    ),
-    "backend.url": (
-        "``redis``: ``'redis://user:password@host:6379/0'``, ``'rediss://host'`` with TLS, ``'unix:///path?db=0'``, "
-        "``'redis+sentinel://host1,host2/service/0'``, ``'redis+cluster://host1,host2'``; ``memcached``: its servers "
-        "(``'memcached://host:11211,host2:11211'``, ``'memcached:///path/of/a/socket'``); ``sqlalchemy``: "
-        "``'postgresql+psycopg://user:password@host/database'``, ``'mysql+pymysql://user:password@host/database'``."
-    ),
-    "backend.client": "``redis`` and ``memcached``: a client of redis-py, Valkey's or pymemcache, in place of a URL.",
-    "backend.engine": "``sqlalchemy``: an Engine of the application, in place of a URL.",
-    "backend.table": "``sqlalchemy``: the table, which may have a schema before a dot (``'sessions'``).",
-    "backend.create_table": "``sqlalchemy``: whether the table is created if it is not there (``True``).",
-    "backend.obj": "``KeyValueStore``: the key/value object.",
-}
+#: The stores in this package. A new one stands here, and says all else itself.
+STORES: tuple[Any, ...] = (
+    MemoryStore,
+    FileStore,
+    SQLiteStore,
+    SQLAlchemyStore,
+    RedisStore,
+    MemcachedStore,
+    KeyValueStore,
+)
+
+
+def _store_options() -> dict[str, str]:
+    """The meaning of each of the stores' options: what is the same for several stores is said once."""
+    words: dict[str, dict[str, list[str]]] = {}
+    for store in STORES:
+        parameters = signature(store).parameters
+        for name, meaning in getattr(store, "option_help", {}).items():
+            default = parameters[name].default
+            is_telling = default is not Parameter.empty and default is not None
+            text = f"{meaning} ({_default_text(parameters[name])})" if is_telling else meaning
+            words.setdefault(name, {}).setdefault(text, []).append(getattr(store, "backend_name", store.__name__))
+    return {
+        f"backend.{name}": "; ".join(
+            f"{', '.join(f'``{store}``' for store in stores)}: {text}" for text, stores in texts.items()
+        )
+        + "."
+        for name, texts in words.items()
+    }
+
+
+def _default_text(parameter: Parameter) -> str:
+    """A default as one would write it; of a duration, with its unit."""
+    is_duration = parameter.annotation in ("Duration", Duration)
+    return f"``'{parameter.default:g}s'``" if is_duration else f"``{parameter.default!r}``"
+
+
+#: The options of the stores in this package, in the words of their classes.
+STORE_OPTIONS: dict[str, str] = _store_options()
 
 #: Groups whose options may also be given as a nested dict.
 GROUPS = ("cookie", "backend", "login_backend")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Hashable, Mapping
+from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+from sessionware.exceptions import ConfigError
+from sessionware.session.lifetimes import parse_duration
 
 #: What a store uses to tell two writes of one key apart. Only the store looks into it.
 Version = Hashable
@@ -72,6 +75,34 @@ class Closable(Protocol):
     def close(self) -> None:
         """Close what this process has opened; the next call opens it again."""
         ...
+
+
+class Configurable(Protocol):
+    """What a store's class may say of itself, so that the option ``backend`` finds it by name or URL.
+
+    A package of its own announces its class as an entry point of the group ``sessionware.stores``, under the name or
+    the scheme by which a configuration names it.
+    """
+
+    #: The word for it in the option ``backend``.
+    backend_name: ClassVar[str]
+    #: The schemes of its URLs; a ``*`` stands for any driver.
+    url_schemes: ClassVar[tuple[str, ...]]
+    #: What each of its options means, without the default, which stands in the signature.
+    option_help: ClassVar[Mapping[str, str]]
+
+    @classmethod
+    def options_from_url(cls, url: str) -> Mapping[str, Any]:
+        """The options that *url* stands for, not yet converted; ValueError, which repeats no part of a secret."""
+        ...
+
+
+def seconds(timeout: object) -> float:
+    """A store's option *timeout* as seconds; raises :exc:`ConfigError` for what is no duration."""
+    try:
+        return parse_duration(timeout)
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f"timeout: {error}") from error
 
 
 def is_atomic(store: Store) -> bool:

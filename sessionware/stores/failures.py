@@ -1,35 +1,59 @@
-"""Turns what a medium raises into StoreUnavailable, without what its error would show."""
+"""What is told of a failed store: the driver's or the system's words, without keys, payloads and credentials."""
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
 from sessionware.exceptions import SessionwareError, StoreUnavailable
 
-
-class MediumError(Exception):
-    """What a medium has raised, as far as it can be shown: its type, never what it says of keys and payloads."""
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-@contextlib.contextmanager
-def unavailable(message: str, *errors: type[Exception]) -> Iterator[None]:
-    """Raise :exc:`StoreUnavailable` with *message* for any of *errors*; what can be shown of it becomes the cause.
+class DriverError(Exception):
+    """What a driver or the system has said, as far as it can be shown. It holds nothing of the original error."""
 
-    Errors of this package pass.
+
+def told(error: BaseException, *, words: str = "", code: object = None, hidden: Iterable[str | None] = ()) -> Exception:
+    """*error* by its type and *code*, with those of its *words* that repeat no key and no payload.
+
+    Of *words*, which the caller vouches for, the *hidden* ones (a user, a password) become ``***``. Of an error of the
+    operating system the number tells all, and the name of a file, which may be a key, is left out.
     """
-    try:
-        yield
-    except SessionwareError:
-        raise
-    except errors as error:
-        raise StoreUnavailable(message) from _shown(error).with_traceback(error.__traceback__)
-
-
-def _shown(error: Exception) -> Exception:
-    """Of an error of the operating system its number; its file name, and any other error's text, may have the key."""
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and error.errno is not None and not words:
         return OSError(error.errno, os.strerror(error.errno))
-    kind = type(error)
-    return MediumError(f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."))
+    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    if code is not None:
+        kind = f"{kind} ({code})"
+    for word in filter(None, hidden):
+        words = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "***", words)
+    return DriverError(f"{kind}: {words}" if words else kind)
+
+
+def unavailable(message: str, cause: Exception) -> StoreUnavailable:
+    """A :exc:`StoreUnavailable` to be raised after the handler: within it, the driver's error would be its context."""
+    failure = StoreUnavailable(message)
+    failure.__cause__ = cause
+    return failure
+
+
+def guarded(message: str, *errors: type[Exception]) -> Callable[[Method], Method]:
+    """A method that raises :exc:`StoreUnavailable` with *message* for any of *errors*; errors of this package pass."""
+
+    def decorate(method: Method) -> Method:
+        @functools.wraps(method)
+        def guarding(*arguments: Any, **named: Any) -> Any:
+            try:
+                return method(*arguments, **named)
+            except SessionwareError:
+                raise
+            except errors as error:
+                failure = unavailable(message, told(error))
+            raise failure
+
+        return cast(Method, guarding)
+
+    return decorate

@@ -10,13 +10,15 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone
 from sessionware.stores.contract import Entry, Version
-from sessionware.stores.failures import unavailable
+from sessionware.stores.failures import guarded
 from sessionware.stores.framing import Envelope, new_version, unwrap, wrap
 from sessionware.stores.sweeping import Clock, Upkeep
+from sessionware.stores.urls import split
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 _is_key = re.compile(r"[0-9A-Za-z_-]{43}", re.ASCII).fullmatch
@@ -27,7 +29,7 @@ _TEMPORARY_SUFFIX = ".tmp"
 _TEMPORARY_NAME = re.compile(rf"[0-9a-f]{{{2 * _TEMPORARY_BYTES}}}\{_TEMPORARY_SUFFIX}")
 _LOCK_NAME = ".lock"
 
-_FAILURE = "the file store failed"
+_guarded = guarded("the file store failed", OSError)
 
 #: After this long nobody is writing a temporary file any more: its process was killed.
 _LEFTOVER_SECONDS = 3600
@@ -47,6 +49,20 @@ class FileStore:
     a directory stands.
     """
 
+    backend_name = "file"
+    url_schemes = ("file",)
+    option_help: ClassVar = {"path": "the directory"}
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        """``file:///var/lib/app/sessions``: the path of a file URL is absolute (RFC 8089)."""
+        parts, options = split(url, "file:///path?option=value")
+        if parts.netloc not in ("", "localhost"):
+            raise ValueError("a file URL has three slashes and an absolute path: file:///var/lib/app/sessions")
+        if not parts.path.strip("/"):
+            raise ValueError("the file URL names no path")
+        return {"path": unquote(parts.path), **options}
+
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None) -> None:
         # Here, because not every platform has it; the rest of the package does without.
         import fcntl
@@ -60,14 +76,15 @@ class FileStore:
             raise ConfigError(f"the path of the file store, {self._root}, is not a directory")
         self._upkeep = Upkeep(clock)
 
+    @_guarded
     def load(self, key: str) -> Entry | None:
         """The entry under *key*; ``None`` also where its file is not whole, and for what is no key."""
         if not _is_key(key):
             return None
-        with unavailable(_FAILURE, OSError):
-            envelope = _read(self._path(key))
+        envelope = _read(self._path(key))
         return None if envelope is None else Entry(envelope.payload, envelope.version)
 
+    @_guarded
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`; ValueError for what is no key."""
         if not _is_key(key):
@@ -77,8 +94,7 @@ class FileStore:
             if found is not None:
                 raise AlreadyExists
 
-        with unavailable(_FAILURE, OSError):
-            _make_directory(os.path.dirname(self._path(key)))
+        _make_directory(os.path.dirname(self._path(key)))
         return self._write(key, payload, ttl, check)
 
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
@@ -94,57 +110,57 @@ class FileStore:
 
         return self._write(key, payload, ttl, check)
 
+    @_guarded
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
         if not _is_key(key):
             return False
         path = self._path(key)
-        with unavailable(_FAILURE, OSError):
-            if not os.path.exists(path):
-                return False
-            with self._locked(key):
-                was_there = _read(path) is not None
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
+        if not os.path.exists(path):
+            return False
+        with self._locked(key):
+            was_there = _read(path) is not None
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
         return was_there
 
+    @_guarded
     def purge(self, limit: int | None = None) -> int:
         """Remove expired entries, *limit* at most, and what killed processes left; how many entries went."""
         removed = 0
-        with unavailable(_FAILURE, OSError):
-            for first, second in product(_ALPHABET, repeat=2):
-                for path in _files(os.path.join(self._root, first, second)):
-                    if removed == limit:
-                        return removed
-                    removed += self._remove_if_over(path)
+        for first, second in product(_ALPHABET, repeat=2):
+            for path in _files(os.path.join(self._root, first, second)):
+                if removed == limit:
+                    return removed
+                removed += self._remove_if_over(path)
         return removed
 
+    @_guarded
     def _sweep(self, limit: int) -> None:
         """Purge some 64th of the directories, from a random place on, until *limit* files have been looked at."""
         first = random.choice(_ALPHABET)
         looked_at = 0
-        with unavailable(_FAILURE, OSError):
-            for second in random.sample(_ALPHABET, len(_ALPHABET)):
-                paths = _files(os.path.join(self._root, first, second))
-                for path in paths:
-                    self._remove_if_over(path)
-                looked_at += len(paths)
-                if looked_at >= limit:
-                    break
+        for second in random.sample(_ALPHABET, len(_ALPHABET)):
+            paths = _files(os.path.join(self._root, first, second))
+            for path in paths:
+                self._remove_if_over(path)
+            looked_at += len(paths)
+            if looked_at >= limit:
+                break
 
     def _path(self, key: str) -> str:
         return os.path.join(self._root, key[0], key[1], key)
 
+    @_guarded
     def _write(self, key: str, payload: bytes, ttl: float | None, check: Callable[[Envelope | None], None]) -> Version:
         path = self._path(key)
         version = new_version()
-        with unavailable(_FAILURE, OSError):
-            # What will be refused need not be written first. The check that counts is the one under the lock.
+        # What will be refused need not be written first. The check that counts is the one under the lock.
+        check(_read(path))
+        data = wrap(payload, version, self._upkeep.expires_at(ttl))
+        with _temporary_file(os.path.dirname(path), data) as temporary, self._locked(key):
             check(_read(path))
-            data = wrap(payload, version, self._upkeep.expires_at(ttl))
-            with _temporary_file(os.path.dirname(path), data) as temporary, self._locked(key):
-                check(_read(path))
-                os.replace(temporary, path)
+            os.replace(temporary, path)
         self._upkeep.after_write(self._sweep)
         return version
 

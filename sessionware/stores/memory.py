@@ -26,6 +26,8 @@ class MemoryStore:
     more entries and drops them if they have expired, so its cost does not grow with the number of sessions.
     """
 
+    backend_name = "memory"
+
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._upkeep = Upkeep(clock)
         self._entries: dict[str, Entry] = {}

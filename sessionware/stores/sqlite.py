@@ -8,7 +8,8 @@ import sqlite3
 import time
 import weakref
 from collections import deque
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from sessionware.exceptions import (
     AlreadyExists,
@@ -19,9 +20,9 @@ from sessionware.exceptions import (
     SessionwareError,
     StoreUnavailable,
 )
-from sessionware.session.lifetimes import parse_duration
-from sessionware.stores.contract import Duration, Entry, Version
+from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.sweeping import Clock, Upkeep
+from sessionware.stores.urls import split
 
 # A name of our own, so that an application's database can serve, too. With its payloads of a kilobyte the table is
 # faster with a rowid than without: the tree of keys stays small.
@@ -64,9 +65,26 @@ class SQLiteStore:
     :exc:`ConfigError`. Nothing is opened before the first use, and a child never uses a connection of its parent.
     """
 
+    backend_name = "sqlite"
+    url_schemes = ("sqlite",)
+    option_help: ClassVar = {"path": "the database file", "timeout": "how long a request waits for a locked database"}
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        """``sqlite:///relative.db``, ``sqlite:////absolute.db``: the path is what follows the third slash."""
+        parts, options = split(url, "sqlite:///path?option=value")
+        if parts.netloc:
+            raise ValueError(
+                "a sqlite URL has three slashes for a relative path, four for an absolute one: sqlite:///sessions.db"
+            )
+        path = unquote(parts.path.removeprefix("/"))
+        if not path.strip("/"):
+            raise ValueError("the sqlite URL names no path")
+        return {"path": path, **options}
+
     def __init__(self, path: str | os.PathLike[str], *, timeout: Duration = 5.0, clock: Clock | None = None) -> None:
         self._path = _checked_path(os.fspath(path))
-        self._timeout = _checked_timeout(timeout)
+        self._timeout = seconds(timeout)
         self._upkeep = Upkeep(clock)
         self._begin_pool()
         _stores.add(self)
@@ -192,13 +210,6 @@ def _checked_path(path: str) -> str:
     if not os.path.isdir(os.path.dirname(path)):
         raise ConfigError(f"the directory of the SQLite store, {os.path.dirname(path)}, does not exist; make it first")
     return path
-
-
-def _checked_timeout(timeout: object) -> float:
-    try:
-        return parse_duration(timeout)
-    except ValueError as error:
-        raise ConfigError(f"timeout: {error}") from error
 
 
 def _create_file(path: str) -> None:

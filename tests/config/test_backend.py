@@ -459,3 +459,61 @@ def test_an_option_with_another_value_in_the_url_is_a_fault() -> None:
     fault = fault_of("sqlite:///x.db", path="y.db")
 
     assert fault == "backend.path: it is given twice, here and in the URL, with different values"
+
+
+ANNOUNCED = """
+class AnnouncedStore:
+    def __init__(self, url: str | None = None, *, size: int = 1) -> None:
+        self.url, self.size = url, size
+
+    def load(self, key): ...
+    def create(self, key, payload, ttl): ...
+    def replace(self, key, payload, ttl, version): ...
+    def delete(self, key): ...
+"""
+
+
+@pytest.fixture
+def announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package, installed beside this one, that announces a store, and one that cannot be imported."""
+    (tmp_path / "announcing.py").write_text(f"from __future__ import annotations\n{ANNOUNCED}", encoding="utf-8")
+    described = tmp_path / "announcing-1.0.dist-info"
+    described.mkdir()
+    metadata = "Metadata-Version: 2.1\nName: announcing\nVersion: 1.0\n"
+    described.joinpath("METADATA").write_text(metadata, encoding="utf-8")
+    described.joinpath("entry_points.txt").write_text(
+        "[sessionware.stores]\nannounced = announcing:AnnouncedStore\nbroken = announcing:Missing\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("announced")
+def test_a_store_that_another_package_announces_is_found_by_its_scheme() -> None:
+    faults = Faults()
+
+    found = find_backend("announced://host/x?y=1", {"size": "3"}, faults)
+
+    assert found is not None
+    assert found.options == {"url": "announced://host/x?y=1", "size": 3}
+    assert not faults.texts
+
+
+@pytest.mark.usefixtures("announced")
+def test_a_store_that_another_package_announces_is_found_by_its_name() -> None:
+    faults = Faults()
+
+    found = find_backend("announced", {"size": "3"}, faults)
+
+    assert found is not None
+    assert found.options == {"size": 3}
+    assert not faults.texts
+
+
+@pytest.mark.usefixtures("announced")
+def test_an_announced_store_that_cannot_be_imported_is_a_fault_that_names_the_package() -> None:
+    faults = Faults()
+
+    find_backend("broken://host", {}, faults)
+
+    start = "backend: announcing announces 'broken', and announcing:Missing cannot be imported"
+    assert faults.texts[0].startswith(start)

@@ -6,16 +6,16 @@ import os
 import re
 import threading
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, StoreUnavailable
 from sessionware.stores.contract import Entry, Version
-from sessionware.stores.failures import unavailable
+from sessionware.stores.failures import guarded
 from sessionware.stores.framing import Envelope, is_cut_off, new_version, unwrap, wrap
 from sessionware.stores.keyvalue.adapters import Family, family_of
 from sessionware.stores.sweeping import Clock, Upkeep
 
-_FAILURE = "the key/value store failed"
+_guarded = guarded("the key/value store failed", Exception)
 _STRIPES = 64
 
 #: How often an entry that is cut off is looked at again, a quarter of a second in all: its writer gets on with it.
@@ -54,6 +54,7 @@ class KeyValueStore:
     """
 
     atomic = False
+    option_help: ClassVar = {"obj": "the key/value object", "prefix": "what keys begin with"}
 
     def __init__(self, obj: object, *, prefix: str = "sessionware-", clock: Clock | None = None) -> None:
         family = family_of(obj)
@@ -72,28 +73,31 @@ class KeyValueStore:
         #: What was cut off when it was last looked at: the bytes, and since when.
         self._cut_off: dict[str, tuple[object, float]] = {}
 
+    @_guarded
     def load(self, key: str) -> Entry | None:
         """The entry under *key*; ``None`` also for what this store has not written."""
         name = self._prefix + key
         # Under the lock, because several objects write in place, and would show half an entry.
-        with self._locked(name), unavailable(_FAILURE, Exception):
+        with self._locked(name):
             envelope = self._read(name)
         return None if envelope is None else Entry(envelope.payload, envelope.version)
 
+    @_guarded
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
         name = self._prefix + key
-        with self._locked(name), unavailable(_FAILURE, Exception):
+        with self._locked(name):
             if self._read(name) is not None:
                 raise AlreadyExists
             version = self._write(name, payload, ttl)
         self._after_write()
         return version
 
+    @_guarded
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
         name = self._prefix + key
-        with self._locked(name), unavailable(_FAILURE, Exception):
+        with self._locked(name):
             found = self._read(name)
             if found is None:
                 raise Gone
@@ -103,24 +107,25 @@ class KeyValueStore:
         self._after_write()
         return new_version
 
+    @_guarded
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
         name = self._prefix + key
-        with self._locked(name), unavailable(_FAILURE, Exception):
+        with self._locked(name):
             return self._remove(name)
 
+    @_guarded
     def purge(self, limit: int | None = None) -> int:
         """Remove expired entries, *limit* at most; how many went. None, where the object cannot list its keys.
 
         Where it finds entries that are cut off, it waits for five seconds, and removes those that still are.
         """
-        with unavailable(_FAILURE, Exception):
-            names = self._family.keys(self._prefix)
-            removed = self._remove_those_over(names, limit)
-            cut_off = [name for name in names if name in self._cut_off]
-            if cut_off and removed != limit:
-                time.sleep(_PATIENCE_SECONDS)
-                removed += self._remove_those_over(cut_off, None if limit is None else limit - removed)
+        names = self._family.keys(self._prefix)
+        removed = self._remove_those_over(names, limit)
+        cut_off = [name for name in names if name in self._cut_off]
+        if cut_off and removed != limit:
+            time.sleep(_PATIENCE_SECONDS)
+            removed += self._remove_those_over(cut_off, None if limit is None else limit - removed)
         return removed
 
     def _read(self, name: str) -> Envelope | None:
@@ -197,14 +202,14 @@ class KeyValueStore:
         if not self._family.expires_entries:
             self._upkeep.after_write(self._sweep)
 
+    @_guarded
     def _sweep(self, limit: int) -> None:
         """Look at *limit* keys more. They are listed anew only when all have been looked at: a list takes long."""
-        with unavailable(_FAILURE, Exception):
-            if not self._unswept:
-                self._unswept = self._family.keys(self._prefix)
-            self._unswept, now = self._unswept[:-limit], self._unswept[-limit:]
-            for name in now:
-                self._remove_if_over(name)
+        if not self._unswept:
+            self._unswept = self._family.keys(self._prefix)
+        self._unswept, now = self._unswept[:-limit], self._unswept[-limit:]
+        for name in now:
+            self._remove_if_over(name)
 
     def _locked(self, name: str) -> threading.Lock:
         """The lock for *name*, one for all stores around the same object."""

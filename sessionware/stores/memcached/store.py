@@ -6,7 +6,7 @@ import math
 import os
 import re
 import time
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sessionware.exceptions import (
     AlreadyExists,
@@ -17,9 +17,9 @@ from sessionware.exceptions import (
     SessionwareError,
     StoreUnavailable,
 )
-from sessionware.session.lifetimes import parse_duration
-from sessionware.stores.contract import Duration, Entry, Version
+from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.memcached.servers import Question, servers_at, servers_of
+from sessionware.stores.urls import query_options
 
 _Answer = TypeVar("_Answer")
 
@@ -66,6 +66,20 @@ class MemcachedStore:
     :exc:`RecordTooLarge`.
     """
 
+    backend_name = "memcached"
+    url_schemes = ("memcached",)
+    option_help: ClassVar = {
+        "url": "its servers (``'memcached://host:11211,host2:11211'``, ``'memcached:///path/of/a/socket'``)",
+        "client": "a client of pymemcache, in place of a URL",
+        "prefix": "what keys begin with",
+        "timeout": "how long a request waits for a server",
+    }
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        """``memcached://host1,host2?option=value``; the servers are read when the store is made."""
+        return {"url": url.partition("?")[0], **query_options(url, "memcached://host?option=value")}
+
     def __init__(
         self,
         url: str | None = None,
@@ -76,7 +90,7 @@ class MemcachedStore:
     ) -> None:
         if (url is None) == (client is None):
             raise ConfigError("a memcached store needs either url, such as memcached://localhost, or client")
-        self._servers = servers_of(client) if url is None else servers_at(url, _checked_timeout(timeout))
+        self._servers = servers_of(client) if url is None else servers_at(url, seconds(timeout))
         _check_prefix(prefix, b"" if client is None else client.key_prefix)
         self._prefix = prefix
 
@@ -163,13 +177,6 @@ def _check_prefix(prefix: str, client_prefix: bytes) -> None:
             f"the prefix is too long: with it and the key_prefix of a client, a key of memcached has more than"
             f" {_LONGEST_NAME_BYTES} bytes"
         )
-
-
-def _checked_timeout(timeout: object) -> float:
-    try:
-        return parse_duration(timeout)
-    except ValueError as error:
-        raise ConfigError(f"timeout: {error}") from error
 
 
 def _checked_unique(unique: bytes) -> bytes:

@@ -7,16 +7,15 @@ import math
 import os
 import re
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, StoreUnavailable
-from sessionware.session.lifetimes import parse_duration
-from sessionware.stores.contract import Duration, Entry, Version
+from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.framing import VERSION_BYTES, new_version
 from sessionware.stores.redis.clients import driver_of, import_driver, make_client
 from sessionware.stores.redis.deadline import begin
 from sessionware.stores.redis.routes import OneServer, route_to
-from sessionware.stores.redis.url import read_url
+from sessionware.stores.redis.url import SCHEMES, read_url, store_options
 
 # Redis runs a script alone, so nobody writes between the look and the write. SET without PX takes a lifetime away.
 _REPLACE = f"""\
@@ -58,6 +57,23 @@ class RedisStore:
     :exc:`StoreUnavailable`.
     """
 
+    backend_name = "redis"
+    url_schemes = SCHEMES
+    option_help: ClassVar = {
+        "url": (
+            "``'redis://user:password@host:6379/0'``, ``'rediss://host'`` with TLS, ``'unix:///path?db=0'``, "
+            "``'redis+sentinel://host1,host2/service/0'``, ``'redis+cluster://host1,host2'``"
+        ),
+        "client": "a client of redis-py or of valkey, in place of a URL",
+        "prefix": "what keys begin with",
+        "timeout": "how long a request waits for a server",
+    }
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        """The URL itself, without those of its options that are the store's own."""
+        return store_options(url)
+
     def __init__(
         self,
         url: str | None = None,
@@ -69,7 +85,7 @@ class RedisStore:
         if not isinstance(prefix, str) or not prefix:
             raise ConfigError("the prefix of the Redis store is empty; sessions must not share keys with anything else")
         self._prefix = prefix.encode()
-        self._timeout = _checked_timeout(timeout)
+        self._timeout = seconds(timeout)
         self._given: OneServer | None = None
         if client is None and url is not None:
             self._driver = import_driver()
@@ -180,10 +196,3 @@ class RedisStore:
 def _milliseconds(ttl: float) -> int:
     """What Redis takes: neither nothing nor more than its clock can hold."""
     return max(1, math.ceil(min(ttl * 1000, _LONGEST_MILLISECONDS)))
-
-
-def _checked_timeout(timeout: object) -> float:
-    try:
-        return parse_duration(timeout)
-    except ValueError as error:
-        raise ConfigError(f"timeout: {error}") from error

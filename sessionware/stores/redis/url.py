@@ -91,7 +91,7 @@ def read_url(url: object) -> RedisURL:
         raise ConfigError(f"the URL of the Redis store: {error}") from None
 
 
-def store_options(url: str) -> dict[str, str]:
+def store_options(url: str) -> dict[str, Any]:
     """The options of a store that *url* stands for: itself, without those of its options that are the store's own."""
     address, _, query = url.partition("?")
     pieces = [piece for piece in query.split("&") if piece]

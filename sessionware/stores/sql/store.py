@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sessionware.exceptions import (
     AlreadyExists,
@@ -16,8 +16,7 @@ from sessionware.exceptions import (
     SessionwareError,
     StoreUnavailable,
 )
-from sessionware.session.lifetimes import parse_duration
-from sessionware.stores.contract import Duration, Entry, Version
+from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.sql import engine as sql_engine
 from sessionware.stores.sql import failures as sql_failures
 from sessionware.stores.sql import statements as sql_table
@@ -51,6 +50,23 @@ class SQLAlchemyStore:
     driver.
     """
 
+    backend_name = "sqlalchemy"
+    url_schemes = ("postgresql", "postgresql+*", "mysql", "mysql+*", "mariadb", "mariadb+*")
+    option_help: ClassVar = {
+        "url": (
+            "``'postgresql+psycopg://user:password@host/database'``, ``'mysql+pymysql://user:password@host/database'``"
+        ),
+        "engine": "an Engine of the application, in place of a URL",
+        "table": "the table, which may have a schema before a dot",
+        "create_table": "whether the table is created if it is not there",
+        "timeout": "how long a request waits for the database",
+    }
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        """The URL as it is: what follows its ``?`` are options of the driver."""
+        return {"url": url}
+
     def __init__(
         self,
         url: str | None = None,
@@ -62,7 +78,7 @@ class SQLAlchemyStore:
     ) -> None:
         _require_sqlalchemy()
         self._table = sql_table.make_table(sql_table.checked_name(table))
-        self._engine, self._way = _engine_and_way(url, engine, _checked_timeout(timeout))
+        self._engine, self._way = _engine_and_way(url, engine, seconds(timeout))
         self._failures = _failures()
         self._hidden = [self._engine.url.password, self._engine.url.username]
         self._kind = sql_table.family(self._engine.dialect)
@@ -204,13 +220,6 @@ def _failures() -> tuple[type[Exception], ...]:
     from sqlalchemy.exc import SQLAlchemyError
 
     return (DriverFailed, SQLAlchemyError, OSError, OverflowError)
-
-
-def _checked_timeout(timeout: object) -> float:
-    try:
-        return parse_duration(timeout)
-    except ValueError as error:
-        raise ConfigError(f"timeout: {error}") from error
 
 
 def _engine_and_way(url: str | None, engine: Engine | None, timeout: float) -> tuple[Engine, Way]:
