@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from security.tokens import encoded, fill, key_of, spellings, token_in
 from support.browser import Answer, Site, SiteMaker
-from support.constants import COOKIE, NEW_SECRET, SECRET, SEEN
+from support.constants import COOKIE, NEW_SECRET, PREFIX, SECRET, SEEN
 from support.stores import LOCAL_STORES, RecordingStore, local_store
 
 from sessionware import Session
@@ -146,7 +146,7 @@ def test_what_is_signed_and_sealed_by_another_key_is_undecryptable(loaders: list
 
 def test_a_value_moved_between_cookie_names_is_rejected(make_site: SiteMaker, loaders: list[str]) -> None:
     """client-sessions#111: the cookie's name is authenticated."""
-    value = make_site(**{"cookie.name": "admin"}).request(fill).cookies.get("__Host-admin")
+    value = make_site(**{"cookie.name": "admin"}).request(fill).cookies.get(f"{PREFIX}admin")
     site = make_site()
     loaders.clear()
 
