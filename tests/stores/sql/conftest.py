@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from stores.sql.makers import StoreMaker
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
 from sessionware.stores import SQLAlchemyStore
 
-StoreMaker = Callable[..., SQLAlchemyStore]
 NETWORKED = ("postgresql", "mariadb")
 DATABASES = (*NETWORKED, "sqlite")
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from support.constants import SECRET
 from support.servers.mariadb import MariaDBServer, mariadb_server
 from support.servers.postgresql import PostgreSQLServer, postgresql_server
 from webtest import TestApp
@@ -17,7 +18,6 @@ from sessionware import SessionMiddleware
 from sessionware.exceptions import StoreUnavailable
 from sessionware.stores import SQLAlchemyStore
 
-SECRET = "kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF"
 TIMEOUT = 0.5
 #: One timeout and what a busy machine adds, and less than two.
 AT_MOST = 0.95

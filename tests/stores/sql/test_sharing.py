@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Callable
 
 import pytest
-from concurrency.world import SECRET
-from stores.sql.conftest import StoreMaker
+from stores.sql.makers import StoreMaker
+from support.constants import SECRET
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 

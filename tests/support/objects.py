@@ -1,4 +1,4 @@
-"""Key/value objects that write in place, as an application may have them: a file is empty first, and then filled."""
+"""Key/value objects of an application that write in place: a file is empty first, and then filled."""
 
 from __future__ import annotations
 

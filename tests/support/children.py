@@ -1,4 +1,4 @@
-"""Forked processes that tell their parent how far they are, and are gone at the end, whatever happens."""
+"""Forked processes that tell their parent how far they are, and have ended when their block ends."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Times and durations, as a session tells them."""
+"""The types in which a session tells its times, and a request that takes long."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from support.site import Action
+from support.actions import Action
 
 from sessionware.testing import FakeClock
 
@@ -16,5 +16,5 @@ def moment(seconds: float) -> datetime:
 
 
 def lasting(clock: FakeClock, seconds: float) -> Action:
-    """A request that takes its time."""
+    """An action during which so many seconds pass."""
     return lambda session: clock.advance(seconds)
