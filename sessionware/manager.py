@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sessionware.announcer import Announcer
 from sessionware.backends.assembly import make_carrier
 from sessionware.backends.contract import Base, Outcome
 from sessionware.config.settings import Config, OnStoreFailure, settle
 from sessionware.cookies.caching import merge_headers
 from sessionware.cookies.header import CookieSettings
 from sessionware.cookies.request import Cookies
-from sessionware.events import Listeners, logger
+from sessionware.events import Events, logger
 from sessionware.exceptions import CookieTooLarge, HeadersSent, RecordTooLarge, SessionwareError, StoreUnavailable
 from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import Verdict
@@ -44,8 +43,8 @@ class SessionManager:
         self.now = settings.clock
         self._serializer = settings.serializer
         self._lifetimes = settings.lifetimes
-        self._announcer = Announcer(Listeners(settings.listeners, settings.clock))
-        self._carrier = make_carrier(settings, self._announcer)
+        self._events = Events(settings.listeners, settings.clock)
+        self._carrier = make_carrier(settings, self._events)
         self._cookies = Cookies(settings.cookie, self._carrier.make_keys)
         self.environ_key = settings.environ_key
         self.manager_key = settings.manager_key
@@ -143,7 +142,7 @@ class SessionManager:
         try:
             base = self._carrier.open(context)
         except StoreUnavailable as error:
-            self._announcer.store_failed(None)
+            self._events.store_failed(None)
             is_anonymous = self._settings.on_store_failure is OnStoreFailure.ANONYMOUS
             outage = None if is_anonymous else error
             changes = self._changes(None)
@@ -220,7 +219,7 @@ class SessionManager:
             outcome = self._carrier.renew(draft.context, base)
         except (StoreUnavailable, RecordTooLarge) as error:
             # The request only read: its answer is right, and the next one renews.
-            self._announcer.store_failed(base.record)
+            self._events.store_failed(base.record)
             logger.debug("renewal failed: %s", error)
             return
         draft.cookie_lines += outcome.cookie_lines
@@ -244,7 +243,7 @@ class SessionManager:
         has_expired = self._has_expired(draft)
         if not self._carrier.end(base) or has_expired:
             return ()
-        self._announcer.tell("ended", base.record, reason="invalidated")
+        self._events.tell("ended", base.record, reason="invalidated")
         return tuple(draft.context.delete())
 
     def can_save_late(self, draft: Draft) -> bool:
@@ -267,12 +266,12 @@ class SessionManager:
 
     def _note_outage(self, draft: Draft, error: StoreUnavailable) -> None:
         draft.outage = error
-        self._announcer.store_failed(None if draft.base is None else draft.base.record)
+        self._events.store_failed(None if draft.base is None else draft.base.record)
 
     def _discard(self, draft: Draft, reason: str) -> None:
         record = draft.changes.base or draft.changes.blank(draft.now)
         record.handle = self.draft_handle(draft)
-        self._announcer.tell("discarded", record, reason=reason)
+        self._events.tell("discarded", record, reason=reason)
         draft.changes.forget()
 
     # The store.

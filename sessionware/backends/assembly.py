@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from sessionware.announcer import Announcer
 from sessionware.backends.contract import Carrier
 from sessionware.backends.cookie import CookieCarrier
 from sessionware.backends.store import StoreCarrier
 from sessionware.config.settings import Settings
 from sessionware.crypto.sealing import SealedRecord
+from sessionware.events import Events
 from sessionware.protocol.rotate import Transitions
 from sessionware.protocol.vault import Vault
 from sessionware.session.formats import Formats
 
 
-def make_carrier(settings: Settings, announcer: Announcer) -> Carrier:
+def make_carrier(settings: Settings, events: Events) -> Carrier:
     """All of the session in its cookie, or, where there is a store, a token in the cookie and a record in the store."""
     formats = Formats(settings.serializer)
     if settings.store is None:
-        return CookieCarrier(settings.keyring, formats, announcer, lifetimes=settings.lifetimes, clock=settings.clock)
+        return CookieCarrier(settings.keyring, formats, events, lifetimes=settings.lifetimes, clock=settings.clock)
     sealed = SealedRecord(settings.keyring)
     vault = Vault(settings.store, sealed, formats, lifetimes=settings.lifetimes, clock=settings.clock)
-    transitions = Transitions(vault, announcer, grace=settings.regenerate_grace, clock=settings.clock)
-    return StoreCarrier(settings.keyring, vault, transitions, announcer, lifetimes=settings.lifetimes)
+    transitions = Transitions(vault, events, grace=settings.regenerate_grace, clock=settings.clock)
+    return StoreCarrier(settings.keyring, vault, transitions, events, lifetimes=settings.lifetimes)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
 from typing import NamedTuple
 
-from sessionware.announcer import Announcer
 from sessionware.backends.contract import Outcome
+from sessionware.clock import Clock
 from sessionware.cookies.request import CookieContext
 from sessionware.crypto.identifiers import new_handle
 from sessionware.crypto.keys import Keyring, Purpose
 from sessionware.crypto.sealing import Rejected, SealedText, SignedText
+from sessionware.events import Events
 from sessionware.session.changes import Changes
 from sessionware.session.formats import Formats
 from sessionware.session.lifetimes import Lifetimes, Verdict
@@ -56,16 +56,16 @@ class CookieCarrier:
         self,
         keyring: Keyring,
         formats: Formats,
-        announcer: Announcer,
+        events: Events,
         *,
         lifetimes: Lifetimes,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._keyring = keyring
         self._formats = formats
         self._lifetimes = lifetimes
         self._now = clock
-        self._announcer = announcer
+        self._events = events
 
     def make_keys(self, full_name: str) -> CookieKeys:
         return CookieKeys(SealedText(self._keyring, full_name), SignedText(self._keyring, Purpose.SEEN_SIGN, full_name))
@@ -76,15 +76,15 @@ class CookieCarrier:
                 opened = context.keys.sealed.open(text)
                 record = self._formats.unpack(opened.payload)
             except Rejected as error:
-                self._announcer.rejected(error.reason)
+                self._events.rejected(error.reason)
                 continue
             except Malformed:
                 record = Ended("malformed")
             if not isinstance(record, Live):
-                self._announcer.rejected("malformed")
+                self._events.rejected("malformed")
                 continue
             if self._is_alive(context, text, record):
-                self._announcer.loaded(record, None if opened.is_current else opened.key_id)
+                self._events.loaded(record, None if opened.is_current else opened.key_id)
                 return Carried(record, text)
         return None
 
@@ -98,7 +98,7 @@ class CookieCarrier:
         verdict = self._lifetimes.verdict(record, now)
         if verdict is Verdict.ALIVE:
             return True
-        self._announcer.rejected(verdict.value, record.handle)
+        self._events.rejected(verdict.value, record.handle)
         return False
 
     def _companion_time(self, context: CookieContext[CookieKeys], companions: list[str], text: str) -> float:
@@ -136,25 +136,25 @@ class CookieCarrier:
     def _emptied(self, context: CookieContext[CookieKeys], base: Carried | None) -> Outcome:
         if base is None:
             return Outcome(None)
-        self._announcer.tell("ended", base.record, reason="emptied")
+        self._events.tell("ended", base.record, reason="emptied")
         return Outcome(None, tuple(context.delete()))
 
     def _tell_saved(self, base: Carried | None, record: Live, changes: Changes) -> None:
         if base is None:
-            self._announcer.tell("created", record)
+            self._events.tell("created", record)
         elif changes.login is not None and changes.login.is_fresh:
-            self._announcer.tell("ended", base.record, reason="login")
-            self._announcer.tell("created", record)
+            self._events.tell("ended", base.record, reason="login")
+            self._events.tell("created", record)
         elif base.record.handle != record.handle:
-            self._announcer.tell("regenerated", record, former=base.record)
+            self._events.tell("regenerated", record, former=base.record)
         else:
-            self._announcer.tell("saved", record)
+            self._events.tell("saved", record)
 
     def renew(self, context: CookieContext[CookieKeys], base: Carried) -> Outcome:
         record, now = base.record, self._now()
         value = context.keys.seen.sign(_SEEN.pack(_digest(base.text), now))
         line = context.set_seen(value, self._lifetimes.end_of(record), now, is_persistent=record.is_remembered)
-        self._announcer.tell("renewed", record)
+        self._events.tell("renewed", record)
         return Outcome(base, (line,))
 
     def end(self, base: Carried) -> bool:

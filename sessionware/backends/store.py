@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sessionware.announcer import Announcer
 from sessionware.backends.contract import Outcome
 from sessionware.cookies.request import CookieContext
 from sessionware.crypto.identifiers import handle_of, new_token, store_key
 from sessionware.crypto.keys import Keyring, Purpose
 from sessionware.crypto.sealing import Opened, Rejected, SignedText
+from sessionware.events import Events
 from sessionware.protocol.rotate import Issued, Lost, Stored, Transitions
 from sessionware.protocol.vault import Found, Unreadable, Vault
 from sessionware.session.changes import Changes
@@ -28,7 +28,7 @@ class StoreCarrier:
         keyring: Keyring,
         vault: Vault,
         transitions: Transitions,
-        announcer: Announcer,
+        events: Events,
         *,
         lifetimes: Lifetimes,
     ) -> None:
@@ -36,7 +36,7 @@ class StoreCarrier:
         self._lifetimes = lifetimes
         self._vault = vault
         self._transitions = transitions
-        self._announcer = announcer
+        self._events = events
 
     def make_keys(self, full_name: str) -> SignedText:
         return SignedText(self._keyring, Purpose.TOKEN_SIGN, full_name)
@@ -47,7 +47,7 @@ class StoreCarrier:
             try:
                 opened = context.keys.open(text)
             except Rejected as error:
-                self._announcer.rejected(error.reason)
+                self._events.rejected(error.reason)
                 continue
             if lookups == MAX_STORE_LOOKUPS:
                 break
@@ -63,14 +63,14 @@ class StoreCarrier:
         found = self._vault.load(key)
         reason = self._reason_against(found)
         if found is None or reason is not None:
-            self._announcer.rejected(reason or "unknown_id", handle)
+            self._events.rejected(reason or "unknown_id", handle)
             return None
         record = found.record
         is_superseded = isinstance(record, Superseded)
         live = record.was if isinstance(record, Superseded) else record
         if not isinstance(live, Live):
             raise AssertionError("a record that was not rejected is live")
-        self._announcer.loaded(live, found.old_key if opened.is_current else opened.key_id)
+        self._events.loaded(live, found.old_key if opened.is_current else opened.key_id)
         return Stored(live, key, found.version, is_superseded)
 
     def _reason_against(self, found: Found | None) -> str | None:

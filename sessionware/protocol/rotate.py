@@ -8,12 +8,12 @@ moment of the change. An update never creates and is never sent twice.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
-from sessionware.announcer import Announcer
+from sessionware.clock import Clock
 from sessionware.crypto.identifiers import handle_of, new_token, store_key
+from sessionware.events import Events
 from sessionware.exceptions import AlreadyExists, Conflict, ConflictError, Gone, StoreUnavailable
 from sessionware.protocol.vault import Found, Patience, Vault
 from sessionware.session.changes import Changes
@@ -61,9 +61,9 @@ class Transitions:
 
     __slots__ = ("_grace", "_now", "_tell", "_vault")
 
-    def __init__(self, vault: Vault, announcer: Announcer, *, grace: float | None, clock: Callable[[], float]) -> None:
+    def __init__(self, vault: Vault, events: Events, *, grace: float | None, clock: Clock) -> None:
         self._vault = vault
-        self._tell = announcer.tell
+        self._tell = events.tell
         self._grace = grace
         self._now = clock
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sessionware.clock import Clock
 from sessionware.crypto.sealing import Rejected, SealedRecord
 from sessionware.exceptions import Conflict, Gone, StoreUnavailable
 from sessionware.session.formats import Formats
@@ -78,7 +78,7 @@ class Vault:
         formats: Formats,
         *,
         lifetimes: Lifetimes,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._store = store
         self._sealed = sealed

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from datetime import datetime, timezone
 from typing import Any
 
-from sessionware.crypto.identifiers import public_id
+from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent
 from sessionware.session.changes import Changes
 from sessionware.session.login import Login, Remember
@@ -178,7 +178,7 @@ class Session(MutableMapping[str, Any]):
 
         It changes when a new id is committed, not before.
         """
-        return public_id(self._owner.draft_handle(self._loaded()))
+        return session_id_of(self._owner.draft_handle(self._loaded()))
 
     @property
     def is_new(self) -> bool:
