@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import session_id_of
@@ -42,6 +43,15 @@ class Event:
 Listener = Callable[[Event], object]
 
 
+class Decision(NamedTuple):
+    """An event that is still to be told: what happened to the session of *record*, which was *former* before."""
+
+    name: str
+    record: Live
+    reason: str | None = None
+    former: Live | None = None
+
+
 class Events:
     """Tells events to the callables of ``on_event`` and to the logger ``sessionware``."""
 
@@ -51,17 +61,19 @@ class Events:
         self._listeners = tuple(listeners)
         self._clock = clock
 
-    def tell(self, name: str, record: Live, *, reason: str | None = None, former: Live | None = None) -> None:
-        """Tell *name* of the session that *record* is; *former* is what it was under its former id."""
-        # Most requests make events that are not listened to: for those, no Event is made.
-        if self._listeners or logger.isEnabledFor(LEVELS.get(name, logging.INFO)):
-            former_id = None if former is None else session_id_of(former.handle)
-            self._tell(name, reason, record.handle, former_id, record.user_id)
+    def tell(self, *decisions: Decision) -> None:
+        """Tell *decisions* in their order."""
+        for name, record, reason, former in decisions:
+            # Most applications listen to few events: an Event is made only for those that are listened to.
+            if self._listeners or logger.isEnabledFor(LEVELS.get(name, logging.INFO)):
+                former_id = None if former is None else session_id_of(former.handle)
+                self._tell(name, reason, record.handle, former_id, record.user_id)
 
     def loaded(self, record: Live, old_key_id: str | None) -> None:
         """Tell that a session was loaded. The old keys that are still needed show when one can be removed."""
         if self._listeners or logger.isEnabledFor(logging.DEBUG):
-            self.tell("loaded", record, reason=None if old_key_id is None else f"old_key {old_key_id}")
+            reason = None if old_key_id is None else f"old_key {old_key_id}"
+            self._tell("loaded", reason, record.handle, None, record.user_id)
 
     def rejected(self, reason: str, handle: bytes | None = None) -> None:
         """Tell that a cookie was not accepted; its handle is known only if its seal was good."""
@@ -73,7 +85,7 @@ class Events:
         if record is None:
             self._tell("store_failed")
         else:
-            self.tell("store_failed", record)
+            self._tell("store_failed", None, record.handle, None, record.user_id)
 
     def _tell(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessionware.exceptions import ConfigError
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
+from sessionware.session.request import OPEN
 from sessionware.wsgi.reply import Reply
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
     from sessionware.config.settings import Config
 
-#: Where the sessions that are open stand, the innermost first; the same for all managers, so that they find each other.
+    Outer = tuple[tuple[Session, "SessionMiddleware"], ...]
+
+#: Where the sessions that are open stand, each with its middleware, the innermost first. The same key for all, so that
+#: middlewares find each other.
 OPEN_KEY = "sessionware.open"
 
 
@@ -29,17 +33,21 @@ class SessionMiddleware:
     def __init__(self, app: WSGIApplication, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
         self.app = app
         self.manager = SessionManager(config, **options)
+        settings = self.manager._settings
+        self._lifecycle = self.manager._lifecycle
+        self._environ_key = settings.environ_key
+        self._manager_key = settings.manager_key
+        self._cookie_scope = settings.cookie.scope
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        manager = self.manager
         outer = environ.get(OPEN_KEY)
         if outer is not None:
-            outer = _check_rivals(manager, outer)
-        session = manager.open(environ)
-        environ[OPEN_KEY] = (session, *outer) if outer else (session,)
-        environ[manager.environ_key] = session
-        environ[manager.manager_key] = manager
-        reply = Reply(manager, session, environ, start_response)
+            outer = self._checked(outer)
+        session = self._lifecycle.open(environ)
+        environ[OPEN_KEY] = ((session, self), *outer) if outer else ((session, self),)
+        environ[self._environ_key] = session
+        environ[self._manager_key] = self.manager
+        reply = Reply(self._lifecycle, session, environ, start_response)
         try:
             body = self.app(environ, reply.start)
         except BaseException as error:
@@ -48,6 +56,24 @@ class SessionMiddleware:
                 raise
             return answer
         return reply.deliver(body)
+
+    def _checked(self, outer: Outer) -> Outer:
+        """Those of *outer* that later passes must know; ConfigError if another middleware uses one of our names."""
+        for session, other in outer:
+            if other is self:
+                continue
+            if other._environ_key == self._environ_key and session._phase is OPEN:
+                raise ConfigError(
+                    f"two middlewares put their sessions under {self._environ_key!r}: wrap the application once, "
+                    "or give one of them an environ_key and a cookie.name of its own"
+                )
+            if other._cookie_scope == self._cookie_scope:
+                raise ConfigError(
+                    f"two middlewares use the cookie {self._cookie_scope[0]!r} with one domain and path, "
+                    "and would overwrite each other's: give one of them a cookie.name of its own"
+                )
+        # A dict that serves for many passes must not collect their sessions.
+        return tuple(pair for pair in outer if pair[1] is not self or pair[0]._phase is OPEN)
 
 
 def get_session(environ: WSGIEnvironment, key: str = "sessionware.session") -> Session:
@@ -62,23 +88,3 @@ def get_session(environ: WSGIEnvironment, key: str = "sessionware.session") -> S
         f"environ has no session under {key!r}: wrap the application, app = SessionMiddleware(app, {{...}}), "
         "or, if it is wrapped, ask for the key that its option environ_key names"
     )
-
-
-def _check_rivals(manager: SessionManager, outer: tuple[Session, ...]) -> tuple[Session, ...]:
-    """Raise ConfigError if another manager shares a name with this one; what of *outer* must still be known."""
-    for session in outer:
-        other = session._manager
-        if other is manager:
-            continue
-        if other.environ_key == manager.environ_key and not session._is_committed:
-            raise ConfigError(
-                f"two middlewares put their sessions under {manager.environ_key!r}: wrap the application once, "
-                "or give one of them an environ_key and a cookie.name of its own"
-            )
-        if other.cookie_identity == manager.cookie_identity:
-            raise ConfigError(
-                f"two middlewares use the cookie {manager.cookie_identity[0]!r} with one domain and path, "
-                "and would overwrite each other's: give one of them a cookie.name of its own"
-            )
-    # A dict that serves for many passes must not collect their sessions.
-    return tuple(session for session in outer if session._manager is not manager or not session._is_committed)

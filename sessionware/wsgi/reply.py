@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from sessionware.manager import SessionManager
+    from sessionware.lifecycle import Lifecycle
     from sessionware.session.mapping import Session
 
 Write = Callable[[bytes], object]
@@ -33,14 +33,14 @@ class Reply:
         "_file_wrapper",
         "_first",
         "_headers",
-        "_is_late",
         "_is_over",
         "_iterator",
-        "_manager",
+        "_lifecycle",
         "_method",
         "_pairs",
         "_session",
         "_start_response",
+        "_started_late",
         "_status",
         "_write",
     )
@@ -51,9 +51,9 @@ class Reply:
     _write: Write
 
     def __init__(
-        self, manager: SessionManager, session: Session, environ: WSGIEnvironment, start_response: StartResponse
+        self, lifecycle: Lifecycle, session: Session, environ: WSGIEnvironment, start_response: StartResponse
     ) -> None:
-        self._manager = manager
+        self._lifecycle = lifecycle
         self._session = session
         self._start_response = start_response
         # Taken now: whoever stands between here and the application may change both.
@@ -62,7 +62,7 @@ class Reply:
         self._status: Any = None  # until the application has started its answer
         self._pairs: list[tuple[str, str]] | None = None
         self._failure: BaseException | None = None
-        self._is_late = False
+        self._started_late = False
         self._is_over = False
 
     # What the application calls
@@ -78,7 +78,7 @@ class Reply:
                 self._write = self._start_response(status, merge_headers(headers, self._pairs), exc_info)
             else:
                 self._headers = list(headers)
-                if self._is_late:
+                if self._started_late:
                     self._commit()
             return self.write
         finally:
@@ -99,7 +99,7 @@ class Reply:
             if kind is not list and kind is not tuple and not self._is_file(body):
                 return self._stream(body)
             if self._pairs is not None or self._status is None:
-                self._save_late()
+                self._save_rest()
             else:
                 self._commit()
             self._finish()
@@ -117,7 +117,7 @@ class Reply:
         self._failure = None
         if self._pairs is not None or not isinstance(error, (ConflictError, StoreUnavailable)):
             return None
-        if isinstance(error, StoreUnavailable) and self._manager.raises_store_failures:
+        if isinstance(error, StoreUnavailable) and self._lifecycle.raises_store_failures:
             return None
         text = f"{type(error).description}\n".encode()
         headers = [
@@ -150,7 +150,7 @@ class Reply:
             self._body, self._iterator = None, iter(answer)
             return next(self)
         if chunk is _NO_CHUNK:
-            self._save_late()
+            self._save_rest()
             raise StopIteration
         return chunk
 
@@ -165,7 +165,7 @@ class Reply:
         except BaseException:
             self._abandon()
             raise
-        self._save_late()
+        self._save_rest()
         self._finish()
 
     # The steps
@@ -194,7 +194,7 @@ class Reply:
                 # The connection may be out of WSGI's hands, and servers know what says so by its identity.
                 self._abandon()
                 return body  # type: ignore[no-any-return]
-            self._is_late = True
+            self._started_late = True
         elif self._pairs is None:
             self._commit()
         self._body = body
@@ -208,10 +208,9 @@ class Reply:
         session = self._session
         status, headers = self._status, self._headers
         try:
-            if session._is_touched:
-                pairs = self._manager.commit(session, status=_code(status))
-            else:
-                pairs = self._manager.commit(session)
+            # An untouched session does not ask for the status.
+            code = 200 if session._request is None else _code(status)
+            pairs = self._lifecycle.commit(session, status=code)
         except BaseException as error:
             self._failure = error
             self._finish()
@@ -219,28 +218,28 @@ class Reply:
         self._pairs = pairs
         self._write = self._start_response(status, merge_headers(headers, pairs) if pairs else headers)
 
-    def _save_late(self) -> None:
+    def _save_rest(self) -> None:
         if self._is_over:
             return
         if self._pairs is None:
             self._abandon()
             return
-        if not self._session._is_touched:
+        if self._session._request is None:
             return
         try:
-            self._manager.commit_late(self._session, status=_code(self._status))
+            self._lifecycle.commit_after_headers(self._session, status=_code(self._status))
         except BaseException:
             self._finish()
             raise
 
     def _finish(self) -> None:
         self._is_over = True
-        self._manager.finish(self._session)
+        self._lifecycle.finish(self._session)
 
     def _abandon(self) -> None:
         if not self._is_over:
             self._is_over = True
-            self._manager.abandon(self._session)
+            self._lifecycle.abandon(self._session)
 
 
 class _SizedReply:
