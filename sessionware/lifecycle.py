@@ -43,6 +43,9 @@ class Lifecycle:
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._cookies = Cookies(settings.cookie, backend.make_keys)
         self.clock = settings.clock
+        self.environ_key = settings.environ_key
+        self.manager_key = settings.manager_key
+        self.cookie_scope = settings.cookie.scope
         self.raises_store_failures = settings.on_store_failure is OnStoreFailure.RAISE
 
     def open(self, environ: Mapping[str, Any]) -> Session:
@@ -54,7 +57,7 @@ class Lifecycle:
 
     # The answer.
 
-    def commit(self, session: Session, *, status: int) -> list[tuple[str, str]]:
+    def commit(self, session: Session, status: int) -> list[tuple[str, str]]:
         """Save what is to be saved, and give the header pairs of the answer; none for an untouched session."""
         request = session._request
         if request is None:
@@ -176,7 +179,7 @@ class Lifecycle:
         except (CookieTooLarge, RecordTooLarge) as error:
             raise self._explained(error, request.changes.data) from None
         self._take(request, outcome, lines)
-        return not outcome.is_discarded
+        return not request.is_ended_by_another
 
     def _take(self, request: SessionRequest, outcome: Outcome, lines: tuple[str, ...]) -> None:
         """Let *request* know what its session is now; an answer to a session that has ended carries no cookie."""
@@ -184,7 +187,7 @@ class Lifecycle:
         request.token = None
         request.is_ended_by_another = outcome.is_discarded
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
-        if lines or outcome.is_discarded:
+        if lines or request.is_ended_by_another:
             request.cookie_lines = lines
         self._events.tell(*outcome.events)
 

@@ -45,7 +45,7 @@ class SessionManager:
         Raises :exc:`StoreUnavailable`, :exc:`ConflictError`, :exc:`CookieTooLarge`, :exc:`RecordTooLarge` or
         :exc:`SessionDataError`; then nothing may be sent. What comes after is too late for a cookie.
         """
-        return self._lifecycle.commit(session, status=status)
+        return self._lifecycle.commit(session, status)
 
     def merge_headers(self, headers: list[tuple[str, str]], pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """The *pairs* of :meth:`commit` laid into a response's *headers*, which are not changed themselves."""

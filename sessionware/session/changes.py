@@ -52,12 +52,13 @@ class Changes:
         "_is_assigned",
         "_is_exposed",
         "_is_forced",
-        "_is_regenerated",
         "_packed",
         "_read",
         "_serializer",
         "_steps",
         "data",
+        "is_over_another_user",
+        "is_regenerated",
         "lifetimes",
         "login",
         "remembered",
@@ -81,7 +82,11 @@ class Changes:
         self.login: Login | None = None
         self.remembered: Remember | None = None
         self._steps = None
-        self._is_assigned = self._is_forced = self._is_regenerated = False
+        self._is_assigned = self._is_forced = False
+        #: Whether a new id was asked for, be it by a login.
+        self.is_regenerated = False
+        #: Whether the login that is asked for is another user's than the session's, of which nothing may stay.
+        self.is_over_another_user = False
 
     def _drop_marks(self) -> None:
         self._steps = None
@@ -164,19 +169,18 @@ class Changes:
 
     def log_in(self, login: Login) -> None:
         """Ask for *login*, which undoes ``remember``; over another user's session, the data starts empty."""
-        if login.is_fresh:
+        if login.is_over_another_user:
             self.data = {}
             self._read = EMPTY
             self._drop_marks()
-        elif self.login is not None:
-            login.is_fresh = self.login.is_fresh
+            self.is_over_another_user = True
         self.login = login
         self.remembered = None
-        self._is_assigned = True
+        self._is_assigned = self.is_regenerated = True
 
     def regenerate(self) -> None:
         """Ask for a new id with the same data."""
-        self._is_regenerated = True
+        self.is_regenerated = True
 
     def remember(self, lifetime: Any, now: float, record: Live | None) -> None:
         """Ask for a lifetime of the session's own, or, by ``None``, for the configured timeouts again."""
@@ -197,19 +201,9 @@ class Changes:
     # What would be written.
 
     @property
-    def is_over_another_user(self) -> bool:
-        """Whether the login that is asked for is another user's than the session's, of which nothing may stay."""
-        return self.login is not None and self.login.is_fresh
-
-    @property
     def needs_new_id(self) -> bool:
         """Whether the session must be given a new id."""
-        return self.login is not None or self._is_regenerated or self.remembered is not None
-
-    @property
-    def is_regenerated(self) -> bool:
-        """Whether a new id was asked for, be it by a login."""
-        return self._is_regenerated or self.login is not None
+        return self.is_regenerated or self.remembered is not None
 
     def needs_present_id(self) -> bool:
         """Whether the changes can only be laid over the session under the id that this request has."""
@@ -248,7 +242,7 @@ class Changes:
         has_new_data = (self._is_assigned or self._is_exposed) and self.has_new_data()
         if record is None:
             return not self.leaves_nothing(None)
-        return has_new_data or self._is_forced or self.needs_new_id
+        return has_new_data or self._is_forced or self.is_regenerated or self.remembered is not None
 
     # Laying it over a record.
 

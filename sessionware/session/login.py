@@ -12,13 +12,13 @@ MAX_ID_BITS = 256
 
 
 class Login:
-    """A login, at *at*, *over* a user's session or an anonymous one; a fresh one, over another user's, starts empty.
+    """A login, at *at*, *over* the session of a user or of a visitor. Over another user's, the session starts empty.
 
     Two ids are one user if ``str`` makes them equal. Raises :exc:`SessionDataError` for an id that is neither a
     non-empty str nor an int, and for a label that is no str.
     """
 
-    __slots__ = ("at", "is_fresh", "label", "user_id")
+    __slots__ = ("at", "is_over_another_user", "label", "user_id")
 
     def __init__(self, user_id: str | int, label: str | None, at: float, *, over: str | int | None) -> None:
         _check_user_id(user_id)
@@ -27,7 +27,7 @@ class Login:
         self.user_id = user_id
         self.label = label
         self.at = at
-        self.is_fresh = over is not None and str(over) != str(user_id)
+        self.is_over_another_user = over is not None and str(over) != str(user_id)
 
 
 class Remember:

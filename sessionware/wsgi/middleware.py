@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sessionware.exceptions import ConfigError
+from sessionware.lifecycle import Lifecycle
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
 from sessionware.session.request import OPEN
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
     from sessionware.config.settings import Config
 
-    Outer = tuple[tuple[Session, "SessionMiddleware"], ...]
-
-#: Where the sessions that are open stand, each with its middleware, the innermost first. The same key for all, so that
-#: middlewares find each other.
+#: Where the open sessions stand, the innermost first: the same key for all middlewares, so that they find each other.
 OPEN_KEY = "sessionware.open"
 
 
@@ -33,21 +31,18 @@ class SessionMiddleware:
     def __init__(self, app: WSGIApplication, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
         self.app = app
         self.manager = SessionManager(config, **options)
-        settings = self.manager._settings
         self._lifecycle = self.manager._lifecycle
-        self._environ_key = settings.environ_key
-        self._manager_key = settings.manager_key
-        self._cookie_scope = settings.cookie.scope
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        lifecycle = self._lifecycle
         outer = environ.get(OPEN_KEY)
         if outer is not None:
-            outer = self._checked(outer)
-        session = self._lifecycle.open(environ)
-        environ[OPEN_KEY] = ((session, self), *outer) if outer else ((session, self),)
-        environ[self._environ_key] = session
-        environ[self._manager_key] = self.manager
-        reply = Reply(self._lifecycle, session, environ, start_response)
+            outer = _checked(lifecycle, outer)
+        session = lifecycle.open(environ)
+        environ[OPEN_KEY] = (session, *outer) if outer else (session,)
+        environ[lifecycle.environ_key] = session
+        environ[lifecycle.manager_key] = self.manager
+        reply = Reply(lifecycle, session, environ, start_response)
         try:
             body = self.app(environ, reply.start)
         except BaseException as error:
@@ -56,24 +51,6 @@ class SessionMiddleware:
                 raise
             return answer
         return reply.deliver(body)
-
-    def _checked(self, outer: Outer) -> Outer:
-        """Those of *outer* that later passes must know; ConfigError if another middleware uses one of our names."""
-        for session, other in outer:
-            if other is self:
-                continue
-            if other._environ_key == self._environ_key and session._phase is OPEN:
-                raise ConfigError(
-                    f"two middlewares put their sessions under {self._environ_key!r}: wrap the application once, "
-                    "or give one of them an environ_key and a cookie.name of its own"
-                )
-            if other._cookie_scope == self._cookie_scope:
-                raise ConfigError(
-                    f"two middlewares use the cookie {self._cookie_scope[0]!r} with one domain and path, "
-                    "and would overwrite each other's: give one of them a cookie.name of its own"
-                )
-        # A dict that serves for many passes must not collect their sessions.
-        return tuple(pair for pair in outer if pair[1] is not self or pair[0]._phase is OPEN)
 
 
 def get_session(environ: WSGIEnvironment, key: str = "sessionware.session") -> Session:
@@ -88,3 +65,23 @@ def get_session(environ: WSGIEnvironment, key: str = "sessionware.session") -> S
         f"environ has no session under {key!r}: wrap the application, app = SessionMiddleware(app, {{...}}), "
         "or, if it is wrapped, ask for the key that its option environ_key names"
     )
+
+
+def _checked(lifecycle: Lifecycle, outer: tuple[Session, ...]) -> tuple[Session, ...]:
+    """Those of *outer* that later passes must know; ConfigError if another middleware shares a name with this one."""
+    for session in outer:
+        other = cast(Lifecycle, session._persistence)
+        if other is lifecycle:
+            continue
+        if other.environ_key == lifecycle.environ_key and session._phase is OPEN:
+            raise ConfigError(
+                f"two middlewares put their sessions under {lifecycle.environ_key!r}: wrap the application once, "
+                "or give one of them an environ_key and a cookie.name of its own"
+            )
+        if other.cookie_scope == lifecycle.cookie_scope:
+            raise ConfigError(
+                f"two middlewares use the cookie {lifecycle.cookie_scope[0]!r} with one domain and path, "
+                "and would overwrite each other's: give one of them a cookie.name of its own"
+            )
+    # A dict that serves for many passes must not collect their sessions.
+    return tuple(session for session in outer if session._persistence is not lifecycle or session._phase is OPEN)

@@ -210,7 +210,7 @@ class Reply:
         try:
             # An untouched session does not ask for the status.
             code = 200 if session._request is None else _code(status)
-            pairs = self._lifecycle.commit(session, status=code)
+            pairs = self._lifecycle.commit(session, code)
         except BaseException as error:
             self._failure = error
             self._finish()
