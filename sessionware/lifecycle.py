@@ -208,8 +208,7 @@ class Lifecycle:
         found, now = request.found, self.clock()
         if found is None or found.superseded is not None:
             return False
-        expires_at = self._lifetimes.expires_at(found.record)
-        if expires_at is None or now < expires_at:
+        if self._lifetimes.verdict(found.record, now) is Verdict.ALIVE:
             return False
         touched = replace(found.record, seen_at=max(found.record.seen_at, request.touched_at))
         return self._lifetimes.verdict(touched, now) is not Verdict.ALIVE

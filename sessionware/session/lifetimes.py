@@ -58,11 +58,9 @@ class Timed(Protocol):
     def is_remembered(self) -> bool: ...
 
 
-def earlier(one: float | None, other: float | None) -> float | None:
-    """The first of two moments; ``None`` is never."""
-    if one is None:
-        return other
-    return one if other is None or one < other else other
+def _earlier(end: float | None, other: float) -> float:
+    """The first of two moments; an *end* of ``None`` is never."""
+    return other if end is None or other < end else end
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +80,15 @@ class Lifetimes:
 
     def end_of(self, record: Timed) -> float | None:
         """The absolute end in force: a setting made shorter since counts, one made longer does not."""
-        if record.is_remembered:
+        if record.is_remembered or self.absolute is None:
             return record.ends_at
-        return earlier(record.ends_at, self.ends_at(record.started_at))
+        return _earlier(record.ends_at, record.started_at + self.absolute)
 
     def expires_at(self, record: Timed) -> float | None:
         """When *record* dies if no request touches it any more."""
         if record.is_remembered or self.idle is None:
             return self.end_of(record)
-        return earlier(record.seen_at + self.idle, self.end_of(record))
+        return _earlier(self.end_of(record), record.seen_at + self.idle)
 
     def verdict(self, record: Timed, now: float) -> Verdict:
         """Whether *record* is alive, and if not, which limit it has reached."""
