@@ -14,7 +14,7 @@ from sessionware.session.records import Live
 
 logger = logging.getLogger("sessionware")
 
-#: Events that every healthy request may cause are quiet, a store that fails is loud; all others are INFO.
+#: Events that any healthy request may cause are DEBUG, a store that fails is an ERROR; all others are INFO.
 LEVELS = {
     "loaded": logging.DEBUG,
     "saved": logging.DEBUG,
@@ -44,7 +44,7 @@ Listener = Callable[[Event], object]
 
 
 class Decision(NamedTuple):
-    """An event that is still to be told: what happened to the session of *record*, which was *former* before."""
+    """An event that is still to be told: what happened to the session of ``record``, which was ``former`` before."""
 
     name: str
     record: Live
@@ -64,7 +64,7 @@ class Events:
     def tell(self, *decisions: Decision) -> None:
         """Tell *decisions* in their order."""
         for name, record, reason, former in decisions:
-            # Most applications listen to few events: an Event is made only for those that are listened to.
+            # An Event is made only if a listener or the log will get it.
             if self._listeners or logger.isEnabledFor(LEVELS.get(name, logging.INFO)):
                 former_id = None if former is None else session_id_of(former.handle)
                 self._tell(name, reason, record.handle, former_id, record.user_id)

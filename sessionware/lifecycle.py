@@ -32,7 +32,7 @@ _SERVER_ERROR = 500
 
 
 class Lifecycle:
-    """What serves a session and its answer: :class:`Persistence` for the one, the commit for the other."""
+    """Serves the sessions of one manager: what :class:`Persistence` promises them, and the commit of their answers."""
 
     def __init__(self, settings: Settings, backend: Backend, events: Events) -> None:
         self._backend = backend
@@ -98,7 +98,7 @@ class Lifecycle:
         can_save = request.can_save_after_headers
         if request.is_pending() and not self._is_refused(request, status):
             if not can_save:
-                raise HeadersSent("a nested value was changed when the cookie had been sent; that change is lost")
+                raise HeadersSent("a nested value was changed after the cookie was sent; that change is not saved")
             self._save(request)
         if can_save:
             self._renew(request)

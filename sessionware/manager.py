@@ -43,7 +43,7 @@ class SessionManager:
         """Save what is to be saved, and give the header pairs of the answer; none for an untouched session.
 
         Raises :exc:`StoreUnavailable`, :exc:`ConflictError`, :exc:`CookieTooLarge`, :exc:`RecordTooLarge` or
-        :exc:`SessionDataError`; then nothing may be sent. What comes after is too late for a cookie.
+        :exc:`SessionDataError`; then nothing may be sent. A later change that needs a cookie raises :exc:`HeadersSent`.
         """
         return self._lifecycle.commit(session, status)
 

@@ -28,7 +28,7 @@ from sessionware.session.changes import Changes
 from sessionware.session.records import Ended, Found, Live, Superseded
 from sessionware.stores.contract import Version
 
-#: A random source that gives one token over and over must fail, not hang.
+#: A random source that gives the same token again and again must fail, not hang.
 MAX_COLLISIONS = 16
 
 
@@ -46,8 +46,8 @@ class NewId(NamedTuple):
 def write(vault: Vault, found: Found, changes: Changes, *, grace: float | None) -> NewId | SameId | Emptied | Discarded:
     """Write *changes*, under a new id if they need one; the old id reads for *grace* seconds.
 
-    If the changes would empty the session, it is ended under its old id. If another request has filled it meanwhile,
-    the new id is issued after all.
+    If the changes would empty the session, it is ended under its old id. If a concurrent write has filled it, the new
+    id is issued after all.
     """
     outcome: NewId | SameId | Emptied | Discarded | Refilled
     if changes.needs_new_id and not changes.leaves_nothing(found.record):
@@ -127,7 +127,7 @@ class _Rotation:
             raise
         except Exception:
             # The old record grows by the key of the new one, perhaps beyond what the store takes; or a function given
-            # to alter(), run again, has raised. The token of the new record is lost with this error.
+            # to alter() was run again and has raised. No browser will ever have the token of the new record.
             self._vault.delete(self._new.key)
             raise
 
@@ -163,7 +163,7 @@ class _Rotation:
             vault.replace(key, Superseded(was, self._new.key, changes.cause(self._found.record), until), version)
 
     def _reissue(self, record: Live) -> bool:
-        """Replace the new record by one that holds what came in between; ``False`` if it was revoked meanwhile."""
+        """Replace the new record by one that holds the concurrent write; ``False`` if the new one was revoked."""
         new = self._new
         record.handle = new.record.handle
         try:
@@ -187,7 +187,7 @@ class _Rotation:
         return SameId(self._found._replace(superseded=superseded), (*self._events, event))
 
     def _logged_in(self, *, has_ended: bool) -> NewId | Discarded:
-        """A login stands, whatever became of the session before it; but nothing of one that has ended comes along."""
+        """A login stands, whatever became of the session before it; of one that has ended it takes nothing along."""
         if has_ended and not self._changes.is_over_another_user:
             alone = self._changes.over(None, self._vault.clock())
             if not isinstance(alone, Live) or not self._reissue(alone):

@@ -76,7 +76,7 @@ def update(vault: Vault, found: Found, changes: Changes) -> SameId | Emptied | D
 
 
 def renew(vault: Vault, found: Found) -> SameId:
-    """Write down that the session was seen now; a request that has written meanwhile has just done so."""
+    """Write down that the session was seen now. On a conflict, another request has just written it down."""
     seen = replace(found.record, seen_at=max(found.record.seen_at, vault.clock()))
     try:
         version = vault.replace(found.key, seen, found.version)

@@ -72,7 +72,7 @@ class Changes:
         self.start_from(record)
 
     def start_from(self, record: Live | None) -> None:
-        """Start from *record*, which is what the session is now at rest; nothing is pending any more."""
+        """Start from *record*, which is the session as it is stored now; nothing is pending any more."""
         if record is None:
             self.data: dict[str, Any] = {}
             self._read = self._packed = EMPTY
@@ -95,7 +95,7 @@ class Changes:
     # What the session asks for.
 
     def expose(self) -> None:
-        """A mutable value was handed out."""
+        """Note that a mutable value was handed out, which may be changed in place."""
         self._is_exposed = True
 
     def put(self, key: str, value: Any) -> None:
@@ -122,11 +122,11 @@ class Changes:
         return value
 
     def force(self) -> None:
-        """Ask for a write, whether something differs or not."""
+        """Ask for a write even if nothing differs."""
         self._is_forced = True
 
     def alter(self, key: str, function: Callable[[Any], Any], default: Any) -> Any:
-        """Set *key* to ``function(current)``, and note the function for a run on a fresh value; the new value."""
+        """Set *key* to ``function(current)`` and give it; the function is noted, to run again on a fresh value."""
         if key not in self.data:
             self._serializer.check(key, default)
         current = self._pack_one(self.data.get(key, default))
@@ -194,7 +194,7 @@ class Changes:
         self._drop_marks()
 
     def discard(self, record: Live | None) -> None:
-        """Undo all that is pending; *record* is what the session is at rest."""
+        """Undo all that is pending; *record* is the session as it is stored."""
         self.start_from(record)
         self.revert()
 
@@ -308,7 +308,7 @@ class Changes:
     def _merged(self, theirs: dict[str, Any]) -> dict[str, Any]:
         read = self._serializer.loads(self._read)
         mine = self._difference(read)
-        # A value that neither request has changed stays the very object that the application may hold.
+        # The application may hold a value that neither request has changed: it stays the very same object.
         merged = {
             key: self.data[key] if key in self.data and self._bytes(read, key) == self._pack_one(value) else value
             for key, value in theirs.items()

@@ -60,6 +60,6 @@ def _is_short(value: object) -> bool:
     return type(value) is str and len(value) <= MAX_CHARACTERS and not _has_surrogate(value)
 
 
-def _has_surrogate(text: str) -> bool:
-    # Half of a character, which UTF-8 has no bytes for.
-    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+def _has_surrogate(value: str) -> bool:
+    # UTF-8 has no bytes for half a character.
+    return not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)

@@ -91,7 +91,7 @@ class Session(MutableMapping[str, Any]):
         request = self._writable()
         phase = self._phase
         if phase is not OPEN and (phase is FINISHED or not request.can_save_after_headers):
-            raise HeadersSent("the response is on its way; this change could reach neither the browser nor the store")
+            raise HeadersSent("the response has begun; this change could reach neither the browser nor the store")
         return request.changes
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -202,7 +202,7 @@ class Session(MutableMapping[str, Any]):
     def _identifying(self) -> SessionRequest:
         request = self._writable()
         if self._phase is not OPEN:
-            raise HeadersSent("the response is on its way; a new id could not reach the browser any more")
+            raise HeadersSent("the response has begun; a new id could not reach the browser any more")
         return request
 
     def login(self, user_id: str | int, *, label: str | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 @dataclass(slots=True)
 class Live:
-    """A session in force. Times are seconds since the epoch.
+    """The record of a session that lives. Times are seconds since the epoch.
 
     ``packed`` are the bytes of ``data`` as they were read or will be written. Comparing with them finds what a request
     has changed.

@@ -28,9 +28,9 @@ OPEN, COMMITTED, FINISHED = Phase
 class SessionRequest:
     """One request's session, from the first touch on. Nothing else holds the record that the request knows.
 
-    ``token`` becomes the id of a new session. A load that failed is remembered, so that a store that is down is asked
-    once in a request; ``outage`` is the last error that the application was given. What is written to a session that
-    another request has ended goes with it, and begins no new one.
+    ``context`` is the lifecycle's own. ``token`` becomes the id of a new session. A load that failed is remembered, so
+    that a store that is down is asked once in a request; ``outage`` is the last error that the application was given.
+    What is written to a session that another request has ended goes with it, and begins no new one.
     """
 
     __slots__ = (
@@ -73,12 +73,12 @@ class SessionRequest:
 
     @property
     def record(self) -> Live:
-        """The same, or the record of a session that begins with this request."""
+        """The record that was found or written, or that of a session which begins with this request."""
         return self.changes.blank(self.touched_at) if self.found is None else self.found.record
 
     @property
     def handle(self) -> bytes:
-        """The handle of the session, or the one that it is to get."""
+        """The handle of the session; of a new one, the handle that it is to get."""
         if self.found is not None:
             return self.found.record.handle
         if self.token is None:

@@ -22,7 +22,7 @@ OPEN_KEY = "sessionware.open"
 
 
 class SessionMiddleware:
-    """A WSGI application around another one: it puts a session into environ, and saves it with the response.
+    """A WSGI application around another one: it puts a session into ``environ`` and saves it with the response.
 
     ``config`` is a mapping or a :class:`Config`; ``options`` win over it. Raises :exc:`ConfigError`, which names
     every fault found. What it promises follows PEP 3333.

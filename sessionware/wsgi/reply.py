@@ -21,10 +21,10 @@ _NO_CHUNK: Any = object()
 
 
 class Reply:
-    """One response: what the application has begun, held until its session is committed; then its body.
+    """One response: its status and headers, held until the session is committed, and then its body.
 
     A class and not a generator: close() on a generator that was never started would skip the application's own
-    close(). It is the body itself only where the application's is neither a list, a tuple nor a file.
+    close(). A list, a tuple or a file goes to the server as it is; every other body is wrapped in this.
     """
 
     __slots__ = (
@@ -56,7 +56,7 @@ class Reply:
         self._lifecycle = lifecycle
         self._session = session
         self._start_response = start_response
-        # Taken now: whoever stands between here and the application may change both.
+        # Taken now, because an inner middleware may change both.
         self._method = environ.get("REQUEST_METHOD")
         self._file_wrapper = environ.get("wsgi.file_wrapper")
         self._status: Any = None  # until the application has started its answer
@@ -82,10 +82,10 @@ class Reply:
                     self._commit()
             return self.write
         finally:
-            exc_info = None  # a traceback that held this frame, held by this frame, would be a circle
+            exc_info = None  # this frame and its traceback would hold each other
 
     def write(self, chunk: bytes) -> None:
-        """The application's write(): the first call commits; what the commit raises, it and every later one raise."""
+        """The application's write(): the first call commits; it and every later one raise what that commit raises."""
         if self._pairs is None:
             self._commit()
         self._write(chunk)
@@ -112,7 +112,7 @@ class Reply:
             return answer
 
     def give_up(self, error: BaseException) -> list[bytes] | None:
-        """Drop what the application has begun; the answer for *error*, or None where it is to be raised."""
+        """Drop the application's response; the answer for *error*, or ``None`` where it is to be raised."""
         self._abandon()
         self._failure = None
         if self._pairs is not None or not isinstance(error, (ConflictError, StoreUnavailable)):
@@ -141,7 +141,7 @@ class Reply:
         try:
             chunk = next(self._iterator, _NO_CHUNK)
         except GeneratorExit:
-            raise  # whoever hangs up has seen no failure: close() saves
+            raise  # a client that hangs up is no failure of the application: close() saves
         except BaseException as error:
             answer = self.give_up(error)
             if answer is None:
@@ -171,7 +171,7 @@ class Reply:
     # The steps
 
     def _is_file(self, body: Any) -> bool:
-        """Whether the server sends *body* by itself, having given out the file wrapper that made it."""
+        """Whether *body* was made by the server's own file wrapper, so that the server sends it by itself."""
         wrapper = self._file_wrapper
         if wrapper is None:
             return False
@@ -191,7 +191,8 @@ class Reply:
         self._first = next(iterator, _NO_CHUNK)
         if self._status is None:
             if self._first is _NO_CHUNK:
-                # The connection may be out of WSGI's hands, and servers know what says so by its identity.
+                # Nothing was started and nothing yielded: the application may have taken over the socket (WebSocket),
+                # which servers recognise by this very object. So it is returned untouched.
                 self._abandon()
                 return body  # type: ignore[no-any-return]
             self._started_late = True
@@ -202,7 +203,7 @@ class Reply:
         return _SizedReply(self, body) if hasattr(type(body), "__len__") else self
 
     def _commit(self) -> None:
-        """Save, then send the headers; what failed once is not tried again."""
+        """Save, then send the headers; a commit that has failed is not tried again."""
         if self._failure is not None:
             raise self._failure
         session = self._session
@@ -243,7 +244,7 @@ class Reply:
 
 
 class _SizedReply:
-    """A reply whose body tells the number of its chunks: from one chunk servers compute a Content-Length."""
+    """A reply whose body has a length: of a body of one chunk, servers compute the Content-Length."""
 
     __slots__ = ("_body", "_reply")
 
@@ -262,7 +263,7 @@ class _SizedReply:
 
 
 def _code(status: str) -> int:
-    """The number in a status line; 200 where there is none, since judging it is the server's business."""
+    """The number in a status line; 200 where there is none, since the server is to judge the line."""
     try:
         return int(status[:3])
     except (TypeError, ValueError):
@@ -270,7 +271,7 @@ def _code(status: str) -> int:
 
 
 def _close(body: Any) -> None:
-    """Close a body that is dropped; an error in that must not hide the one for which it is dropped."""
+    """Close a body that is dropped; an error of its close() must not hide the error for which it is dropped."""
     if hasattr(body, "close"):
         try:
             body.close()
