@@ -89,7 +89,7 @@ def test_no_repr_tells_a_secret(site: Site) -> None:
         shown.append(str(session))
         shown.append(f"{session}")
         # What a debugger shows of its inside.
-        shown.append(session.id + repr(session._request))
+        shown.append(session.id + repr(session._request) + repr(session._request and session._request.found))
 
     browser.ask(look)
     first = site.request(then(member("id"), put(data=VALUE), look))
