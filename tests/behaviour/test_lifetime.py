@@ -256,6 +256,16 @@ def test_reading_renews_after_a_tenth_of_the_idle_timeout(browser: Browser, cloc
     assert browser.ask(member("last_seen_at")).result == moment(clock())
 
 
+def test_the_session_that_was_renewed_says_so(browser: Browser, clock: FakeClock) -> None:
+    seen: list[Session] = []
+    clock.advance(1800)
+
+    browser.ask(then(read, seen.append))
+
+    assert seen[0].last_seen_at == moment(clock())
+    assert seen[0].expires_at == moment(clock() + HOUR)
+
+
 def test_a_session_that_is_only_read_lives_on(browser: Browser, clock: FakeClock) -> None:
     for _ in range(10):
         clock.advance(1800)

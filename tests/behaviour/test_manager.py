@@ -29,6 +29,12 @@ def with_cookie(browser: Browser) -> dict[str, Any]:
     return {**SECURE, "HTTP_COOKIE": f"{COOKIE}={browser.cookies[COOKIE]}"}
 
 
+def test_a_manager_has_no_public_members_but_those_of_the_reference(site: Site) -> None:
+    members = {name for name in dir(site.manager) if not name.startswith("_")}
+
+    assert members == {"open", "commit", "merge_headers", "purge", "ping", "close"}
+
+
 def test_open_and_commit_need_no_server(site: Site) -> None:
     session = site.manager.open(SECURE)
     session["a"] = 1

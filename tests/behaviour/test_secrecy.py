@@ -75,8 +75,8 @@ def test_no_repr_tells_a_secret(site: Site) -> None:
         session["more"] = VALUE
         shown.append(str(session))
         shown.append(f"{session}")
-        # A debugger shows the attributes of an object.
-        shown.append(session.id + repr(session._draft))
+        # What a debugger shows of its inside.
+        shown.append(session.id + repr(session._request) + repr(session._request and session._request.found))
 
     browser.ask(look)
     first = site.ask(then(member("id"), put(data=VALUE), look))

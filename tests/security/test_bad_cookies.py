@@ -16,7 +16,7 @@ from support.constants import COOKIE, NEW_SECRET, PREFIX, SECRET, SEEN
 from support.stores import LOCAL_STORES, RecordingStore, local_store
 
 from sessionware import Session
-from sessionware.crypto.identifiers import handle_of, public_id, store_key
+from sessionware.crypto.identifiers import handle_of, session_id_of, store_key
 from sessionware.crypto.keys import Keyring, Purpose
 from sessionware.crypto.sealing import SignedText
 from sessionware.session.formats import Formats
@@ -183,7 +183,7 @@ def test_a_companion_serves_only_the_cookie_that_it_was_sent_for() -> None:
     assert site.read(header=f"{COOKIE}={mine}; {SEEN}={companion}").has_no_session
 
 
-@pytest.mark.parametrize("make", [public_id, store_key], ids=["handle", "its hash"])
+@pytest.mark.parametrize("make", [session_id_of, store_key], ids=["handle", "its hash"])
 def test_neither_a_handle_nor_a_hash_of_it_opens_a_session(make: Callable[[bytes], str], store: RecordingStore) -> None:
     """CVE-2019-16782 (rack): the id was the look-up key, and later the hash itself worked as a cookie."""
     site = Site(backend=store)
