@@ -7,10 +7,10 @@
     ├── SessionDataError       the developer's: a value that cannot be stored
     ├── CookieTooLarge         the developer's: more data than a cookie can carry
     ├── RecordTooLarge         the developer's: more data than the store takes
-    ├── HeadersSent            the developer's: a change that comes too late
+    ├── HeadersSent            the developer's: a change after the headers, which cannot be saved
     ├── ConflictError          the request's: it changed a session under an id that is over (409)
     ├── StoreUnavailable       the store's: it could not answer (503)
-    └── StoreAnswer            no fault: what a store answers to a manager, never seen outside one
+    └── StoreAnswer            no fault: what a store answers to a write; never leaves the manager
         ├── AlreadyExists
         ├── Conflict
         └── Gone
@@ -47,11 +47,11 @@ class _TooLarge(SessionwareError):
 
 
 class CookieTooLarge(_TooLarge):
-    """The developer's fault: the Set-Cookie header would exceed 4096 bytes, which browsers drop in silence."""
+    """The developer's fault: the Set-Cookie header would exceed 4096 bytes; browsers drop such a cookie silently."""
 
 
 class RecordTooLarge(_TooLarge):
-    """The developer's fault: the record exceeds the store's own limit. A store raises it bare."""
+    """The developer's fault: the record exceeds the store's own limit. A store raises it without a message."""
 
 
 class HeadersSent(SessionwareError):
@@ -59,7 +59,7 @@ class HeadersSent(SessionwareError):
 
 
 class _FixedText(SessionwareError, http.HTTPException):
-    """An HTTP error whose page says a fixed text, whatever its message tells the log."""
+    """An HTTP error whose page says a fixed sentence; its message is for the log alone."""
 
     def __init__(self, message: str = "") -> None:
         http.HTTPException.__init__(self)
@@ -73,7 +73,7 @@ class _FixedText(SessionwareError, http.HTTPException):
         return f"{type(self).__name__}({self.message!r})"
 
     def get_headers(self, environ: object = None, scope: object = None) -> list[tuple[str, str]]:
-        """The headers of the page: when to come again, and that nobody may keep it."""
+        """The headers of the page: when to try again, and that no cache may keep it."""
         return [
             ("Content-Type", "text/html; charset=utf-8"),
             ("Retry-After", str(self.seconds_to_wait)),
@@ -84,7 +84,7 @@ class _FixedText(SessionwareError, http.HTTPException):
 
 
 class ConflictError(_FixedText, http.Conflict):
-    """The request changed a session under an id that was replaced meanwhile: 409; a retry comes with the new cookie."""
+    """The request changed a session whose id another request has replaced: 409; a retry comes with the new cookie."""
 
     description = "This request was overtaken by a change of the session. Please try again."
 
@@ -97,16 +97,16 @@ class StoreUnavailable(_FixedText, http.ServiceUnavailable):
 
 
 class StoreAnswer(SessionwareError):
-    """What a store answers to a write that it did not do; never leaves the manager."""
+    """A store's answer to a write that it did not do; never leaves the manager."""
 
 
 class AlreadyExists(StoreAnswer):
-    """A create found an entry under its key and left it alone."""
+    """A create has found an entry under its key, and has not overwritten it."""
 
 
 class Conflict(StoreAnswer):
-    """A replace found another version than the one it was given: somebody has written since."""
+    """A replace has found another version than it was given: another request has written since."""
 
 
 class Gone(StoreAnswer):
-    """A replace found no entry: it was deleted or has expired meanwhile, and is not created anew."""
+    """A replace has found no entry: it was deleted or has expired, and a replace never creates one."""

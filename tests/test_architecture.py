@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import sessionware
+from sessionware.session.request import Persistence
 
 PACKAGE = Path(sessionware.__file__).parent
 SOURCE_TREE = Path(__file__).parent.parent
@@ -20,6 +21,7 @@ SOURCE_TREE = Path(__file__).parent.parent
 FLOORS = {
     "ground": """
         exceptions
+        clock
     """,
     "values": """
         crypto.keys
@@ -37,7 +39,6 @@ FLOORS = {
         session.request
         session.mapping
         events
-        announcer
         conversions
         cookies.header
         cookies.caching
@@ -80,11 +81,13 @@ FLOORS = {
     """,
     "sessions": """
         protocol.vault
+        protocol.end
+        protocol.update
         protocol.rotate
         backends.contract
         backends.cookie
         backends.store
-        backends.assembly
+        lifecycle
         manager
     """,
     "applications": """
@@ -108,9 +111,10 @@ FOUND = {
 PACKAGES = {".".join(("sessionware", *path.parent.relative_to(PACKAGE).parts)) for path in PACKAGE.rglob("__init__.py")}
 EVERY_FILE = sorted(PACKAGE.rglob("*.py"))
 
-#: But ``session.mapping``, which asks for the time.
+#: ``clock`` reads the time, and ``session.mapping`` asks for it.
 PURE = (
-    *(FLOORS["ground"] + FLOORS["values"]).replace("session.mapping", "").split(),
+    "exceptions",
+    *FLOORS["values"].replace("session.mapping", "").split(),
     "config.faults",
     "config.table",
     "config.names",
@@ -215,6 +219,12 @@ def test_the_lower_floors_know_no_wsgi(name: str) -> None:
     assert "_typeshed.wsgi" not in set(imported(ast.walk(tree)))
 
 
+def test_a_session_sees_three_methods_and_a_clock_of_what_lies_below_it() -> None:
+    members = {name for name in vars(Persistence) if not name.startswith("_")} | set(Persistence.__annotations__)
+
+    assert members == {"load", "save", "end", "clock"}
+
+
 @every_file
 def test_nothing_unpickles(path: Path) -> None:
     assert not tops(imported(ast.walk(parsed(path)))) & UNSAFE
@@ -234,7 +244,8 @@ def test_a_module_says_its_job_in_its_first_line(name: str) -> None:
 
 @every_file
 def test_a_module_stays_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+    """No wall to build around, which made modules that nothing but a length called for: a hint to look."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
 
 
 @every_file

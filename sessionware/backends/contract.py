@@ -1,62 +1,84 @@
-"""How a session travels between requests: the contract of its carriers.
+"""How a session travels between requests: the contract of the backends.
 
-All of it in the cookie, or a token with a record in a store; nobody above asks which of the two it is.
+All of it in the cookie, or a token in the cookie and a record in a store; no module above asks which of the two it is.
 """
 
 from __future__ import annotations
 
+import enum
 from typing import Any, NamedTuple, Protocol
 
 from sessionware.cookies.request import CookieContext
+from sessionware.events import Decision
 from sessionware.session.changes import Changes
-from sessionware.session.records import Live
+from sessionware.session.records import Found
 
 
-class Base(Protocol):
-    """What a carrier knows of a session that it has found."""
+class Send(NamedTuple):
+    """The cookie is set to ``value``."""
 
-    @property
-    def record(self) -> Live: ...
-    @property
-    def is_superseded(self) -> bool: ...
+    value: str
+
+    def __repr__(self) -> str:
+        """Without the value, which opens the session."""
+        return "Send(...)"
+
+
+class Seen(NamedTuple):
+    """The companion cookie, which only says when the session was seen, is set to ``value``."""
+
+    value: str
+
+
+class NoValue(enum.Enum):
+    """What an answer does with the cookie without giving it a value."""
+
+    KEEP = "keep"
+    DELETE = "delete"
+
+
+KEEP, DELETE = NoValue
 
 
 class Outcome(NamedTuple):
-    """What has become of a session, and the lines of Set-Cookie that tell the browser."""
+    """What a session is now, what the answer does with its cookie, and the events to tell.
 
-    base: Base | None
-    cookie_lines: tuple[str, ...] = ()
-    is_saved: bool = True
+    Nothing is found and the cookie is kept where another request has ended the session: what was to be written went
+    with it.
+    """
+
+    found: Found | None
+    cookie: NoValue | Send | Seen = KEEP
+    events: tuple[Decision, ...] = ()
+
+    @property
+    def is_discarded(self) -> bool:
+        """Whether another request has ended the session."""
+        return self.found is None and self.cookie is KEEP
 
 
-class Carrier(Protocol):
+class Backend(Protocol):
     """One way for a session to travel between requests."""
 
-    #: Whether a change of a session that was found can be saved when the headers are out.
-    can_save_late: bool
+    #: Whether a change of a session that was found needs no cookie, so that it can be saved after the headers.
+    saves_after_headers: bool
 
     def make_keys(self, full_name: str) -> Any:
         """What opens and seals the cookie of this name; made once."""
 
-    def open(self, context: CookieContext[Any]) -> Base | None:
+    def load(self, context: CookieContext[Any]) -> Found | None:
         """The session that the request's cookie stands for; the first live one of several."""
 
-    def draw(self) -> bytes:
-        """The seed of a new id."""
+    def save(
+        self, context: CookieContext[Any], found: Found | None, *, changes: Changes, token: bytes | None
+    ) -> Outcome:
+        """Write *changes* over what was *found*; a new session gets its id from *token*, if that is given and free."""
         ...
 
-    def handle(self, seed: bytes) -> bytes:
-        """The handle that *seed* gives."""
-        ...
-
-    def save(self, context: CookieContext[Any], base: Any, changes: Changes, seed: bytes | None) -> Outcome:
-        """Write what is pending."""
-        ...
-
-    def renew(self, context: CookieContext[Any], base: Any) -> Outcome:
+    def renew(self, context: CookieContext[Any], found: Found) -> Outcome:
         """Note that the session was seen now, without writing its data from this request."""
         ...
 
-    def end(self, base: Any) -> bool:
+    def end(self, found: Found) -> bool:
         """End the session; whether this call has ended it."""
         ...

@@ -1,119 +1,83 @@
-"""A session whose cookie is a signed token, and whose record stands in a store under a hash of it."""
+"""The session in a store: the cookie carries a signed token, and the record stands under a hash of it."""
 
 from __future__ import annotations
 
-from sessionware.announcer import Announcer
-from sessionware.backends.contract import Outcome
+from sessionware.backends.contract import DELETE, KEEP, Outcome, Send
 from sessionware.cookies.request import CookieContext
-from sessionware.crypto.identifiers import handle_of, new_token, store_key
+from sessionware.crypto.identifiers import handle_of, store_key
 from sessionware.crypto.keys import Keyring, Purpose
 from sessionware.crypto.sealing import Opened, Rejected, SignedText
-from sessionware.protocol.rotate import Issued, Lost, Stored, Transitions
-from sessionware.protocol.vault import Found, Unreadable, Vault
+from sessionware.events import Events
+from sessionware.protocol.end import end
+from sessionware.protocol.rotate import NewId, create, write
+from sessionware.protocol.update import Emptied, SameId, renew
+from sessionware.protocol.vault import Vault
 from sessionware.session.changes import Changes
-from sessionware.session.lifetimes import Lifetimes
-from sessionware.session.records import Ended, Live, Superseded
+from sessionware.session.records import Found
 
 #: A client that sends many forged cookies must not make one request into many look-ups.
 MAX_STORE_LOOKUPS = 4
 
 
-class StoreCarrier:
+class StoreBackend:
     """A signed token in the cookie; the record in a store, under a hash of it."""
 
-    can_save_late = True
+    saves_after_headers = True
 
-    def __init__(
-        self,
-        keyring: Keyring,
-        vault: Vault,
-        transitions: Transitions,
-        announcer: Announcer,
-        *,
-        lifetimes: Lifetimes,
-    ) -> None:
+    def __init__(self, keyring: Keyring, vault: Vault, events: Events, *, grace: float | None) -> None:
         self._keyring = keyring
-        self._lifetimes = lifetimes
         self._vault = vault
-        self._transitions = transitions
-        self._announcer = announcer
+        self._events = events
+        self._grace = grace
 
     def make_keys(self, full_name: str) -> SignedText:
         return SignedText(self._keyring, Purpose.TOKEN_SIGN, full_name)
 
-    def open(self, context: CookieContext[SignedText]) -> Stored | None:
+    def load(self, context: CookieContext[SignedText]) -> Found | None:
         lookups = 0
-        for text in context.candidates():
+        for value in context.candidates():
             try:
-                opened = context.keys.open(text)
+                opened = context.keys.open(value)
             except Rejected as error:
-                self._announcer.rejected(error.reason)
+                self._events.rejected(error.reason)
                 continue
             if lookups == MAX_STORE_LOOKUPS:
                 break
             lookups += 1
-            stored = self._look_up(opened)
-            if stored is not None:
-                return stored
+            found = self._look_up(opened)
+            if found is not None:
+                return found
         return None
 
-    def _look_up(self, opened: Opened) -> Stored | None:
+    def _look_up(self, opened: Opened) -> Found | None:
         handle = handle_of(opened.payload)
-        key = store_key(handle)
-        found = self._vault.load(key)
-        reason = self._reason_against(found)
-        if found is None or reason is not None:
-            self._announcer.rejected(reason or "unknown_id", handle)
+        loaded = self._vault.load(store_key(handle))
+        if not isinstance(loaded, Found):
+            self._events.rejected("unknown_id" if loaded is None else loaded.reason, handle)
             return None
-        record = found.record
-        is_superseded = isinstance(record, Superseded)
-        live = record.was if isinstance(record, Superseded) else record
-        if not isinstance(live, Live):
-            raise AssertionError("a record that was not rejected is live")
-        self._announcer.loaded(live, found.old_key if opened.is_current else opened.key_id)
-        return Stored(live, key, found.version, is_superseded)
-
-    def _reason_against(self, found: Found | None) -> str | None:
-        record = found.record if found is not None else Ended("unknown_id")
-        if isinstance(record, (Ended, Unreadable)):
-            return record.reason
-        if isinstance(record, Superseded) and self._vault.walk(record) is None:
-            return "revoked"
-        return None
-
-    def draw(self) -> bytes:
-        return new_token()
-
-    def handle(self, seed: bytes) -> bytes:
-        return handle_of(seed)
+        if loaded.superseded is not None and self._vault.successor_of(loaded.superseded) is None:
+            self._events.rejected("revoked", handle)
+            return None
+        self._events.loaded(loaded.record, loaded.old_key_id if opened.is_current else opened.key_id)
+        return loaded
 
     def save(
-        self, context: CookieContext[SignedText], base: Stored | None, changes: Changes, seed: bytes | None
+        self, context: CookieContext[SignedText], found: Found | None, *, changes: Changes, token: bytes | None
     ) -> Outcome:
-        if base is None:
-            return self._sent(context, self._transitions.create(changes, seed))
-        cause = changes.cause
-        if cause is None or changes.leaves_nothing:
-            saved = self._transitions.update(base, changes)
-        else:
-            saved = self._transitions.rotate(base, changes, cause)
-        return self._sent(context, saved) if isinstance(saved, Issued) else self._updated(context, saved)
+        written = (
+            create(self._vault, changes, token)
+            if found is None
+            else write(self._vault, found, changes, grace=self._grace)
+        )
+        if isinstance(written, NewId):
+            return Outcome(written.found, Send(context.keys.sign(written.token)), written.events)
+        if isinstance(written, SameId):
+            return Outcome(written.found, KEEP, written.events)
+        return Outcome(None, DELETE if isinstance(written, Emptied) else KEEP, written.events)
 
-    def _sent(self, context: CookieContext[SignedText], issued: Issued) -> Outcome:
-        record = issued.stored.record
-        value = context.keys.sign(issued.token)
-        line = context.set(value, self._lifetimes.end_of(record), record.seen_at, is_persistent=record.is_remembered)
-        return Outcome(issued.stored, (line,))
+    def renew(self, context: CookieContext[SignedText], found: Found) -> Outcome:
+        renewed = renew(self._vault, found)
+        return Outcome(renewed.found, KEEP, renewed.events)
 
-    def _updated(self, context: CookieContext[SignedText], updated: Stored | Lost) -> Outcome:
-        if updated is Lost.EMPTIED:
-            return Outcome(None, tuple(context.delete()))
-        if isinstance(updated, Lost):
-            return Outcome(None, is_saved=False)
-        return Outcome(updated)
-
-    def renew(self, context: CookieContext[SignedText], base: Stored) -> Outcome:
-        return Outcome(self._transitions.renew(base))
-
-    def end(self, base: Stored) -> bool:
-        return self._vault.end(base.key)
+    def end(self, found: Found) -> bool:
+        return end(self._vault, found.key)

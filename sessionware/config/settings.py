@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, cast
 
+from sessionware.clock import Clock, current_time
 from sessionware.config.backend import find_backend
 from sessionware.config.faults import Faults
 from sessionware.config.names import flatten, from_environment
@@ -22,7 +22,7 @@ from sessionware.stores.contract import Store
 from sessionware.stores.memory import MemoryStore
 from sessionware.wire.serializer import Serializer
 
-__all__ = ["Config", "OnStoreFailure", "Settings", "current_time", "manager_key_of", "settle"]
+__all__ = ["Config", "OnStoreFailure", "Settings", "manager_key_of", "settle"]
 
 #: A session that is read now and then must not write each time, yet lose little of its idle timeout.
 REFRESHES_PER_IDLE_TIMEOUT = 10
@@ -98,7 +98,7 @@ class Settings:
     save_on_error: bool
     cookie: CookieSettings
     listeners: tuple[Listener, ...]
-    clock: Callable[[], float]
+    clock: Clock
     environ_key: str
     manager_key: str
 
@@ -139,11 +139,6 @@ def settle(config: Mapping[str, Any] | Config | None, options: Mapping[str, Any]
         environ_key=values["environ_key"],
         manager_key=manager_key_of(values["environ_key"]),
     )
-
-
-def current_time() -> float:
-    """Seconds since the epoch; ``time.time`` is looked up at each call, so that a test may freeze it."""
-    return time.time()
 
 
 def manager_key_of(environ_key: str) -> str:

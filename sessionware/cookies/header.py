@@ -53,6 +53,15 @@ class CookieSettings:
         """Whether a browser would reject this cookie without Secure, wherever it is sent."""
         return self.prefix in ("__Host-", "__Secure-") or self.samesite == "None" or self.partitioned
 
+    @property
+    def scope(self) -> tuple[str, str | None, str]:
+        """Name, domain and path of the cookie. Two managers with the same would overwrite each other's.
+
+        Browsers ignore a leading dot, and compare domains without case (RFC 6265, 5.2.3).
+        """
+        domain = self.domain.removeprefix(".").lower() if self.domain else None
+        return self.name, domain, self.path
+
     def full_name(self, *, secure: bool) -> str:
         """The name that is sent and read: the strongest prefix that the attributes allow, or the chosen one."""
         if self.prefix != "auto":

@@ -15,7 +15,7 @@ TOKEN_BYTES = 32
 HANDLE_BYTES = 16
 _HANDLE_LABEL = b"sessionware handle\0"
 _STORE_KEY_LABEL = b"sessionware store key\0"
-_PUBLIC_ID_CHARACTERS = 22
+_SESSION_ID_CHARACTERS = 22
 
 
 def new_token() -> bytes:
@@ -38,18 +38,18 @@ def store_key(handle: bytes) -> str:
     return base64_encode(hashlib.sha256(_STORE_KEY_LABEL + handle).digest()).decode("ascii")
 
 
-def public_id(handle: bytes) -> str:
+def session_id_of(handle: bytes) -> str:
     """*handle* as text of 22 characters: safe to log and to show."""
     return base64_encode(handle).decode("ascii")
 
 
-def handle_from_public_id(text: str) -> bytes | None:
-    """The handle that :func:`public_id` gave *text* for, or ``None`` for any other text."""
-    if len(text) != _PUBLIC_ID_CHARACTERS:
+def handle_from_session_id(text: str) -> bytes | None:
+    """The handle that :func:`session_id_of` gave *text* for, or ``None`` for any other text."""
+    if len(text) != _SESSION_ID_CHARACTERS:
         return None
     try:
         handle = base64_decode(text)
     except BadData:
         return None
     # The decoder skips what is no base64 and ignores the last bits; an id has one spelling.
-    return handle if public_id(handle) == text else None
+    return handle if session_id_of(handle) == text else None

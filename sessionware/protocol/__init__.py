@@ -1,1 +1,1 @@
-"""What happens to a stored record, whatever runs at the same time."""
+"""What happens to a stored session, whatever runs at the same time: a module for each verb of the protocol."""

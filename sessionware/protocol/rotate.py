@@ -1,270 +1,216 @@
-"""What happens to a stored session, step by step: update and change of id.
+"""ROTATE: a session is given a new id, by ``regenerate``, ``login`` or ``remember``.
 
 The order of the store operations is the proof of what is promised, whatever runs between two of them and wherever a
-worker dies: a new record is complete before the old one points to it, and the compare-and-swap on the old one is the
-moment of the change. An update never creates and is never sent twice.
+worker dies: the new record is complete before the old one points to it, and the compare-and-swap on the old one is the
+moment of the change.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable
-from dataclasses import replace
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
-from sessionware.announcer import Announcer
 from sessionware.crypto.identifiers import handle_of, new_token, store_key
+from sessionware.events import Decision
 from sessionware.exceptions import AlreadyExists, Conflict, ConflictError, Gone, StoreUnavailable
-from sessionware.protocol.vault import Found, Patience, Vault
+from sessionware.protocol.end import end
+from sessionware.protocol.update import (
+    Discarded,
+    Emptied,
+    Refilled,
+    SameId,
+    discarded,
+    merged,
+    refuse_superseded,
+    update,
+)
+from sessionware.protocol.vault import Backoff, Loaded, Vault, superseded_in
 from sessionware.session.changes import Changes
-from sessionware.session.records import Cause, Ended, Live, Superseded
+from sessionware.session.records import Ended, Found, Live, Superseded
 from sessionware.stores.contract import Version
 
-#: A random source that gives one token over and over must fail, not hang.
+#: A random source that gives the same token again and again must fail, not hang.
 MAX_COLLISIONS = 16
 
 
-class Stored(NamedTuple):
-    """A session as this request knows it in the store.
-
-    ``is_superseded``: its id was replaced by another, so it can be read and not written.
-    """
-
-    record: Live
-    key: str
-    version: Version
-    is_superseded: bool = False
-
-    def __repr__(self) -> str:
-        return f"Stored({self.record!r}, key=...)"
-
-
-class Lost(enum.Enum):
-    """Why an update has left no session behind."""
-
-    ENDED_MEANWHILE = "ended"
-    EMPTIED = "emptied"
-
-
-class Issued(NamedTuple):
+class NewId(NamedTuple):
     """A session under a new id, whose token goes into the cookie."""
 
-    stored: Stored
+    found: Found
     token: bytes
+    events: tuple[Decision, ...]
 
     def __repr__(self) -> str:
-        return f"Issued({self.stored!r}, token=...)"
+        return f"NewId({self.found!r}, token=...)"
 
 
-class Transitions:
-    """The moves of the protocol over one vault."""
+def write(vault: Vault, found: Found, changes: Changes, *, grace: float | None) -> NewId | SameId | Emptied | Discarded:
+    """Write *changes*, under a new id if they need one; the old id reads for *grace* seconds.
 
-    __slots__ = ("_grace", "_now", "_tell", "_vault")
+    If the changes would empty the session, it is ended under its old id. If a concurrent write has filled it, the new
+    id is issued after all.
+    """
+    outcome: NewId | SameId | Emptied | Discarded | Refilled
+    if changes.needs_new_id and not changes.leaves_nothing(found.record):
+        outcome = _Rotation(vault, found, changes, grace=grace).run()
+    else:
+        outcome = update(vault, found, changes)
+    while isinstance(outcome, Refilled):
+        outcome = _Rotation(vault, outcome.found, changes, grace=grace, events=outcome.events).run()
+    return outcome
 
-    def __init__(self, vault: Vault, announcer: Announcer, *, grace: float | None, clock: Callable[[], float]) -> None:
+
+def create(vault: Vault, changes: Changes, token: bytes | None) -> NewId:
+    """Begin a session, under *token* if it is free."""
+    found, token = _create(vault, None, changes, token)
+    return NewId(found, token, (Decision("created", found.record),))
+
+
+def _create(vault: Vault, record: Live | None, changes: Changes, token: bytes | None) -> tuple[Found, bytes]:
+    new = changes.over(record, vault.clock())
+    if isinstance(new, Ended):
+        raise AssertionError("a session without content was given an id")
+    for _ in range(MAX_COLLISIONS):
+        token = token or new_token()
+        new.handle = handle_of(token)
+        key = store_key(new.handle)
+        try:
+            return Found(new, vault.create(key, new), None, key), token
+        except AlreadyExists:
+            token = None
+    raise StoreUnavailable("every new session id that was drawn is taken: the random source or the store is broken")
+
+
+class _Rotation:
+    """One change of id of one session."""
+
+    __slots__ = ("_changes", "_events", "_found", "_grace", "_new", "_token", "_vault")
+    _new: Found
+    _token: bytes
+
+    def __init__(
+        self,
+        vault: Vault,
+        found: Found,
+        changes: Changes,
+        *,
+        grace: float | None,
+        events: tuple[Decision, ...] = (),
+    ) -> None:
         self._vault = vault
-        self._tell = announcer.tell
+        self._found = found
+        self._changes = changes
         self._grace = grace
-        self._now = clock
+        self._events = list(events)
 
-    # Update: under the id that the session has, so that its answer carries no cookie.
+    def run(self) -> NewId | SameId | Emptied | Discarded | Refilled:
+        """The new record first; then, as the moment of the change, the old one.
 
-    def update(self, base: Stored, changes: Changes) -> Issued | Stored | Lost:
-        """Write *changes* over what stands under the session's key, merged if somebody else has written.
-
-        A session that would have been left empty needs no new id; if somebody has put something into it, it does.
+        :class:`SameId` means that another request has given the session its new id, so that this answer carries no
+        cookie.
         """
-        if base.is_superseded:
-            self._refuse_superseded(base.record)
-        key, version, is_merged = base.key, base.version, False
-        record = changes.over(base.record, self._now())
-        patience = Patience()
-        while True:
-            try:
-                version = self._vault.replace(key, record, version)
-                break
-            except (Conflict, Gone):
-                patience.pause()
-                found = self._vault.load(key)
-            if found is None or not isinstance(found.record, Live):
-                return self._lost(base.record, found)
-            record, version = self._merged(changes, found.record), found.version
-            is_merged = True
-            if changes.cause is not None and isinstance(record, Live):
-                return self.rotate(Stored(found.record, key, version), changes, changes.cause)
-        if isinstance(record, Ended):
-            self._vault.forget(key)
-            self._tell("ended", base.record, reason=Lost.EMPTIED.value)
-            return Lost.EMPTIED
-        self._tell("merged" if is_merged else "saved", record)
-        return Stored(record, key, version)
-
-    def _merged(self, changes: Changes, theirs: Live) -> Live | Ended:
-        if changes.clashes(theirs):
-            self._tell("conflict", theirs)
-        return changes.over(theirs, self._now())
-
-    def _lost(self, base: Live, found: Found | None) -> Lost:
-        if _is_superseded(found):
-            self._refuse_superseded(base)
-        return self._discarded(base)
-
-    def _discarded(self, base: Live) -> Lost:
-        self._tell("discarded", base, reason=Lost.ENDED_MEANWHILE.value)
-        return Lost.ENDED_MEANWHILE
-
-    def _refuse_superseded(self, base: Live) -> NoReturn:
-        self._tell("rejected", base, reason="superseded")
-        raise ConflictError("a change under the former id of a session")
-
-    def renew(self, base: Stored) -> Stored:
-        """Write down that the session was seen now; if somebody else has written, they have just done so."""
-        seen = replace(base.record, seen_at=max(base.record.seen_at, self._now()))
+        found, changes = self._found, self._changes
+        if found.superseded is not None and changes.login is None:
+            if changes.needs_present_id():
+                refuse_superseded()
+            return SameId(found, ())
+        self._new, self._token = _create(self._vault, found.record, changes, None)
+        if found.superseded is not None:
+            return self._issued(Decision("created", self._new.record))
         try:
-            version = self._vault.replace(base.key, seen, base.version)
-        except (Conflict, Gone):
-            return base
-        self._tell("renewed", seen)
-        return Stored(seen, base.key, version)
-
-    # A new id.
-
-    def create(self, changes: Changes, token: bytes | None) -> Issued:
-        """Begin a session, under *token* if it is free."""
-        issued = self._issue(None, changes, token)
-        self._tell("created", issued.stored.record)
-        return issued
-
-    def rotate(self, base: Stored, changes: Changes, cause: Cause) -> Issued | Stored | Lost:
-        """Give the session a new id: the new record first, then, as the moment of the change, the old one.
-
-        A :class:`Stored` means that another request has given it one, so that this answer carries no cookie.
-        """
-        if base.is_superseded and changes.login is None:
-            if changes.has_new_data() or changes.remember is not None:
-                self._refuse_superseded(base.record)
-            return base
-        issued = self._issue(base.record, changes, None)
-        if base.is_superseded:
-            self._tell("created", issued.stored.record)
-            return issued
-        try:
-            return self._supersede(base, issued, changes, cause)
+            return self._supersede()
         except StoreUnavailable:
-            if not self._is_done(base, issued, changes):
-                self._vault.forget(issued.stored.key)
+            if not self._has_happened():
+                self._vault.delete(self._new.key)
                 raise
-            return self._rotated(base, issued, changes)
+            return self._changed()
         except ConflictError:
             raise
         except Exception:
-            # The old record grows by the name of the new one, perhaps too large; or a function of the application's,
-            # run again, has raised. Nobody will ever have the token of the new one.
-            self._vault.forget(issued.stored.key)
+            # The old record grows by the key of the new one, perhaps beyond what the store takes; or a function given
+            # to alter() was run again and has raised. No browser will ever have the token of the new record.
+            self._vault.delete(self._new.key)
             raise
 
-    def _issue(self, base: Live | None, changes: Changes, token: bytes | None) -> Issued:
-        record = changes.over(base, self._now())
-        if isinstance(record, Ended):
-            raise AssertionError("a session without content was given an id")
-        for _ in range(MAX_COLLISIONS):
-            token = token or new_token()
-            record.handle = handle_of(token)
-            key = store_key(record.handle)
-            try:
-                return Issued(Stored(record, key, self._vault.create(key, record)), token)
-            except AlreadyExists:
-                token = None
-        raise StoreUnavailable("every new session id that was drawn is taken: the random source or the store is broken")
-
-    def _supersede(self, base: Stored, issued: Issued, changes: Changes, cause: Cause) -> Issued | Stored | Lost:
-        was, version = base.record, base.version
-        patience = Patience()
+    def _supersede(self) -> NewId | SameId | Emptied | Discarded | Refilled:
+        found, vault = self._found, self._vault
+        was, version = found.record, found.version
+        backoff = Backoff()
         while True:
             try:
-                self._swap_out(base.key, was, version, issued, changes, cause)
-                return self._rotated(base, issued, changes)
+                self._swap_out(was, version)
+                return self._changed()
             except (Conflict, Gone):
-                patience.pause()
-                found = self._vault.load(base.key)
-            if found is None or not isinstance(found.record, Live):
-                return self._overtaken(base, found, issued, changes)
-            was, version = found.record, found.version
-            record = self._merged(changes, was)
+                backoff.pause()
+                loaded = vault.load(found.key)
+            if not isinstance(loaded, Found) or loaded.superseded is not None:
+                return self._overtaken(loaded)
+            was, version = loaded.record, loaded.version
+            record = merged(vault, self._changes, was, self._events)
             if isinstance(record, Ended):
-                # Both have taken out what the other left: an empty session ends under the id that it has.
-                self._vault.end(issued.stored.key)
-                return self.update(Stored(was, base.key, version), changes)
-            reissued = self._reissue(issued, record)
-            if reissued is None:
-                return self._discarded(base.record)
-            issued = reissued
+                # Both requests removed what the other had kept, so the session is empty: end it under its present id.
+                end(vault, self._new.key)
+                return self._with_events(update(vault, loaded, self._changes))
+            if not self._reissue(record):
+                return discarded(found, self._events)
 
-    def _swap_out(self, key: str, was: Live, version: Version, issued: Issued, changes: Changes, cause: Cause) -> None:
-        if _is_over_another_user(changes):
-            self._vault.replace(key, Ended(), version)
+    def _swap_out(self, was: Live, version: Version) -> None:
+        """Let the old id say where the session went; of another user's session, that it has ended."""
+        key, changes, vault = self._found.key, self._changes, self._vault
+        if changes.is_over_another_user:
+            vault.replace(key, Ended(), version)
         else:
-            self._vault.supersede(key, was, version, by=issued.stored.key, cause=cause, grace=self._grace)
+            until = vault.clock() + (self._grace or 0)
+            vault.replace(key, Superseded(was, self._new.key, changes.cause(self._found.record), until), version)
 
-    def _reissue(self, issued: Issued, record: Live) -> Issued | None:
-        """Replace the new record by one that holds what came in between; ``None`` if it was revoked meanwhile."""
-        stored = issued.stored
-        record.handle = stored.record.handle
+    def _reissue(self, record: Live) -> bool:
+        """Replace the new record by one that holds the concurrent write; ``False`` if the new one was revoked."""
+        new = self._new
+        record.handle = new.record.handle
         try:
-            version = self._vault.replace(stored.key, record, stored.version)
+            version = self._vault.replace(new.key, record, new.version)
         except (Conflict, Gone):
-            return None
-        return Issued(Stored(record, stored.key, version), issued.token)
+            return False
+        self._new = Found(record, version, None, new.key)
+        return True
 
-    def _overtaken(self, base: Stored, found: Found | None, issued: Issued, changes: Changes) -> Issued | Stored | Lost:
-        is_superseded = _is_superseded(found)
-        if changes.login is not None:
-            return self._logged_in(base, issued, changes, holds_ended=not is_superseded)
-        self._vault.end(issued.stored.key)
-        if not is_superseded:
-            return self._discarded(base.record)
-        if changes.has_new_data() or changes.remember is not None:
-            self._refuse_superseded(base.record)
-        self._tell("discarded", base.record, reason="superseded")
-        return base._replace(is_superseded=True)
+    def _overtaken(self, loaded: Loaded) -> NewId | SameId | Discarded:
+        """Another request has ended the session, or has given it another id first."""
+        superseded = superseded_in(loaded)
+        if self._changes.login is not None:
+            return self._logged_in(has_ended=superseded is None)
+        end(self._vault, self._new.key)
+        if superseded is None:
+            return discarded(self._found, self._events)
+        if self._changes.needs_present_id():
+            refuse_superseded()
+        event = Decision("discarded", self._found.record, "superseded")
+        return SameId(self._found._replace(superseded=superseded), (*self._events, event))
 
-    def _logged_in(self, base: Stored, issued: Issued, changes: Changes, *, holds_ended: bool) -> Issued | Lost:
-        """A login stands, whatever became of the session before it; but nothing of one that has ended comes along."""
-        login: Issued | None = issued
-        if holds_ended and not _is_over_another_user(changes):
-            alone = changes.over(None, self._now())
-            login = self._reissue(issued, alone) if isinstance(alone, Live) else None
-        if login is None:
-            return self._discarded(base.record)
-        self._tell("created", login.stored.record)
-        return login
+    def _logged_in(self, *, has_ended: bool) -> NewId | Discarded:
+        """A login stands, whatever became of the session before it; of one that has ended it takes nothing along."""
+        if has_ended and not self._changes.is_over_another_user:
+            alone = self._changes.over(None, self._vault.clock())
+            if not isinstance(alone, Live) or not self._reissue(alone):
+                return discarded(self._found, self._events)
+        return self._issued(Decision("created", self._new.record))
 
-    def _is_done(self, base: Stored, issued: Issued, changes: Changes) -> bool:
+    def _has_happened(self) -> bool:
         """After an unknown outcome: whether the old record says that the change of id took place."""
-        found = self._vault.load(base.key)
-        record = found.record if found is not None else None
-        if isinstance(record, Ended):
-            if record.former is None:
-                return _is_over_another_user(changes)
-            record = record.former
-        return isinstance(record, Superseded) and record.next_key == issued.stored.key
+        loaded = self._vault.load(self._found.key)
+        superseded = superseded_in(loaded)
+        if superseded is not None:
+            return superseded.next_key == self._new.key
+        return isinstance(loaded, Ended) and self._changes.is_over_another_user
 
-    def _rotated(self, base: Stored, issued: Issued, changes: Changes) -> Issued:
-        record = issued.stored.record
-        if _is_over_another_user(changes):
-            self._vault.forget(base.key)
-            self._tell("ended", base.record, reason="login")
-            self._tell("created", record)
-        else:
-            self._tell("regenerated", record, former=base.record)
-        return issued
+    def _changed(self) -> NewId:
+        before, after = self._found.record, self._new.record
+        if self._changes.is_over_another_user:
+            self._vault.delete(self._found.key)
+            return self._issued(Decision("ended", before, "login"), Decision("created", after))
+        return self._issued(Decision("regenerated", after, former=before))
 
+    def _issued(self, *events: Decision) -> NewId:
+        return NewId(self._new, self._token, (*self._events, *events))
 
-def _is_over_another_user(changes: Changes) -> bool:
-    return changes.login is not None and changes.login.is_fresh
-
-
-def _is_superseded(found: Found | None) -> bool:
-    """Whether the session goes on under another id, though the grace may be over."""
-    record = found.record if found is not None else None
-    return isinstance(record, Superseded) or (isinstance(record, Ended) and record.former is not None)
+    def _with_events(self, outcome: SameId | Emptied | Discarded | Refilled) -> SameId | Emptied | Discarded | Refilled:
+        return outcome._replace(events=(*self._events, *outcome.events))

@@ -1,8 +1,9 @@
 """What a request did to its session, and laying it over a record.
 
-Nothing is noted down when a key is set: what has changed is what differs, as bytes, from what was read. So a change
-deep inside a nested value counts, an assignment of the same value does not, and a merge is three-way: mine against
-what I read, laid over theirs. Only ``alter`` is noted, because its function runs again on a fresh value.
+A key that is set leaves no note: what has changed is what differs, as bytes, from what was read. So a change deep
+inside a nested value counts, an assignment of the same value does not, and a merge is three-way: what this request has
+changed, compared with what it read, is laid over the other request's record. Only ``alter`` is noted, because its
+function runs again on the fresh value.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from sessionware.session.login import Login, Remember
 from sessionware.session.records import Cause, Ended, Live
 from sessionware.wire.serializer import Serializer
 
+#: The types of the values that cannot be changed in place. A value of any other type may come back changed.
+IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
 _ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One ``alter``, and the bytes that it gave: the key is still its own while they stand."""
+    """One ``alter()`` call and the packed value that it produced.
+
+    While the key still holds those bytes, a merge may run the function again.
+    """
 
     function: Callable[[Any], Any]
     default: Any
@@ -30,7 +36,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class _Diff:
+class _Difference:
     put: dict[str, Any]
     dropped: set[str]
 
@@ -38,66 +44,100 @@ class _Diff:
 class Changes:
     """The working copy of one request: its data, and the identity that it asks for.
 
-    ``is_assigned``: a key was set or deleted. ``is_exposed``: a mutable value was handed out, so that it may have been
-    changed in place. As long as neither is true nothing is packed for a comparison.
+    The record that the data came from is a parameter wherever it matters. As long as no key was set or deleted and no
+    mutable value was handed out, which may be changed in place, nothing is packed for a comparison.
     """
 
     __slots__ = (
-        "_base_packed",
-        "_lifetimes",
+        "_is_assigned",
+        "_is_exposed",
+        "_is_forced",
         "_packed",
+        "_read",
         "_serializer",
         "_steps",
-        "base",
         "data",
-        "is_assigned",
-        "is_exposed",
-        "is_forced",
+        "is_over_another_user",
         "is_regenerated",
+        "lifetimes",
         "login",
-        "remember",
+        "remembered",
     )
+    _steps: dict[str, list[Step]] | None
 
-    def __init__(self, base: Live | None, serializer: Serializer, lifetimes: Lifetimes) -> None:
+    def __init__(self, record: Live | None, serializer: Serializer, lifetimes: Lifetimes) -> None:
         self._serializer = serializer
-        self._lifetimes = lifetimes
-        self.is_exposed = False
-        self.rebase(base)
+        self.lifetimes = lifetimes
+        self._is_exposed = False
+        self.start_from(record)
 
-    def rebase(self, base: Live | None) -> None:
-        """Start from *base*, which is what the session is now at rest; nothing is pending any more."""
-        self.base = base
-        self.data: dict[str, Any] = base.data if base is not None else {}
-        self._base_packed = self._packed = base.packed if base is not None else EMPTY
+    def start_from(self, record: Live | None) -> None:
+        """Start from *record*, which is the session as it is stored now; nothing is pending any more."""
+        if record is None:
+            self.data: dict[str, Any] = {}
+            self._read = self._packed = EMPTY
+        else:
+            self.data = record.data
+            self._read = self._packed = record.packed
         self.login: Login | None = None
-        self.remember: Remember | None = None
+        self.remembered: Remember | None = None
+        self._steps = None
+        self._is_assigned = self._is_forced = False
+        #: Whether a new id was asked for, be it by a login.
         self.is_regenerated = False
-        self._forget_marks()
+        #: Whether the login that is asked for is another user's than the session's, of which nothing may stay.
+        self.is_over_another_user = False
 
-    def _forget_marks(self) -> None:
-        self._steps: dict[str, list[Step]] | None = None
-        self.is_assigned = False
-        self.is_forced = False
+    def _drop_marks(self) -> None:
+        self._steps = None
+        self._is_assigned = self._is_forced = False
 
     # What the session asks for.
 
-    def check(self, key: str, value: Any) -> None:
-        """Refuse a value that would not come back as it is; raises SessionDataError with the path to it."""
+    def expose(self) -> None:
+        """Note that a mutable value was handed out, which may be changed in place."""
+        self._is_exposed = True
+
+    def put(self, key: str, value: Any) -> None:
+        """Set *key*; raises SessionDataError, with the path to it, for a value that would not come back as it is."""
         self._serializer.check(key, value)
+        self.data[key] = value
+        self._is_assigned = True
+        if type(value) not in IMMUTABLE:
+            self._is_exposed = True
+
+    def put_all(self, values: dict[str, Any]) -> None:
+        """Set many keys, or, if one value cannot be stored, none."""
+        for key, value in values.items():
+            self._serializer.check(key, value)
+        self.data.update(values)
+        self._is_assigned = True
+        if not IMMUTABLE.issuperset(map(type, values.values())):
+            self._is_exposed = True
+
+    def drop(self, key: str) -> Any:
+        """Remove *key* and give its value; KeyError if it is not there."""
+        value = self.data.pop(key)
+        self._is_assigned = True
+        return value
+
+    def force(self) -> None:
+        """Ask for a write even if nothing differs."""
+        self._is_forced = True
 
     def alter(self, key: str, function: Callable[[Any], Any], default: Any) -> Any:
-        """Set *key* to ``function(current)``, and note the function for a run on a fresh value; the new value."""
+        """Set *key* to ``function(current)`` and give it; the function is noted, to run again on a fresh value."""
         if key not in self.data:
             self._serializer.check(key, default)
         current = self._pack_one(self.data.get(key, default))
         noted = self._noted
         steps = noted.get(key, ())
-        is_own = current == steps[-1].result if steps else self._is_as_read(key)
+        is_unchanged = current == steps[-1].result if steps else self._is_as_read(key)
         value = function(self._unpack_one(current))
         self._serializer.check(key, value)
         self.data[key] = value
-        self.is_assigned = self.is_exposed = True
-        if is_own:
+        self._is_assigned = self._is_exposed = True
+        if is_unchanged:
             noted[key] = [*steps, Step(function, default, self._pack_one(value))]
         else:
             noted.pop(key, None)
@@ -111,10 +151,10 @@ class Changes:
         return self._steps
 
     def _is_as_read(self, key: str) -> bool:
-        if not (self.is_assigned or self.is_exposed):
+        if not (self._is_assigned or self._is_exposed):
             return True
-        base = self._serializer.loads(self._base_packed)
-        return self._bytes(base, key) == self._bytes(self.data, key)
+        read = self._serializer.loads(self._read)
+        return self._bytes(read, key) == self._bytes(self.data, key)
 
     def _bytes(self, data: dict[str, Any], key: str) -> bytes | None:
         return self._pack_one(data[key]) if key in data else None
@@ -128,77 +168,88 @@ class Changes:
         return self._serializer.loads(packed)[0]
 
     def log_in(self, login: Login) -> None:
-        """Ask for *login*; a fresh one forgets the data of whoever was here. It undoes ``remember``."""
-        if login.is_fresh:
+        """Ask for *login*, which undoes ``remember``; over another user's session, the data starts empty."""
+        if login.is_over_another_user:
             self.data = {}
-            self._base_packed = EMPTY
-            self._forget_marks()
-        elif self.login is not None:
-            login.is_fresh = self.login.is_fresh
+            self._read = EMPTY
+            self._drop_marks()
+            self.is_over_another_user = True
         self.login = login
-        self.remember = None
-        self.is_assigned = True
+        self.remembered = None
+        self._is_assigned = self.is_regenerated = True
+
+    def regenerate(self) -> None:
+        """Ask for a new id with the same data."""
+        self.is_regenerated = True
+
+    def remember(self, lifetime: Any, now: float, record: Live | None) -> None:
+        """Ask for a lifetime of the session's own, or, by ``None``, for the configured timeouts again."""
+        was_remembered = record is not None and record.is_remembered and self.login is None
+        self.remembered = Remember(lifetime, now) if lifetime is not None or was_remembered else None
 
     def revert(self) -> None:
-        """Forget the changes of the data; what was asked of the identity stays."""
-        self._packed = self._base_packed
+        """Undo the changes of the data; what was asked of the identity stays."""
+        self._packed = self._read
         self.data = self._serializer.loads(self._packed)
-        self._forget_marks()
+        self._drop_marks()
 
-    def forget(self) -> None:
-        """Forget all that is pending."""
-        self.rebase(self.base)
+    def discard(self, record: Live | None) -> None:
+        """Undo all that is pending; *record* is the session as it is stored."""
+        self.start_from(record)
         self.revert()
 
     # What would be written.
 
     @property
-    def user_id(self) -> str | int | None:
-        """The user whom the session is bound to, or will be."""
+    def needs_new_id(self) -> bool:
+        """Whether the session must be given a new id."""
+        return self.is_regenerated or self.remembered is not None
+
+    def needs_present_id(self) -> bool:
+        """Whether the changes can only be laid over the session under the id that this request has."""
+        return self.has_new_data() or self.remembered is not None
+
+    def user_id(self, record: Live | None) -> str | int | None:
+        """The user whom the session of *record* is bound to, or will be."""
         if self.login is not None:
             return self.login.user_id
-        return self.base.user_id if self.base is not None else None
+        return None if record is None else record.user_id
 
-    @property
-    def cause(self) -> Cause | None:
-        """Why the session needs a new id, or ``None``."""
-        if self.login is not None:
-            known = self.base is not None and self.base.user_id is not None
-            return Cause.RELOGIN if known else Cause.LOGIN
-        return Cause.REGENERATE if self.is_regenerated or self.remember is not None else None
+    def cause(self, record: Live) -> Cause:
+        """Why the session of *record* is given a new id."""
+        if self.login is None:
+            return Cause.REGENERATE
+        return Cause.LOGIN if record.user_id is None else Cause.RELOGIN
 
-    @property
-    def leaves_nothing(self) -> bool:
-        """Whether the session would be empty, which is its end."""
-        base = self.base
-        is_bare = base is None or (base.csrf is None and not base.flashes)
-        return not self.data and self.user_id is None and is_bare
+    def leaves_nothing(self, record: Live | None) -> bool:
+        """Whether the session of *record* would be empty, which is its end."""
+        is_bare = record is None or (record.csrf is None and not record.flashes)
+        return not self.data and self.user_id(record) is None and is_bare
 
     def has_new_data(self) -> bool:
         """Whether the data differs from what was read, as bytes; raises SessionDataError for what cannot be stored."""
-        if not (self.is_assigned or self.is_exposed):
+        if not (self._is_assigned or self._is_exposed):
             return False
         self._packed = self._serializer.dumps(self.data)
-        if self._packed == self._base_packed:
+        if self._packed == self._read:
             return False
-        if self.is_exposed:
+        if self._is_exposed:
             self._serializer.verify(self.data)
         return True
 
-    def is_pending(self) -> bool:
-        """Whether something would be written now. An empty new session is no session."""
-        has_new_data = self.has_new_data()
-        if self.base is None:
-            return not self.leaves_nothing
-        return has_new_data or self.is_forced or self.cause is not None
+    def is_pending(self, record: Live | None) -> bool:
+        """Whether something would be written now over *record*. An empty new session is no session."""
+        has_new_data = (self._is_assigned or self._is_exposed) and self.has_new_data()
+        if record is None:
+            return not self.leaves_nothing(None)
+        return has_new_data or self._is_forced or self.is_regenerated or self.remembered is not None
 
     # Laying it over a record.
 
     def over(self, record: Live | None, now: float) -> Live | Ended:
         """The session that these changes make of *record* (of nothing: ``None``); one without content has ended."""
-        is_fresh = self.login is not None and self.login.is_fresh
-        start = record if record is not None and not is_fresh else self.blank(now)
-        if start.packed == self._base_packed:
+        start = self.blank(now) if record is None or self.is_over_another_user else record
+        if start.packed == self._read:
             data, packed = self.data, self._packed
         else:
             data = self._merged(start.data)
@@ -222,48 +273,50 @@ class Changes:
 
     def clashes(self, record: Live) -> bool:
         """Whether *record* has another value than was read for a key that was changed here, ``alter`` aside."""
-        if self.login is not None and self.login.is_fresh:
+        if self.is_over_another_user:
             return False
-        base = self._serializer.loads(self._base_packed)
-        diff = self._diff(base)
-        changed = diff.dropped | {key for key in diff.put if not self._owned_steps(key)}
-        return any(self._bytes(base, key) != self._bytes(record.data, key) for key in changed)
+        read = self._serializer.loads(self._read)
+        mine = self._difference(read)
+        changed = mine.dropped | {key for key in mine.put if not self._standing_steps(key)}
+        return any(self._bytes(read, key) != self._bytes(record.data, key) for key in changed)
 
     def blank(self, now: float) -> Live:
-        return Live({}, EMPTY, b"", now, now, now, self._lifetimes.ends_at(now))
+        """The record of a session that begins *now*, without content and handle."""
+        return Live({}, EMPTY, b"", now, now, now, self.lifetimes.ends_at(now))
 
     def _apply_identity(self, live: Live) -> None:
         if self.login is not None:
             live.user_id, live.label = self.login.user_id, self.login.label
             live.started_at = self.login.at
-            live.ends_at = self._lifetimes.ends_at(self.login.at)
+            live.ends_at = self.lifetimes.ends_at(self.login.at)
             live.is_remembered = False
             live.csrf = None
-        if self.remember is not None:
-            lifetime = self.remember.lifetime
+        if self.remembered is not None:
+            lifetime, at = self.remembered.lifetime, self.remembered.at
             live.is_remembered = lifetime is not None
-            live.ends_at = self._lifetimes.ends_at(live.started_at) if lifetime is None else self.remember.at + lifetime
+            live.ends_at = self.lifetimes.ends_at(live.started_at) if lifetime is None else at + lifetime
 
-    def _diff(self, base: dict[str, Any]) -> _Diff:
-        put = {key: value for key, value in self.data.items() if self._bytes(base, key) != self._pack_one(value)}
-        return _Diff(put, base.keys() - self.data.keys())
+    def _difference(self, read: dict[str, Any]) -> _Difference:
+        put = {key: value for key, value in self.data.items() if self._bytes(read, key) != self._pack_one(value)}
+        return _Difference(put, read.keys() - self.data.keys())
 
-    def _owned_steps(self, key: str) -> list[Step]:
+    def _standing_steps(self, key: str) -> list[Step]:
+        """The calls of ``alter`` whose result *key* still holds."""
         steps = self._noted.get(key, [])
         return steps if steps and self._bytes(self.data, key) == steps[-1].result else []
 
     def _merged(self, theirs: dict[str, Any]) -> dict[str, Any]:
-        base = self._serializer.loads(self._base_packed)
-        diff = self._diff(base)
-        # A value that nobody has changed stays the very object that the application may hold.
+        read = self._serializer.loads(self._read)
+        mine = self._difference(read)
+        # The application may hold a value that neither request has changed: it stays the very same object.
         merged = {
-            key: self.data[key] if key in self.data and self._bytes(base, key) == self._pack_one(value) else value
+            key: self.data[key] if key in self.data and self._bytes(read, key) == self._pack_one(value) else value
             for key, value in theirs.items()
-            if key not in diff.dropped
+            if key not in mine.dropped
         }
-        merged.update(diff.put)
+        merged.update(mine.put)
         for key in self._noted:
-            steps = self._owned_steps(key)
+            steps = self._standing_steps(key)
             if steps:
                 merged[key] = self._rerun(key, steps, theirs.get(key, _ABSENT))
         return merged

@@ -39,7 +39,7 @@ class Formats:
 
     def _join(self, header: list[Any], packed: bytes) -> bytes:
         head = self._serializer.dumps(header)
-        # A label or a user id of 64 KB is no label; it is refused where it is given.
+        # It fits: login() refuses a label or a user id that would not.
         return len(head).to_bytes(_OFFSET_BYTES, "big") + _PAIR + head + packed
 
     def unpack(self, payload: bytes) -> Record:

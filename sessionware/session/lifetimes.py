@@ -1,4 +1,4 @@
-"""Lifetimes: durations, verdicts and the time that is left. Pure: now is always a parameter."""
+"""Durations, verdicts and the time that a record has left; the current time is always a parameter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def parse_duration(value: object) -> float:
     """
     seconds = _seconds(value)
     if seconds is None:
-        raise ValueError(f"{value!r} is no duration; give seconds, a timedelta, or a text: '90s', '30m', '12h', '7d'")
+        raise ValueError(f"{value!r} is no duration; give seconds, a timedelta, or a string: '90s', '30m', '12h', '7d'")
     if not 0 < seconds < math.inf:
         raise ValueError("a duration must be positive and finite; None means that there is no limit")
     return seconds
@@ -58,11 +58,9 @@ class Timed(Protocol):
     def is_remembered(self) -> bool: ...
 
 
-def earlier(one: float | None, other: float | None) -> float | None:
-    """The first of two moments; ``None`` is never."""
-    if one is None:
-        return other
-    return one if other is None or one < other else other
+def _earlier(end: float | None, other: float) -> float:
+    """The first of two moments; an *end* of ``None`` is never."""
+    return other if end is None or other < end else end
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +80,26 @@ class Lifetimes:
 
     def end_of(self, record: Timed) -> float | None:
         """The absolute end in force: a setting made shorter since counts, one made longer does not."""
-        if record.is_remembered:
+        if record.is_remembered or self.absolute is None:
             return record.ends_at
-        return earlier(record.ends_at, self.ends_at(record.started_at))
+        return _earlier(record.ends_at, record.started_at + self.absolute)
 
     def expires_at(self, record: Timed) -> float | None:
-        """When *record* dies if nobody touches it any more."""
+        """When *record* dies if no request touches it any more."""
         if record.is_remembered or self.idle is None:
             return self.end_of(record)
-        return earlier(record.seen_at + self.idle, self.end_of(record))
+        return _earlier(self.end_of(record), record.seen_at + self.idle)
 
     def verdict(self, record: Timed, now: float) -> Verdict:
         """Whether *record* is alive, and if not, which limit it has reached."""
-        end = self.end_of(record)
-        if end is not None and now >= end:
+        # Every read of a session comes here, so end_of() is written out.
+        if record.ends_at is not None and now >= record.ends_at:
             return Verdict.TOO_OLD
-        if self.idle is not None and not record.is_remembered and now - record.seen_at >= self.idle:
+        if record.is_remembered:
+            return Verdict.ALIVE
+        if self.absolute is not None and now >= record.started_at + self.absolute:
+            return Verdict.TOO_OLD
+        if self.idle is not None and now - record.seen_at >= self.idle:
             return Verdict.IDLE
         return Verdict.ALIVE
 

@@ -1,4 +1,4 @@
-"""What a request asks of its session's identity: whose it is, and how long it lives. It waits for the commit."""
+"""What a request asks of its session's identity, until it is saved: whose it is, and how long it lives."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Any
 from sessionware.exceptions import SessionDataError
 from sessionware.session.lifetimes import parse_duration
 
-MAX_TEXT_CHARACTERS = 1024
+MAX_CHARACTERS = 1024
 MAX_ID_BITS = 256
 
 
 class Login:
-    """A login, at *at*. A fresh one is *over* another user's session, and starts empty.
+    """A login, at *at*, *over* the session of a user or of a visitor. Over another user's, the session starts empty.
 
-    Two ids are one user if they are the same as text. Raises :exc:`SessionDataError` for an id that is neither a
+    Two ids are one user if ``str`` makes them equal. Raises :exc:`SessionDataError` for an id that is neither a
     non-empty str nor an int, and for a label that is no str.
     """
 
-    __slots__ = ("at", "is_fresh", "label", "user_id")
+    __slots__ = ("at", "is_over_another_user", "label", "user_id")
 
     def __init__(self, user_id: str | int, label: str | None, at: float, *, over: str | int | None) -> None:
         _check_user_id(user_id)
-        if label is not None and not _is_short_text(label):
-            raise SessionDataError(f"login(label=…) takes a text of up to {MAX_TEXT_CHARACTERS} characters")
+        if label is not None and not _is_short(label):
+            raise SessionDataError(f"login(label=…) takes a string of up to {MAX_CHARACTERS} characters")
         self.user_id = user_id
         self.label = label
         self.at = at
-        self.is_fresh = over is not None and str(over) != str(user_id)
+        self.is_over_another_user = over is not None and str(over) != str(user_id)
 
 
 class Remember:
@@ -49,17 +49,17 @@ class Remember:
 def _check_user_id(user_id: object) -> None:
     if type(user_id) is int and user_id.bit_length() <= MAX_ID_BITS:
         return
-    if not user_id or not _is_short_text(user_id):
+    if not user_id or not _is_short(user_id):
         raise SessionDataError(
-            f"login() takes the user's id as a str of 1 to {MAX_TEXT_CHARACTERS} characters, or as an int of up to "
+            f"login() takes the user's id as a str of 1 to {MAX_CHARACTERS} characters, or as an int of up to "
             f"{MAX_ID_BITS} bits, and this is of type {type(user_id).__name__}; give str(id) for ids of other kinds"
         )
 
 
-def _is_short_text(value: object) -> bool:
-    return type(value) is str and len(value) <= MAX_TEXT_CHARACTERS and not _has_surrogate(value)
+def _is_short(value: object) -> bool:
+    return type(value) is str and len(value) <= MAX_CHARACTERS and not _has_surrogate(value)
 
 
-def _has_surrogate(text: str) -> bool:
-    # Half of a character, which UTF-8 has no bytes for.
-    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+def _has_surrogate(value: str) -> bool:
+    # UTF-8 has no bytes for half a character.
+    return not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)

@@ -1,6 +1,6 @@
 """The session as an application sees it: a lazy mapping with a few members of its own.
 
-It knows neither cookie nor store: what it needs of them it asks of its owner, once it is touched.
+It knows neither cookie nor store. Once it is touched, it asks what lies below it through :class:`Persistence`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from datetime import datetime, timezone
 from typing import Any
 
-from sessionware.crypto.identifiers import public_id
+from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent
-from sessionware.session.changes import Changes
-from sessionware.session.login import Login, Remember
-from sessionware.session.request import FINISHED, OPEN, Draft, Owner
+from sessionware.session.changes import IMMUTABLE, Changes
+from sessionware.session.login import Login
+from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
 
-#: Values that nobody can change in place. Whatever else is handed out may come back changed.
-_IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
 _MISSING = object()
 _NO_ENVIRON: Mapping[str, Any] = {}
 
@@ -31,44 +29,34 @@ class Session(MutableMapping[str, Any]):
     One request, and one thread at a time.
     """
 
-    __slots__ = ("__weakref__", "_cookie_header", "_draft", "_environ", "_owner", "_phase")
+    __slots__ = ("__weakref__", "_cookie_header", "_environ", "_persistence", "_phase", "_request")
 
-    def __init__(self, owner: Owner, environ: Mapping[str, Any], cookie_header: str) -> None:
-        self._owner = owner
+    def __init__(self, persistence: Persistence, environ: Mapping[str, Any], cookie_header: str) -> None:
+        self._persistence = persistence
         self._environ = environ
         self._cookie_header = cookie_header
         self._phase = OPEN
-        self._draft: Draft | None = None
-
-    @property
-    def _is_touched(self) -> bool:
-        return self._draft is not None
-
-    @property
-    def _is_committed(self) -> bool:
-        return self._phase is not OPEN
-
-    @property
-    def _manager(self) -> Any:
-        return self._owner
+        self._request: SessionRequest | None = None
 
     # Reading.
 
-    def _loaded(self) -> Draft:
-        draft = self._draft
-        if draft is None:
-            draft = self._draft = self._owner.load(self._cookie_header, self._environ, is_late=self._phase is not OPEN)
-            # It holds this session: the circle would keep both, and all that hangs on them, from being freed at once.
+    def _loaded(self) -> SessionRequest:
+        request = self._request
+        if request is None:
+            after_headers = self._phase is not OPEN
+            request = self._persistence.load(self._cookie_header, self._environ, after_headers=after_headers)
+            self._request = request
+            # environ holds this session: a session that went on holding environ would make a reference cycle.
             self._environ = _NO_ENVIRON
-        if draft.load_failure is not None and not draft.is_anonymous:
-            raise draft.load_failure
-        return draft
+        if request.load_failure is not None and not request.is_anonymous:
+            raise request.load_failure
+        return request
 
     def __getitem__(self, key: str) -> Any:
         changes = self._loaded().changes
         value = changes.data[key]
-        if type(value) not in _IMMUTABLE:
-            changes.is_exposed = True
+        if type(value) not in IMMUTABLE:
+            changes.expose()
         return value
 
     def __contains__(self, key: object) -> bool:
@@ -81,72 +69,62 @@ class Session(MutableMapping[str, Any]):
         return len(self._loaded().changes.data)
 
     def __repr__(self) -> str:
-        if self._draft is None:
+        request = self._request
+        if request is None:
             return "<Session, not loaded>"
-        if self._draft.load_failure is not None:
+        if request.load_failure is not None:
             return "<Session, its store is unavailable>"
-        state = "new" if self._draft.base is None else "stored"
+        state = "new" if request.found is None else "stored"
         return f"<Session {self.id}, {len(self)} keys, {state}, {self._phase.value}>"
 
     # Changing the data.
 
-    def _writable(self) -> Draft:
-        draft = self._loaded()
-        if draft.load_failure is not None:
+    def _writable(self) -> SessionRequest:
+        request = self._loaded()
+        if request.load_failure is not None:
             # It reads as an empty session; a change, a logout above all, must not look done.
-            draft.outage = draft.load_failure
-            raise draft.outage
-        return draft
+            request.outage = request.load_failure
+            raise request.outage
+        return request
 
     def _changing(self) -> Changes:
-        draft = self._writable()
-        is_late = self._phase is not OPEN
-        if is_late and (self._phase is FINISHED or not self._owner.can_save_late(draft)):
-            raise HeadersSent("the response is on its way; this change could reach neither the browser nor the store")
-        return draft.changes
+        request = self._writable()
+        phase = self._phase
+        if phase is not OPEN and (phase is FINISHED or not request.can_save_after_headers):
+            raise HeadersSent("the response has begun; this change could reach neither the browser nor the store")
+        return request.changes
 
     def __setitem__(self, key: str, value: Any) -> None:
-        changes = self._changing()
-        changes.check(key, value)
-        changes.data[key] = value
-        changes.is_assigned = True
-        if type(value) not in _IMMUTABLE:
-            changes.is_exposed = True
+        self._changing().put(key, value)
 
     def __delitem__(self, key: str) -> None:
-        changes = self._changing()
-        del changes.data[key]
-        changes.is_assigned = True
+        self._changing().drop(key)
 
     def pop(self, key: str, default: Any = _MISSING) -> Any:
         """Remove *key* and give its value, or *default*; KeyError if there is neither."""
         changes = self._changing()
         if key not in changes.data and default is not _MISSING:
             return default
-        changes.is_assigned = True
-        return changes.data.pop(key)
+        return changes.drop(key)
 
     def popitem(self) -> tuple[str, Any]:
         """Remove the last key and give it with its value; KeyError if the session is empty."""
         changes = self._changing()
-        changes.is_assigned = True
-        return changes.data.popitem()
+        if not changes.data:
+            raise KeyError("popitem(): the session is empty")
+        key = next(reversed(changes.data))
+        return key, changes.drop(key)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """The value of *key*, which becomes *default* if it is missing."""
-        self._changing()
-        if key not in self:
-            self[key] = default
+        changes = self._changing()
+        if key not in changes.data:
+            changes.put(key, default)
         return self[key]
 
     def update(self, other: Any = (), /, **values: Any) -> None:
         """Set many keys, as a dict does; a value that cannot be stored leaves the session as it was."""
-        changes = self._changing()
-        given = dict(other, **values)
-        for key, value in given.items():
-            changes.check(key, value)
-        for key, value in given.items():
-            self[key] = value
+        self._changing().put_all(dict(other, **values))
 
     def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
         return dict(self) | dict(other)
@@ -167,18 +145,18 @@ class Session(MutableMapping[str, Any]):
         return self._changing().alter(key, function, default)
 
     def revert(self) -> None:
-        """Forget the unsaved changes of the data; never a login, an end, or what :meth:`save` wrote."""
+        """Undo the unsaved changes of the data; never a login, an end, or what :meth:`save` wrote."""
         self._changing().revert()
 
     # What it is.
 
     @property
     def id(self) -> str:
-        """The public handle: safe to log and to show, never enough to open the session.
+        """The session id: safe to log and to show, never enough to open the session.
 
         It changes when a new id is committed, not before.
         """
-        return public_id(self._owner.draft_handle(self._loaded()))
+        return session_id_of(self._loaded().handle)
 
     @property
     def is_new(self) -> bool:
@@ -188,45 +166,44 @@ class Session(MutableMapping[str, Any]):
     @property
     def modified(self) -> bool:
         """Whether something would be written now. Setting it to ``True`` forces a write."""
-        draft = self._loaded()
-        return not draft.is_anonymous and draft.changes.is_pending()
+        request = self._loaded()
+        return not request.is_anonymous and request.is_pending()
 
     @modified.setter
     def modified(self, value: bool) -> None:
         if value is not True:
-            raise ValueError("modified can only be set to True; revert() forgets changes")
-        self._changing().is_forced = True
+            raise ValueError("modified can only be set to True; revert() undoes changes")
+        self._changing().force()
 
     @property
     def user_id(self) -> str | int | None:
         """The user that the session is bound to, as given to :meth:`login`."""
-        return self._loaded().changes.user_id
+        return self._loaded().user_id
 
     @property
     def created_at(self) -> datetime:
         """When the session began, in UTC; :meth:`login` keeps it."""
-        draft = self._loaded()
-        return _moment(draft.changes.base.created_at if draft.changes.base is not None else draft.now)
+        return _moment(self._loaded().record.created_at)
 
     @property
     def last_seen_at(self) -> datetime:
         """When a request touched the session, in UTC, as it is stored: up to ``refresh_after`` old."""
-        draft = self._loaded()
-        return _moment(draft.changes.base.seen_at if draft.changes.base is not None else draft.now)
+        return _moment(self._loaded().record.seen_at)
 
     @property
     def expires_at(self) -> datetime | None:
         """When the session ends if no request touches it any more, in UTC; ``None`` without timeouts."""
-        expires_at = self._owner.expires_at(self._loaded())
+        request = self._loaded()
+        expires_at = request.changes.lifetimes.expires_at(request.record)
         return None if expires_at is None else _moment(expires_at)
 
     # Identity.
 
-    def _identifying(self) -> Changes:
-        draft = self._writable()
+    def _identifying(self) -> SessionRequest:
+        request = self._writable()
         if self._phase is not OPEN:
-            raise HeadersSent("the response is on its way; a new id could not reach the browser any more")
-        return draft.changes
+            raise HeadersSent("the response has begun; a new id could not reach the browser any more")
+        return request
 
     def login(self, user_id: str | int, *, label: str | None = None) -> None:
         """Bind the session to *user_id*: a new id, against fixation, and a new absolute lifetime.
@@ -234,32 +211,28 @@ class Session(MutableMapping[str, Any]):
         Over another user's session it starts empty; the data of an anonymous or the same user's session stays.
         *label* is for a list of the user's devices. Raises SessionDataError for what is neither str nor int.
         """
-        changes = self._identifying()
-        changes.log_in(Login(user_id, label, self._owner.now(), over=changes.user_id))
+        request = self._identifying()
+        request.changes.log_in(Login(user_id, label, self._persistence.clock(), over=request.user_id))
 
     def regenerate(self) -> None:
-        """Ask for a new id with the same data. Of an empty new session it is nothing."""
-        changes = self._identifying()
-        changes.is_regenerated = changes.base is not None
+        """Ask for a new id with the same data. It does nothing on a new session."""
+        request = self._identifying()
+        if request.found is not None:
+            request.changes.regenerate()
 
     def remember(self, lifetime: Any) -> None:
         """Let this session live for *lifetime*, over restarts of the browser, instead of the configured timeouts.
 
-        Counted from now; seconds, a timedelta or a text such as ``"30d"``. ``None`` undoes it, and so does
+        Counted from now; seconds, a timedelta or a string such as ``"30d"``. ``None`` undoes it, and so does
         :meth:`login`. Raises SessionDataError for what is no duration.
         """
-        changes = self._identifying()
-        now = self._owner.now()
-        if lifetime is None:
-            was_remembered = changes.base is not None and changes.base.is_remembered and changes.login is None
-            changes.remember = Remember(None, now) if was_remembered else None
-        else:
-            changes.remember = Remember(lifetime, now)
+        request = self._identifying()
+        request.changes.remember(lifetime, self._persistence.clock(), request.stored)
 
     def invalidate(self) -> None:
         """End the session now, in the store and in the browser; what is written afterwards begins a new one."""
         self._changing()
-        self._owner.end(self._loaded())
+        self._persistence.end(self._loaded())
 
     def clear(self) -> None:
         """The same as :meth:`invalidate`: ``session.clear()`` is a logout."""
@@ -268,16 +241,16 @@ class Session(MutableMapping[str, Any]):
     def save(self) -> bool:
         """Write what has changed now, in the middle of a request, a pending change of id included.
 
-        ``False`` if the session was ended meanwhile. Without a change it asks no store. In a cookie session it
+        ``False`` if another request has ended the session. Without a change it asks no store. In a cookie session it
         prepares the cookie and measures it. Raises what saving raises.
         """
-        draft = self._writable()
+        request = self._writable()
         if self._phase is FINISHED:
             raise HeadersSent("the response is complete; nothing can be saved any more")
-        return self._owner.save(draft, is_late=self._phase is not OPEN)
+        return self._persistence.save(request, after_headers=self._phase is not OPEN)
 
 
-#: What no date can tell is told as the last one that can: a session may be granted more than 8,000 years.
+#: A session may be granted more than 8,000 years: a time that no datetime can tell is told as the last that one can.
 _LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)
 _LAST_SECOND = int(_LAST_MOMENT.timestamp())
 

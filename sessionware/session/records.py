@@ -1,18 +1,19 @@
-"""What a session is at rest: plain data, the same for every way of keeping it."""
+"""A session at rest, and as a load has found it: plain data, the same for every backend."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(slots=True)
 class Live:
-    """A session in force. Times are seconds since the epoch.
+    """The record of a session that lives. Times are seconds since the epoch.
 
-    ``packed`` are the bytes of ``data`` as they were read or will be written; what a request has changed is found
-    by comparing with them.
+    ``packed`` are the bytes of ``data`` as they were read or will be written. Comparing with them finds what a request
+    has changed.
     """
 
     data: dict[str, Any] = field(repr=False)
@@ -30,12 +31,12 @@ class Live:
 
     @property
     def is_empty(self) -> bool:
-        """No key, no user, no flash, no CSRF token: no session."""
+        """Whether it has no key, no user, no flash and no CSRF token, which is no session."""
         return not self.data and self.user_id is None and self.csrf is None and not self.flashes
 
 
 class Cause(enum.Enum):
-    """Why a session has got a new id."""
+    """Why a session was given a new id."""
 
     REGENERATE = "regenerate"
     RELOGIN = "relogin"
@@ -44,7 +45,10 @@ class Cause(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """The old id of a session: reads what the session was before its change of id, until the grace is over."""
+    """The record under the old id of a session: what the session was before it got a new id.
+
+    It can be read until the grace is over, and never changes.
+    """
 
     was: Live
     next_key: str
@@ -54,10 +58,10 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What stands for a moment where a session was, so that no writer can bring it back.
+    """The record of a session that has ended, for a moment, so that a writer under way cannot bring it back.
 
-    A record past its end counts as this: ``reason`` is what the event ``rejected`` then says, and ``former`` a
-    superseded record that can be read no more, for whoever has to know where its session went. Neither is stored.
+    A record past its end counts as this, too: ``reason`` is then the reason of the event ``rejected``, and ``former``
+    is the superseded record whose grace is over, which still tells where its session went. Neither is stored.
     """
 
     reason: str = "revoked"
@@ -65,3 +69,22 @@ class Ended:
 
 
 Record = Live | Superseded | Ended
+
+
+class Found(NamedTuple):
+    """A session that a load has found and that can be read.
+
+    A compare-and-swap turns on ``version``: in a store it is the entry's, in a cookie the cookie's value. ``key`` is
+    the store key. ``old_key_id`` names the key that has opened the session if that is not the newest. A session under
+    an id that was ``superseded`` cannot be written.
+    """
+
+    record: Live
+    version: Hashable
+    old_key_id: str | None = None
+    key: str = ""
+    superseded: Superseded | None = None
+
+    def __repr__(self) -> str:
+        """Without the version and the key: a cookie's value opens the session."""
+        return f"Found({self.record!r})"

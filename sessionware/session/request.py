@@ -1,14 +1,16 @@
-"""What one request has loaded of its session and done to it."""
+"""What one request has loaded of its session, and what has become of it in this request."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sessionware.clock import Clock
+from sessionware.crypto.identifiers import handle_of, new_token
 from sessionware.exceptions import StoreUnavailable
 from sessionware.session.changes import Changes
+from sessionware.session.records import Found, Live
 
 
 class Phase(enum.Enum):
@@ -23,57 +25,95 @@ class Phase(enum.Enum):
 OPEN, COMMITTED, FINISHED = Phase
 
 
-@dataclass(slots=True)
-class Draft:
-    """What one request has loaded of its session and done to it, from the first touch on.
+class SessionRequest:
+    """One request's session, from the first touch on. Nothing else holds the record that the request knows.
 
-    ``seed`` is what a new id is made of; ``context`` and ``base`` belong to the owner. ``load_failure`` is remembered,
-    so that a store that is down is asked once in a request; ``outage`` is the last error that the application was
-    given. A session that another request has ended is lost: what is written to it goes with it, and begins no new one.
+    ``context`` is the lifecycle's own. ``token`` becomes the id of a new session. A load that failed is remembered, so
+    that a store that is down is asked once in a request; ``outage`` is the last error that the application was given.
+    What is written to a session that another request has ended goes with it, and begins no new one.
     """
 
-    changes: Changes
-    context: Any = field(repr=False)
-    now: float
-    base: Any = None
-    is_new: bool = True
-    is_lost: bool = False
-    # Of these two a session can be opened.
-    seed: bytes | None = field(default=None, repr=False)
-    cookie_lines: tuple[str, ...] = field(default=(), repr=False)
-    load_failure: StoreUnavailable | None = None
-    save_failure: StoreUnavailable | None = None
-    outage: StoreUnavailable | None = None
-    is_anonymous: bool = False
-    is_renewal_tried: bool = False
+    __slots__ = (
+        "changes",
+        "context",
+        "cookie_lines",
+        "found",
+        "is_anonymous",
+        "is_ended_by_another",
+        "is_new",
+        "is_renewal_tried",
+        "load_failure",
+        "outage",
+        "save_failure",
+        "saves_after_headers",
+        "token",
+        "touched_at",
+    )
+
+    def __init__(
+        self, context: Any, found: Found | None, changes: Changes, *, touched_at: float, saves_after_headers: bool
+    ) -> None:
+        self.context = context
+        self.found = found
+        self.changes = changes
+        self.touched_at = touched_at
+        self.saves_after_headers = saves_after_headers
+        self.is_new = found is None
+        self.is_ended_by_another = self.is_anonymous = self.is_renewal_tried = False
+        self.token: bytes | None = None
+        self.cookie_lines: tuple[str, ...] = ()
+        self.load_failure: StoreUnavailable | None = None
+        self.save_failure: StoreUnavailable | None = None
+        self.outage: StoreUnavailable | None = None
+
+    @property
+    def stored(self) -> Live | None:
+        """The record that was found or written, or ``None`` for a new session."""
+        return None if self.found is None else self.found.record
+
+    @property
+    def record(self) -> Live:
+        """The record that was found or written, or that of a session which begins with this request."""
+        return self.changes.blank(self.touched_at) if self.found is None else self.found.record
+
+    @property
+    def handle(self) -> bytes:
+        """The handle of the session; of a new one, the handle that it is to get."""
+        if self.found is not None:
+            return self.found.record.handle
+        if self.token is None:
+            self.token = new_token()
+        return handle_of(self.token)
+
+    @property
+    def user_id(self) -> str | int | None:
+        """The user whom the session is bound to, or will be."""
+        return self.changes.user_id(self.stored)
+
+    @property
+    def can_save_after_headers(self) -> bool:
+        """Whether a change can be saved without a cookie; a change of a session that has ended is dropped."""
+        return self.saves_after_headers and (self.found is not None or self.is_ended_by_another)
+
+    def is_pending(self) -> bool:
+        """Whether something would be written now; raises SessionDataError for what cannot be stored."""
+        found = self.found
+        return self.changes.is_pending(None if found is None else found.record)
 
 
-class Owner(Protocol):
-    """What a session asks of whoever opened it."""
+class Persistence(Protocol):
+    """What a session asks of what lies below it."""
 
-    def load(self, cookie_header: str, environ: Mapping[str, Any], *, is_late: bool) -> Draft:
-        """Load what the request's cookie stands for; *is_late*: after the headers were sent."""
+    #: Gives seconds since the epoch.
+    clock: Clock
+
+    def load(self, cookie_header: str, environ: Mapping[str, Any], *, after_headers: bool) -> SessionRequest:
+        """Load the session that the request's cookie stands for."""
         ...
 
-    def save(self, draft: Draft, *, is_late: bool) -> bool:
-        """Write what is pending now; ``False`` if the session was ended meanwhile."""
+    def save(self, request: SessionRequest, *, after_headers: bool) -> bool:
+        """Write what is pending now; ``False`` if another request has ended the session."""
         ...
 
-    def end(self, draft: Draft) -> None:
+    def end(self, request: SessionRequest) -> None:
         """End the session in the store and, with the answer, in the browser."""
-
-    def can_save_late(self, draft: Draft) -> bool:
-        """Whether a change can still be saved now that the headers are out."""
-        ...
-
-    def draft_handle(self, draft: Draft) -> bytes:
-        """The handle of the session, of a new one the handle that it is to get."""
-        ...
-
-    def expires_at(self, draft: Draft) -> float | None:
-        """When the session dies if nobody touches it any more."""
-        ...
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        ...

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sessionware.exceptions import ConfigError
+from sessionware.lifecycle import Lifecycle
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
+from sessionware.session.request import OPEN
 from sessionware.wsgi.reply import Reply
 
 if TYPE_CHECKING:
@@ -15,12 +17,12 @@ if TYPE_CHECKING:
 
     from sessionware.config.settings import Config
 
-#: Where the sessions that are open stand, the innermost first; the same for all managers, so that they find each other.
+#: Where the open sessions stand, the innermost first: the same key for all middlewares, so that they find each other.
 OPEN_KEY = "sessionware.open"
 
 
 class SessionMiddleware:
-    """A WSGI application around another one: it puts a session into environ, and saves it with the response.
+    """A WSGI application around another one: it puts a session into ``environ`` and saves it with the response.
 
     ``config`` is a mapping or a :class:`Config`; ``options`` win over it. Raises :exc:`ConfigError`, which names
     every fault found. What it promises follows PEP 3333.
@@ -29,17 +31,18 @@ class SessionMiddleware:
     def __init__(self, app: WSGIApplication, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
         self.app = app
         self.manager = SessionManager(config, **options)
+        self._lifecycle = self.manager._lifecycle
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        manager = self.manager
+        lifecycle = self._lifecycle
         outer = environ.get(OPEN_KEY)
         if outer is not None:
-            outer = _check_rivals(manager, outer)
-        session = manager.open(environ)
+            outer = _checked(lifecycle, outer)
+        session = lifecycle.open(environ)
         environ[OPEN_KEY] = (session, *outer) if outer else (session,)
-        environ[manager.environ_key] = session
-        environ[manager.manager_key] = manager
-        reply = Reply(manager, session, environ, start_response)
+        environ[lifecycle.environ_key] = session
+        environ[lifecycle.manager_key] = self.manager
+        reply = Reply(lifecycle, session, environ, start_response)
         try:
             body = self.app(environ, reply.start)
         except BaseException as error:
@@ -64,21 +67,21 @@ def get_session(environ: WSGIEnvironment, key: str = "sessionware.session") -> S
     )
 
 
-def _check_rivals(manager: SessionManager, outer: tuple[Session, ...]) -> tuple[Session, ...]:
-    """Raise ConfigError if another manager shares a name with this one; what of *outer* must still be known."""
+def _checked(lifecycle: Lifecycle, outer: tuple[Session, ...]) -> tuple[Session, ...]:
+    """Those of *outer* that later passes must know; ConfigError if another middleware shares a name with this one."""
     for session in outer:
-        other = session._manager
-        if other is manager:
+        other = cast(Lifecycle, session._persistence)
+        if other is lifecycle:
             continue
-        if other.environ_key == manager.environ_key and not session._is_committed:
+        if other.environ_key == lifecycle.environ_key and session._phase is OPEN:
             raise ConfigError(
-                f"two middlewares put their sessions under {manager.environ_key!r}: wrap the application once, "
+                f"two middlewares put their sessions under {lifecycle.environ_key!r}: wrap the application once, "
                 "or give one of them an environ_key and a cookie.name of its own"
             )
-        if other.cookie_identity == manager.cookie_identity:
+        if other.cookie_scope == lifecycle.cookie_scope:
             raise ConfigError(
-                f"two middlewares use the cookie {manager.cookie_identity[0]!r} with one domain and path, "
+                f"two middlewares use the cookie {lifecycle.cookie_scope[0]!r} with one domain and path, "
                 "and would overwrite each other's: give one of them a cookie.name of its own"
             )
     # A dict that serves for many passes must not collect their sessions.
-    return tuple(session for session in outer if session._manager is not manager or not session._is_committed)
+    return tuple(session for session in outer if session._persistence is not lifecycle or session._phase is OPEN)

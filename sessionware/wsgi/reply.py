@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from sessionware.manager import SessionManager
+    from sessionware.lifecycle import Lifecycle
     from sessionware.session.mapping import Session
 
 Write = Callable[[bytes], object]
@@ -21,10 +21,10 @@ _NO_CHUNK: Any = object()
 
 
 class Reply:
-    """One response: what the application has begun, held until its session is committed; then its body.
+    """One response: its status and headers, held until the session is committed, and then its body.
 
     A class and not a generator: close() on a generator that was never started would skip the application's own
-    close(). It is the body itself only where the application's is neither a list, a tuple nor a file.
+    close(). A list, a tuple or a file goes to the server as it is; every other body is wrapped in this.
     """
 
     __slots__ = (
@@ -33,14 +33,14 @@ class Reply:
         "_file_wrapper",
         "_first",
         "_headers",
-        "_is_late",
         "_is_over",
         "_iterator",
-        "_manager",
+        "_lifecycle",
         "_method",
         "_pairs",
         "_session",
         "_start_response",
+        "_started_late",
         "_status",
         "_write",
     )
@@ -51,18 +51,18 @@ class Reply:
     _write: Write
 
     def __init__(
-        self, manager: SessionManager, session: Session, environ: WSGIEnvironment, start_response: StartResponse
+        self, lifecycle: Lifecycle, session: Session, environ: WSGIEnvironment, start_response: StartResponse
     ) -> None:
-        self._manager = manager
+        self._lifecycle = lifecycle
         self._session = session
         self._start_response = start_response
-        # Taken now: whoever stands between here and the application may change both.
+        # Taken now, because an inner middleware may change both.
         self._method = environ.get("REQUEST_METHOD")
         self._file_wrapper = environ.get("wsgi.file_wrapper")
         self._status: Any = None  # until the application has started its answer
         self._pairs: list[tuple[str, str]] | None = None
         self._failure: BaseException | None = None
-        self._is_late = False
+        self._started_late = False
         self._is_over = False
 
     # What the application calls
@@ -78,14 +78,14 @@ class Reply:
                 self._write = self._start_response(status, merge_headers(headers, self._pairs), exc_info)
             else:
                 self._headers = list(headers)
-                if self._is_late:
+                if self._started_late:
                     self._commit()
             return self.write
         finally:
-            exc_info = None  # a traceback that held this frame, held by this frame, would be a circle
+            exc_info = None  # this frame and its traceback would hold each other
 
     def write(self, chunk: bytes) -> None:
-        """The application's write(): the first call commits; what the commit raises, it and every later one raise."""
+        """The application's write(): the first call commits; it and every later one raise what that commit raises."""
         if self._pairs is None:
             self._commit()
         self._write(chunk)
@@ -99,7 +99,7 @@ class Reply:
             if kind is not list and kind is not tuple and not self._is_file(body):
                 return self._stream(body)
             if self._pairs is not None or self._status is None:
-                self._save_late()
+                self._save_rest()
             else:
                 self._commit()
             self._finish()
@@ -112,12 +112,12 @@ class Reply:
             return answer
 
     def give_up(self, error: BaseException) -> list[bytes] | None:
-        """Drop what the application has begun; the answer for *error*, or None where it is to be raised."""
+        """Drop the application's response; the answer for *error*, or ``None`` where it is to be raised."""
         self._abandon()
         self._failure = None
         if self._pairs is not None or not isinstance(error, (ConflictError, StoreUnavailable)):
             return None
-        if isinstance(error, StoreUnavailable) and self._manager.raises_store_failures:
+        if isinstance(error, StoreUnavailable) and self._lifecycle.raises_store_failures:
             return None
         text = f"{type(error).description}\n".encode()
         headers = [
@@ -141,7 +141,7 @@ class Reply:
         try:
             chunk = next(self._iterator, _NO_CHUNK)
         except GeneratorExit:
-            raise  # whoever hangs up has seen no failure: close() saves
+            raise  # a client that hangs up is no failure of the application: close() saves
         except BaseException as error:
             answer = self.give_up(error)
             if answer is None:
@@ -150,7 +150,7 @@ class Reply:
             self._body, self._iterator = None, iter(answer)
             return next(self)
         if chunk is _NO_CHUNK:
-            self._save_late()
+            self._save_rest()
             raise StopIteration
         return chunk
 
@@ -165,13 +165,13 @@ class Reply:
         except BaseException:
             self._abandon()
             raise
-        self._save_late()
+        self._save_rest()
         self._finish()
 
     # The steps
 
     def _is_file(self, body: Any) -> bool:
-        """Whether the server sends *body* by itself, having given out the file wrapper that made it."""
+        """Whether *body* was made by the server's own file wrapper, so that the server sends it by itself."""
         wrapper = self._file_wrapper
         if wrapper is None:
             return False
@@ -191,10 +191,11 @@ class Reply:
         self._first = next(iterator, _NO_CHUNK)
         if self._status is None:
             if self._first is _NO_CHUNK:
-                # The connection may be out of WSGI's hands, and servers know what says so by its identity.
+                # Nothing was started and nothing yielded: the application may have taken over the socket (WebSocket),
+                # which servers recognise by this very object. So it is returned untouched.
                 self._abandon()
                 return body  # type: ignore[no-any-return]
-            self._is_late = True
+            self._started_late = True
         elif self._pairs is None:
             self._commit()
         self._body = body
@@ -202,16 +203,15 @@ class Reply:
         return _SizedReply(self, body) if hasattr(type(body), "__len__") else self
 
     def _commit(self) -> None:
-        """Save, then send the headers; what failed once is not tried again."""
+        """Save, then send the headers; a commit that has failed is not tried again."""
         if self._failure is not None:
             raise self._failure
         session = self._session
         status, headers = self._status, self._headers
         try:
-            if session._is_touched:
-                pairs = self._manager.commit(session, status=_code(status))
-            else:
-                pairs = self._manager.commit(session)
+            # An untouched session does not ask for the status.
+            code = 200 if session._request is None else _code(status)
+            pairs = self._lifecycle.commit(session, code)
         except BaseException as error:
             self._failure = error
             self._finish()
@@ -219,32 +219,32 @@ class Reply:
         self._pairs = pairs
         self._write = self._start_response(status, merge_headers(headers, pairs) if pairs else headers)
 
-    def _save_late(self) -> None:
+    def _save_rest(self) -> None:
         if self._is_over:
             return
         if self._pairs is None:
             self._abandon()
             return
-        if not self._session._is_touched:
+        if self._session._request is None:
             return
         try:
-            self._manager.commit_late(self._session, status=_code(self._status))
+            self._lifecycle.commit_after_headers(self._session, status=_code(self._status))
         except BaseException:
             self._finish()
             raise
 
     def _finish(self) -> None:
         self._is_over = True
-        self._manager.finish(self._session)
+        self._lifecycle.finish(self._session)
 
     def _abandon(self) -> None:
         if not self._is_over:
             self._is_over = True
-            self._manager.abandon(self._session)
+            self._lifecycle.abandon(self._session)
 
 
 class _SizedReply:
-    """A reply whose body tells the number of its chunks: from one chunk servers compute a Content-Length."""
+    """A reply whose body has a length: of a body of one chunk, servers compute the Content-Length."""
 
     __slots__ = ("_body", "_reply")
 
@@ -263,7 +263,7 @@ class _SizedReply:
 
 
 def _code(status: str) -> int:
-    """The number in a status line; 200 where there is none, since judging it is the server's business."""
+    """The number in a status line; 200 where there is none, since the server is to judge the line."""
     try:
         return int(status[:3])
     except (TypeError, ValueError):
@@ -271,7 +271,7 @@ def _code(status: str) -> int:
 
 
 def _close(body: Any) -> None:
-    """Close a body that is dropped; an error in that must not hide the one for which it is dropped."""
+    """Close a body that is dropped; an error of its close() must not hide the error for which it is dropped."""
     if hasattr(body, "close"):
         try:
             body.close()

@@ -86,7 +86,7 @@ class Strict(Base):
 
 
 class Open(Base):
-    """A store that takes whatever it is given."""
+    """A store that takes any option."""
 
     def __init__(self, **options: str) -> None:
         self.options = options
@@ -108,7 +108,7 @@ class Particular(Base):
 
 @dataclass
 class Data(Base):
-    """A store whose ``__init__`` nobody wrote."""
+    """A store without an ``__init__`` of its own."""
 
     host: str
     port: int = 0

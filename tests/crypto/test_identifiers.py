@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from sessionware.crypto.identifiers import (
     HANDLE_BYTES,
     TOKEN_BYTES,
-    handle_from_public_id,
+    handle_from_session_id,
     handle_of,
     new_handle,
     new_token,
-    public_id,
+    session_id_of,
     store_key,
 )
 
@@ -66,13 +66,13 @@ def test_no_step_is_the_plain_hash_of_the_one_before(token: bytes) -> None:
     assert handle != hashlib.sha256(token).digest()[:HANDLE_BYTES]
     assert handle not in token
     assert store_key(handle) != store_key(token)
-    assert public_id(handle) not in store_key(handle)
+    assert session_id_of(handle) not in store_key(handle)
 
 
 def test_the_steps_from_equal_bytes_are_unrelated() -> None:
     same = bytes(HANDLE_BYTES)
 
-    assert public_id(handle_of(same)) != store_key(same)[:22]
+    assert session_id_of(handle_of(same)) != store_key(same)[:22]
 
 
 @given(HANDLES)
@@ -81,19 +81,19 @@ def test_a_store_key_is_43_safe_characters(handle: bytes) -> None:
 
 
 @given(HANDLES)
-def test_a_public_id_leads_back_to_its_handle(handle: bytes) -> None:
-    text = public_id(handle)
+def test_a_session_id_leads_back_to_its_handle(handle: bytes) -> None:
+    text = session_id_of(handle)
 
     assert re.fullmatch(r"[0-9A-Za-z_-]{22}", text)
-    assert handle_from_public_id(text) == handle
+    assert handle_from_session_id(text) == handle
 
 
 @given(HANDLES, st.integers(0, 21), st.characters())
-def test_another_spelling_is_never_the_same_public_id(handle: bytes, place: int, character: str) -> None:
-    text = public_id(handle)
+def test_another_spelling_is_never_the_same_session_id(handle: bytes, place: int, character: str) -> None:
+    text = session_id_of(handle)
     changed = text[:place] + character + text[place + 1 :]
 
-    assert changed == text or handle_from_public_id(changed) != handle
+    assert changed == text or handle_from_session_id(changed) != handle
 
 
 @pytest.mark.parametrize(
@@ -111,5 +111,5 @@ def test_another_spelling_is_never_the_same_public_id(handle: bytes, place: int,
         pytest.param("!" * 22, id="no base64 at all"),
     ],
 )
-def test_what_no_handle_is_spelt_as_is_no_public_id(text: str) -> None:
-    assert handle_from_public_id(text) is None
+def test_what_no_handle_is_spelt_as_is_no_session_id(text: str) -> None:
+    assert handle_from_session_id(text) is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import Lifetimes
-from sessionware.session.login import Login, Remember
+from sessionware.session.login import Login
 from sessionware.session.records import Cause, Ended, Live
 from sessionware.wire.serializer import Serializer
 
@@ -30,14 +30,19 @@ def live(data: dict[str, Any], **fields: Any) -> Live:
     return Live(SERIALIZER.loads(packed), packed, b"h" * 16, **{**times, **fields})
 
 
+def changes_of(record: Live) -> Changes:
+    return Changes(record, SERIALIZER, Lifetimes(absolute=3600))
+
+
 def changes_from(data: dict[str, Any], **fields: Any) -> Changes:
-    return Changes(live(data, **fields), SERIALIZER, Lifetimes(absolute=3600))
+    return changes_of(live(data, **fields))
 
 
 def put(changes: Changes, data: dict[str, Any]) -> None:
-    changes.data.clear()
-    changes.data.update(data)
-    changes.is_assigned = changes.is_exposed = True
+    for key in list(changes.data):
+        changes.drop(key)
+    changes.put_all(data)
+    changes.expose()
 
 
 def result(changes: Changes, theirs: dict[str, Any] | None) -> dict[str, Any]:
@@ -154,8 +159,8 @@ def test_alter_after_a_nested_change_of_its_own_result_is_an_assignment() -> Non
 def test_a_value_that_nobody_changed_stays_the_same_object_through_a_merge() -> None:
     changes = changes_from({"mine": 1, "nested": [1]})
     held = changes.data["nested"]
-    changes.data["mine"] = 2
-    changes.is_assigned = changes.is_exposed = True
+    changes.put("mine", 2)
+    changes.expose()
 
     merged = result(changes, {"mine": 1, "nested": [1], "theirs": 3})
 
@@ -166,21 +171,22 @@ def test_revert_forgets_data_and_keeps_the_identity() -> None:
     changes = changes_from({"a": [1]})
     changes.log_in(Login("u", None, NOW, over=None))
     changes.data["a"].append(2)
-    changes.is_exposed = True
+    changes.expose()
 
     changes.revert()
 
     assert changes.data == {"a": [1]}
-    assert changes.cause is Cause.LOGIN
+    assert changes.cause(live({})) is Cause.LOGIN
 
 
 def test_a_login_over_another_user_takes_nothing_along() -> None:
-    changes = changes_from({"theirs": 1}, user_id="former", label="old", csrf=b"c" * 16)
+    found = live({"theirs": 1}, user_id="former", label="old", csrf=b"c" * 16)
+    changes = changes_of(found)
 
     changes.log_in(Login("new", "phone", NOW + 5, over="former"))
     changes.data["mine"] = 1
     changes.has_new_data()
-    record = changes.over(changes.base, NOW + 6)
+    record = changes.over(found, NOW + 6)
 
     assert isinstance(record, Live)
     assert (record.data, record.user_id, record.label) == ({"mine": 1}, "new", "phone")
@@ -189,12 +195,13 @@ def test_a_login_over_another_user_takes_nothing_along() -> None:
 
 
 def test_a_second_login_in_one_request_does_not_bring_back_the_first_users_session() -> None:
-    changes = changes_from({"theirs": 1}, user_id="former")
+    found = live({"theirs": 1}, user_id="former")
+    changes = changes_of(found)
     changes.log_in(Login("new", None, NOW, over="former"))
 
     changes.log_in(Login("new", None, NOW, over="new"))
     changes.has_new_data()
-    record = changes.over(changes.base, NOW)
+    record = changes.over(found, NOW)
 
     assert isinstance(record, Live)
     assert record.data == {}
@@ -211,11 +218,12 @@ def test_each_login_as_another_in_one_request_starts_empty() -> None:
 
 
 def test_remember_counts_from_its_call_and_login_undoes_it() -> None:
-    changes = changes_from({"a": 1})
-    changes.remember = Remember(100, NOW + 1)
-    remembered = changes.over(changes.base, NOW + 2)
+    found = live({"a": 1})
+    changes = changes_of(found)
+    changes.remember(100, NOW + 1, found)
+    remembered = changes.over(found, NOW + 2)
     changes.log_in(Login("u", None, NOW + 3, over=None))
-    logged_in = changes.over(changes.base, NOW + 4)
+    logged_in = changes.over(found, NOW + 4)
 
     assert isinstance(remembered, Live)
     assert isinstance(logged_in, Live)
@@ -224,17 +232,19 @@ def test_remember_counts_from_its_call_and_login_undoes_it() -> None:
 
 
 def test_a_session_without_content_has_ended() -> None:
-    changes = changes_from({"a": 1})
+    found = live({"a": 1})
+    changes = changes_of(found)
     put(changes, {})
     changes.has_new_data()
 
-    assert isinstance(changes.over(changes.base, NOW), Ended)
-    assert changes.leaves_nothing
+    assert isinstance(changes.over(found, NOW), Ended)
+    assert changes.leaves_nothing(found)
 
 
 def test_a_users_session_without_data_goes_on() -> None:
-    changes = changes_from({"a": 1}, user_id=7)
+    found = live({"a": 1}, user_id=7)
+    changes = changes_of(found)
     put(changes, {})
     changes.has_new_data()
 
-    assert isinstance(changes.over(changes.base, NOW), Live)
+    assert isinstance(changes.over(found, NOW), Live)

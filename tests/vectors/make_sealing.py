@@ -1,6 +1,6 @@
 """Writes the vectors of a new format, once: ``python tests/vectors/make_sealing.py sealing-2.json``.
 
-A file of vectors is never written anew: what it holds stands for the cookies and records that are out there.
+A file of vectors is never rewritten, for it represents the cookies and records that are in use.
 """
 
 from __future__ import annotations
