@@ -12,7 +12,7 @@ from typing import Any
 from sessionware.backends.contract import Backend
 from sessionware.backends.cookie import CookieBackend
 from sessionware.backends.store import StoreBackend
-from sessionware.config.settings import Config, Settings, settle
+from sessionware.config.settings import Config, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
 from sessionware.crypto.sealing import SealedRecord
 from sessionware.events import Events
@@ -30,7 +30,7 @@ class SessionManager:
     """
 
     def __init__(self, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
-        settings = settle(config, options)
+        settings = make_settings(config, options)
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
         self._lifecycle = Lifecycle(settings, _make_backend(settings, events), events)

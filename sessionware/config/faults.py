@@ -1,4 +1,4 @@
-"""Collects what is wrong with a configuration, so that one error tells it all."""
+"""Collects the faults of a configuration, so that one error names them all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sessionware.exceptions import ConfigError
 
 
 class Faults:
-    """The faults found so far, a sentence each, and what caused the first that had a cause."""
+    """The faults found so far, a sentence each, and the first exception that caused one of them."""
 
     __slots__ = ("_cause", "texts")
 
@@ -15,12 +15,12 @@ class Faults:
         self._cause: BaseException | None = None
 
     def add(self, text: str, cause: BaseException | None = None) -> None:
-        """One more fault; *cause* is the error of somebody else's code behind it."""
+        """Add the fault *text*; *cause* is the exception that a driver, an import or a store raised."""
         self.texts.append(text)
         self._cause = self._cause or cause
 
     def add_error(self, name: str, error: ValueError) -> None:
-        """The fault that a conversion of the option *name* found; its cause is the error's cause."""
+        """Add what a converter said of the option *name*, with the cause that it chained."""
         self.add(f"{name}: {error}", error.__cause__)
 
     def raise_if_any(self) -> None:

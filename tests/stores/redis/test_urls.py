@@ -75,8 +75,8 @@ def test_a_url_says_where_sessions_live(url: str, expected: RedisURL) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        pytest.param(5, "is no text", id="no text"),
-        pytest.param("", "it is empty", id="empty"),
+        pytest.param(5, "expected a string", id="no text"),
+        pytest.param("", "an empty one", id="empty"),
         pytest.param("http://h", "it begins with none of redis://", id="scheme"),
         pytest.param("redis://[::1", "it cannot be read", id="brackets"),
         pytest.param("redis://h?db", "it cannot be read", id="option without a value"),
@@ -87,7 +87,7 @@ def test_a_url_says_where_sessions_live(url: str, expected: RedisURL) -> None:
         pytest.param("redis://h:x", "name:port", id="port of letters"),
         pytest.param("redis+cluster://h1,,h2", "name:port", id="no host"),
         pytest.param(f"redis://{'x' * 64}", "cannot be one", id="host too long"),
-        pytest.param("redis://h/x", "no whole number", id="database of letters"),
+        pytest.param("redis://h/x", "expected a whole number", id="database of letters"),
         pytest.param("redis://h/-1", "-1 is less than 0", id="negative database"),
         pytest.param("redis://h/1?db=2", "two databases", id="two databases"),
         pytest.param("redis://h/1/2", "the number of a database", id="long path"),
