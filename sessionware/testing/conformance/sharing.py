@@ -1,4 +1,4 @@
-"""The part of the store suite with threads, processes and the further powers of a store."""
+"""The tests of the store suite with several callers: threads, processes, and stores that purge, close and reopen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sessionware.testing.conformance.fixtures import (
     INCREMENTS,
     PROCESSES,
     THREADS,
-    SuiteBase,
+    StoreFixtures,
     in_children,
     increment,
     loaded,
@@ -25,12 +25,12 @@ from sessionware.testing.conformance.fixtures import (
     together,
 )
 
-#: How long a store may go on taking writes for an entry that is being deleted.
-PATIENCE_SECONDS = 30.0
+#: For so long a store may accept writes to an entry that another thread deletes.
+DELETE_SECONDS = 30.0
 
 
-class SharingSuite(SuiteBase):
-    """Nothing is lost, torn or brought back, however many use one store."""
+class SharingTests(StoreFixtures):
+    """No write is lost, torn or undone, however many threads and processes use one store."""
 
     # Threads
 
@@ -74,21 +74,21 @@ class SharingSuite(SuiteBase):
         def write_until_it_is_gone(key: str) -> None:
             version = store.create(key, b"payload", 60)
             created.wait()
-            deadline = time.monotonic() + PATIENCE_SECONDS
+            deadline = time.monotonic() + DELETE_SECONDS
             while time.monotonic() < deadline:
                 try:
                     version = store.replace(key, b"again", 60, version)
                 except Gone:
                     return
-                # A lock that is not fair, such as SQLite's, would let the others write on and on.
-                breath.wait(0.001)
-            raise AssertionError("an entry that was deleted still takes writes")
+                # The lock may be unfair, as SQLite's is: without a pause the writers could keep the delete waiting.
+                pause.wait(0.001)
+            raise AssertionError("an entry that was deleted can still be replaced")
 
         def delete(key: str) -> None:
             created.wait()
             store.delete(key)
 
-        created, breath = threading.Barrier(2 * THREADS, timeout=PATIENCE_SECONDS), threading.Event()
+        created, pause = threading.Barrier(2 * THREADS, timeout=DELETE_SECONDS), threading.Event()
         keys = [new_key() for _ in range(THREADS)]
         together([partial(act, key) for key in keys for act in (write_until_it_is_gone, delete)])
 
@@ -117,15 +117,15 @@ class SharingSuite(SuiteBase):
     def test_parent_and_child_both_use_a_store_made_before_the_fork(self, store: Store, key: str) -> None:
         version = store.create(key, b"payload", 60)
 
-        def use_it() -> None:
+        def use_store() -> None:
             child_key = new_key()
             assert loaded(store, key) == Entry(b"payload", version)
             changed = store.replace(child_key, b"child's", 60, store.create(child_key, b"", 60))
             assert store.load(child_key) == Entry(b"child's", changed)
             assert store.delete(child_key)
 
-        assert in_children([use_it, use_it]) == [0, 0]
-        use_it()
+        assert in_children([use_store, use_store]) == [0, 0]
+        use_store()
 
     @needs("fork", "processes")
     def test_increments_of_many_processes_are_all_kept(self, store: Store, key: str) -> None:
@@ -143,7 +143,7 @@ class SharingSuite(SuiteBase):
         assert statuses == [0]
         assert loaded(store, key).payload == b"child's"
 
-    # Further powers
+    # Reopening, purging and closing
 
     @needs("reopen")
     def test_a_second_object_sees_what_the_first_has_stored(
