@@ -14,7 +14,7 @@ from sessionware.backends.cookie import CookieBackend
 from sessionware.backends.store import StoreBackend
 from sessionware.config.settings import Config, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
-from sessionware.crypto.sealing import SealedRecord
+from sessionware.crypto.sealing import RecordSealer
 from sessionware.events import Events
 from sessionware.lifecycle import Lifecycle
 from sessionware.protocol.vault import Vault
@@ -71,5 +71,5 @@ def _make_backend(settings: Settings, events: Events) -> Backend:
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
     if settings.store is None:
         return CookieBackend(settings.keyring, formats, events, lifetimes=lifetimes, clock=clock)
-    vault = Vault(settings.store, SealedRecord(settings.keyring), formats, lifetimes=lifetimes, clock=clock)
+    vault = Vault(settings.store, RecordSealer(settings.keyring), formats, lifetimes=lifetimes, clock=clock)
     return StoreBackend(settings.keyring, vault, events, grace=settings.regenerate_grace)

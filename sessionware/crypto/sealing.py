@@ -121,7 +121,7 @@ class _ValueKey(NamedTuple):
     is_current: bool
 
 
-class SignedText:
+class CookieSigner:
     """Signs and verifies the values of one cookie for one purpose, such as a token."""
 
     __slots__ = ("_current", "_keys", "_prefix")
@@ -189,7 +189,7 @@ class _Cipher(NamedTuple):
 _MIN_SEALED_BYTES = NONCE_BYTES + 1 + _TAG_BYTES
 
 
-class SealedText:
+class CookieSealer:
     """Encrypts whole sessions for one cookie, and signs the result.
 
     The signature rejects forgeries before anything is decrypted. It also commits to the key, which AES-GCM-SIV alone
@@ -203,7 +203,7 @@ class SealedText:
         seals = keyring.derive(Purpose.COOKIE_SEAL, name)
         context = Purpose.COOKIE_SEAL.value.encode()
         ciphers = [_Cipher(AESGCMSIV(seal), head + context) for head, seal in zip(heads, seals, strict=True)]
-        self._signer = SignedText(keyring, Purpose.COOKIE_SIGN, name)
+        self._signer = CookieSigner(keyring, Purpose.COOKIE_SIGN, name)
         self._current = ciphers[0]
         self._ciphers = dict(zip(keyring.key_ids, ciphers, strict=True))
 
@@ -225,7 +225,7 @@ class _RecordKey(NamedTuple):
     is_current: bool
 
 
-class SealedRecord:
+class RecordSealer:
     """Encrypts records for their store keys; a record that is copied to another key does not open."""
 
     __slots__ = ("_current", "_head", "_keys")

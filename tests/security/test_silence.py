@@ -32,7 +32,7 @@ from security.kit import (
 from sessionware import Config, ConfigError, Session, SessionManager, StoreUnavailable
 from sessionware.crypto.identifiers import handle_of
 from sessionware.crypto.keys import Keyring, Purpose
-from sessionware.crypto.sealing import SealedRecord, SealedText, SignedText
+from sessionware.crypto.sealing import CookieSealer, CookieSigner, RecordSealer
 from sessionware.stores import FileStore, KeyValueStore, MemoryStore, SQLiteStore
 
 VALUE = "a-value-nobody-may-see"
@@ -286,9 +286,9 @@ def test_no_repr_tells_anything(make_site: Callable[..., Site], tmp_path: Path) 
         site.app.manager,
         site.events,
         keyring,
-        SignedText(keyring, Purpose.TOKEN_SIGN, NAME),
-        SealedText(keyring, NAME),
-        SealedRecord(keyring),
+        CookieSigner(keyring, Purpose.TOKEN_SIGN, NAME),
+        CookieSealer(keyring, NAME),
+        RecordSealer(keyring),
         Config({"secret": SECRET, "backend": "sqlite:///x.db", "cookie.secure": True}),
         *(make_store(kind, tmp_path / kind if kind == "file" else tmp_path) for kind in STORES),
     ]
