@@ -1,4 +1,4 @@
-"""The store that a name, a URL, a dotted path or an object stands for."""
+"""The option ``backend`` finds a store by a name, a URL, a dotted path, a class or an object."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
 
 import pytest
+from support.empty_store import EmptyStore
 
 from sessionware.config.backend import Backend, find_backend
 from sessionware.config.faults import Faults
@@ -30,26 +31,7 @@ HERE = __name__
 SQL = "postgresql+psycopg://user:word@host/web"
 
 
-class Base:
-    """A store that keeps nothing."""
-
-    def load(self, key: str) -> None:
-        """See Store."""
-
-    def create(self, key: str, payload: bytes, ttl: float | None) -> int:
-        """See Store."""
-        return 0
-
-    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> int:
-        """See Store."""
-        return 0
-
-    def delete(self, key: str) -> bool:
-        """See Store."""
-        return False
-
-
-class Typed(Base):
+class Typed(EmptyStore):
     """A store with a parameter of every type that is converted."""
 
     def __init__(  # type: ignore[no-untyped-def]
@@ -78,28 +60,28 @@ class Typed(Base):
         self.given = {name: value for name, value in locals().items() if name != "self"}
 
 
-class Strict(Base):
+class Strict(EmptyStore):
     """A store that cannot be made without its two parameters."""
 
     def __init__(self, host: str, port: int) -> None:
         self.place = (host, port)
 
 
-class Open(Base):
+class Open(EmptyStore):
     """A store that takes whatever it is given."""
 
     def __init__(self, **options: str) -> None:
         self.options = options
 
 
-class Failing(Base):
+class Failing(EmptyStore):
     """A store that cannot be made."""
 
     def __init__(self, path: str = "") -> None:
         raise OSError("the disk is on fire")
 
 
-class Particular(Base):
+class Particular(EmptyStore):
     """A store that refuses its options itself."""
 
     def __init__(self) -> None:
@@ -107,8 +89,8 @@ class Particular(Base):
 
 
 @dataclass
-class Data(Base):
-    """A store whose ``__init__`` nobody wrote."""
+class Data(EmptyStore):
+    """A store whose ``__init__`` is generated."""
 
     host: str
     port: int = 0
@@ -395,9 +377,9 @@ def test_an_unknown_option_like_no_other_is_refused_with_all_that_there_are() ->
 
 
 def test_an_option_of_a_store_without_any_is_refused() -> None:
-    fault = fault_of(Base, path="x")
+    fault = fault_of(EmptyStore, path="x")
 
-    assert fault == "backend.path: Base has no such option"
+    assert fault == "backend.path: EmptyStore has no such option"
 
 
 def test_an_option_in_a_url_is_checked_like_another() -> None:

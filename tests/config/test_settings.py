@@ -1,4 +1,4 @@
-"""A whole configuration: what it settles to, and every fault in one error."""
+"""A whole configuration gives settings, or one error that names every fault."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.empty_store import EmptyStore
 
 from sessionware.config.settings import Config, make_settings
 from sessionware.config.table import OPTIONS
@@ -39,28 +40,13 @@ def everything_told_by(error: BaseException) -> str:
     return "\n".join([str(error), repr(error), *traceback.format_exception(error)])
 
 
-class Recorded:
-    """A store of somebody else's that keeps what it was made with."""
+class Recorded(EmptyStore):
+    """A store that keeps the clock that it was made with, and refuses some URLs."""
 
     def __init__(self, url: str = "", password: str = "", clock: Callable[[], float] | None = None) -> None:
         if "refuse" in url:
             raise RuntimeError(f"no connection to {url} with {password}")
         self.clock = clock
-
-    def load(self, key: str) -> None:
-        """See Store."""
-
-    def create(self, key: str, payload: bytes, ttl: float | None) -> int:
-        """See Store."""
-        return 0
-
-    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> int:
-        """See Store."""
-        return 0
-
-    def delete(self, key: str) -> bool:
-        """See Store."""
-        return False
 
 
 # Merging.
@@ -123,7 +109,7 @@ def test_a_nested_type_among_the_keywords_is_a_backend_too() -> None:
     assert isinstance(settings.store, FileStore)
 
 
-def test_names_without_the_prefix_belong_to_somebody_else() -> None:
+def test_names_without_the_prefix_are_left_to_other_packages() -> None:
     settings = make_settings({"session.secret": SECRET, "cookie.name": "theirs", "debug": True, 5: "five"}, {})  # type: ignore[dict-item]
 
     assert settings.cookie.name == "sid"
@@ -345,7 +331,7 @@ WILD_VALUES = st.recursive(
 
 
 @given(st.dictionaries(WILD_NAMES, WILD_VALUES, max_size=4))
-def test_whatever_is_given_either_settles_or_is_a_config_error(config: dict[str, Any]) -> None:
+def test_whatever_is_given_gives_settings_or_a_config_error(config: dict[str, Any]) -> None:
     try:
         settings = make_settings(config, {"secret": SECRET})
     except ConfigError as error:

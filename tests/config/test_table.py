@@ -1,4 +1,4 @@
-"""Every option, in every spelling."""
+"""Each option is read in every spelling, and a bad value of each is a fault."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LISTENERS = [listen, tick]
 
 
 class Money:
-    """A type of somebody's own."""
+    """A type of the application's own."""
 
 
 MONEY_TYPES = {Money: ("money", lambda money: 0, lambda plain: Money())}
@@ -84,13 +84,13 @@ READERS: dict[str, Callable[[Settings], object]] = {
     "refresh_after": lambda settings: settings.lifetimes.refresh_after,
     "on_event": lambda settings: settings.listeners,
     "clock": lambda settings: settings.clock(),
-    # Refused unless they are None, so nothing comes of them.
+    # These are refused unless they are None, so no setting has their value.
     **dict.fromkeys(("user_key", "max_sessions_per_user", "login_backend"), lambda settings: None),
 }
 
 
 def read(settings: Settings, name: str) -> object:
-    """What became of the option *name*."""
+    """The value that *settings* have for the option *name*."""
     if name in READERS:
         return READERS[name](settings)
     if name.startswith("cookie."):
@@ -233,7 +233,7 @@ BAD: list[tuple[str, object]] = [
 
 
 def ids(cases: list[Any]) -> list[Any]:
-    # Without the address of an object, which is another in each process that collects the tests.
+    # The address of an object differs in each process that collects the tests, so it must not be in an id.
     return [pytest.param(*case, id=re.sub(r" at 0x\w+", "", f"{case[0]}={case[1]!r}")[:60]) for case in cases]
 
 

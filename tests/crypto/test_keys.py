@@ -1,4 +1,4 @@
-"""Keys: a weak secret is refused without being told, and each purpose has keys of its own."""
+"""A weak secret is refused and not repeated, and each purpose has keys of its own."""
 
 from __future__ import annotations
 
@@ -168,12 +168,8 @@ def test_a_new_secret_is_another_each_time() -> None:
     assert len({new_secret() for _ in range(1000)}) == 1000
 
 
-def test_a_new_secret_needs_a_random_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(count: int) -> str:
-        raise OSError("no randomness")
-
-    monkeypatch.setattr("secrets.token_urlsafe", fail)
-
+@pytest.mark.usefixtures("no_randomness")
+def test_a_new_secret_needs_a_random_source() -> None:
     with pytest.raises(OSError, match="no randomness"):
         new_secret()
 

@@ -1,4 +1,4 @@
-"""Sealing: what was made with our keys for its place opens, and nothing else does."""
+"""What was signed or sealed with our keys for one place opens there, and nothing else does."""
 
 from __future__ import annotations
 
@@ -357,6 +357,7 @@ def test_no_data_shows_in_what_is_sealed() -> None:
     assert not any(piece in record for piece in (b"the data", b"session", KEY.encode()))
 
 
+@pytest.mark.usefixtures("no_randomness")
 @pytest.mark.parametrize(
     "seal",
     [
@@ -364,12 +365,7 @@ def test_no_data_shows_in_what_is_sealed() -> None:
         pytest.param(lambda: RECORDS.seal(PAYLOAD, KEY), id="record"),
     ],
 )
-def test_a_failing_random_source_seals_nothing(seal: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(count: int) -> bytes:
-        raise OSError("no randomness")
-
-    monkeypatch.setattr("secrets.token_bytes", fail)
-
+def test_a_failing_random_source_seals_nothing(seal: Callable[[], object]) -> None:
     with pytest.raises(OSError, match="no randomness"):
         seal()
 

@@ -1,4 +1,4 @@
-"""The serializer: types and values come back, nothing else is accepted, and no input costs more than its length."""
+"""Types and values come back as they were, nothing else is accepted, and no input costs more than its length."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sessionware.exceptions import AlreadyExists, Conflict, Gone
+from sessionware.exceptions import AlreadyExists, Conflict, Gone, StoreAnswer
 from sessionware.stores.contract import Entry, Store
 from sessionware.testing.clock import FakeClock
 from sessionware.testing.conformance.fixtures import (
@@ -29,6 +29,21 @@ from sessionware.testing.conformance.fixtures import (
 DELETE_SECONDS = 30.0
 
 
+def _winners(write: Callable[[bytes], object], *, refusal: type[StoreAnswer]) -> list[bytes]:
+    """Write another payload in each of many threads at once; the payloads that were not refused."""
+    winners: list[bytes] = []
+
+    def try_to_write(payload: bytes) -> None:
+        try:
+            write(payload)
+        except refusal:
+            return
+        winners.append(payload)
+
+    together([partial(try_to_write, b"%d" % number) for number in range(THREADS)])
+    return winners
+
+
 class SharingTests(StoreFixtures):
     """No write is lost, torn or undone, however many threads and processes use one store."""
 
@@ -42,31 +57,14 @@ class SharingTests(StoreFixtures):
         assert loaded(store, key).payload == b"%d" % (THREADS * INCREMENTS)
 
     def test_of_racing_creates_one_wins(self, store: Store, key: str) -> None:
-        winners: list[bytes] = []
-
-        def create(payload: bytes) -> None:
-            try:
-                store.create(key, payload, 60)
-            except AlreadyExists:
-                return
-            winners.append(payload)
-
-        together([partial(create, b"%d" % number) for number in range(THREADS)])
+        winners = _winners(lambda payload: store.create(key, payload, 60), refusal=AlreadyExists)
 
         assert [loaded(store, key).payload] == winners
 
     def test_of_racing_replaces_of_one_version_one_wins(self, store: Store, key: str) -> None:
-        version = store.create(key, b"base", 60)
-        winners: list[bytes] = []
+        version = store.create(key, b"old", 60)
 
-        def replace(payload: bytes) -> None:
-            try:
-                store.replace(key, payload, 60, version)
-            except Conflict:
-                return
-            winners.append(payload)
-
-        together([partial(replace, b"%d" % number) for number in range(THREADS)])
+        winners = _winners(lambda payload: store.replace(key, payload, 60, version), refusal=Conflict)
 
         assert [loaded(store, key).payload] == winners
 
