@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from importlib.metadata import entry_points
 from typing import Any, cast
 from urllib.parse import unquote
 
-from sessionware.config.faults import Faults
+from sessionware.config.faults import Faults, closest
 from sessionware.config.parameters import (
     annotations_of,
     converter_for,
@@ -135,9 +134,9 @@ def _unknown_name(name: str) -> str:
     if "." in name:
         return f"unknown backend {shown(name)}; write a class as pkg.mod:Class, with a colon"
     names = [COOKIE, *_BY_NAME]
-    close = difflib.get_close_matches(name.lower(), names, n=1)
-    if close:
-        return f"unknown backend {shown(name)}; did you mean {close[0]!r}?"
+    meant = closest(name.lower(), names)
+    if meant is not None:
+        return f"unknown backend {shown(name)}; did you mean {meant!r}?"
     return f"unknown backend {shown(name)}; give {', '.join(map(repr, names))}, a URL, or pkg.mod:Class"
 
 
@@ -196,9 +195,9 @@ def _converted(store_class: type, given: Mapping[str, Any], faults: Faults) -> d
 def _hint(name: str, names: list[str]) -> str:
     if not names:
         return ""
-    close = difflib.get_close_matches(name.lower(), names, n=1)
-    if close:
-        return f"; did you mean backend.{close[0]}?"
+    meant = closest(name.lower(), names)
+    if meant is not None:
+        return f"; did you mean backend.{meant}?"
     return f"; it has {', '.join(f'backend.{known}' for known in names)}"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from sessionware.exceptions import ConfigError
 
 
@@ -31,3 +34,9 @@ class Faults:
             raise ConfigError(self.texts[0]) from self._cause
         listed = "".join(f"\n  - {text}" for text in self.texts)
         raise ConfigError(f"the configuration has {len(self.texts)} faults:{listed}") from self._cause
+
+
+def closest(written: str, known: Iterable[str], *, similarity: float = 0.6) -> str | None:
+    """The one of *known* that a developer who wrote *written* probably meant; *similarity* is 1 for equal words."""
+    found = difflib.get_close_matches(written, list(known), n=1, cutoff=similarity)
+    return found[0] if found else None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import configparser
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sessionware.config.faults import Faults
+from sessionware.config.faults import Faults, closest
 from sessionware.config.table import GROUPS, OPTIONS, STORE_GROUPS, STORE_OPTIONS
 from sessionware.conversions import shown
 
@@ -139,5 +138,5 @@ def suggestion(name: str) -> str | None:
     known = [*OPTIONS, *STORE_OPTIONS]
     spelled = {option.rpartition(".")[2]: option for option in reversed(known)}
     spelled |= OTHER_NAMES | {option.replace(".", "_"): option for option in known}
-    close = difflib.get_close_matches(written, spelled, n=1, cutoff=0.7)
-    return spelled[close[0]] if close else None
+    meant = closest(written, spelled, similarity=0.7)
+    return None if meant is None else spelled[meant]

@@ -174,13 +174,13 @@ class _Cipher(NamedTuple):
     aead: AESGCMSIV
     context: bytes
 
-    def encrypt(self, payload: bytes, key: bytes = b"") -> bytes:
+    def encrypt(self, payload: bytes, store_key: bytes = b"") -> bytes:
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self.aead.encrypt(nonce, payload, self.context + key)
+        return nonce + self.aead.encrypt(nonce, payload, self.context + store_key)
 
-    def decrypt(self, sealed: bytes, key: bytes = b"") -> bytes:
+    def decrypt(self, sealed: bytes, store_key: bytes = b"") -> bytes:
         try:
-            return self.aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self.context + key)
+            return self.aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self.context + store_key)
         except InvalidTag as error:
             raise Rejected("undecryptable") from error
 
@@ -241,17 +241,19 @@ class RecordSealer:
             for head, cipher, key_id in zip(heads, ciphers, keyring.key_ids, strict=True)
         }
 
-    def seal(self, payload: bytes, key: str) -> bytes:
-        """*payload*, which must not be empty, encrypted with the newest key for the store key *key*."""
-        return self._head + self._current.encrypt(payload, key.encode("ascii"))
+    def seal(self, payload: bytes, store_key: str) -> bytes:
+        """*payload*, which must not be empty, encrypted with the newest key for *store_key*."""
+        return self._head + self._current.encrypt(payload, store_key.encode("ascii"))
 
-    def open(self, sealed: bytes, key: str) -> Opened:
-        """What :meth:`seal` was given for *key*; raises :exc:`Rejected` for any other bytes."""
+    def open(self, sealed: bytes, store_key: str) -> Opened:
+        """What :meth:`seal` was given for *store_key*; raises :exc:`Rejected` for any other bytes."""
         head = sealed[:_HEAD_BYTES]
         found = self._keys.get(head)
         if found is None or len(sealed) < _HEAD_BYTES + _MIN_SEALED_BYTES:
             raise Rejected(self._reason(sealed))
-        return Opened(found.cipher.decrypt(sealed[_HEAD_BYTES:], key.encode("ascii")), found.key_id, found.is_current)
+        return Opened(
+            found.cipher.decrypt(sealed[_HEAD_BYTES:], store_key.encode("ascii")), found.key_id, found.is_current
+        )
 
     def _reason(self, sealed: bytes) -> Reason:
         is_whole = len(sealed) >= _HEAD_BYTES + _MIN_SEALED_BYTES
