@@ -3,10 +3,11 @@
 #   make demo       serve the example at http://localhost:8000 (PORT=… for another)
 #   make test       all checks: lint, types, tests of the installed wheel, coverage
 #   make test-all   the same, by every Python that the machine has
+#   make docs       the documentation as pages for the browser; a warning is an error
 #   make soak       the tests of the production stores again, each with its full counts (more than half an hour;
 #                   ARGUMENTS='-k killed' for some of them)
 #   make bench      measure, side by side with Beaker and Flask-Session, on private servers that it starts itself
-#                   (ARGUMENTS='--readme README.rst' lays the figures in there)
+#                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there)
 #   make bench-million   the same questions to a million sessions (ARGUMENTS='--sessions 20000' for a quick trial)
 #
 # PYTHON=… chooses the interpreter: make test PYTHON=/usr/bin/python3.12
@@ -17,18 +18,18 @@ PORT ?=
 VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null)
 VENV := .venv/$(VERSION)
 WHEELS := $(VENV)/wheels
-# Where the checks find their tools, and a directory from which nobody can import the source tree.
+# Where the checks find their tools, and a directory from which the source tree cannot be imported.
 BIN := $(VENV)/bin
 WORK := $(VENV)/work
 
 SOURCES := $(shell find sessionware -name __pycache__ -prune -o -print) README.rst LICENSE setup.cfg pyproject.toml
-CODE := sessionware tests examples benchmarks
+CODE := sessionware tests examples benchmarks docs
 RUFF = $(BIN)/ruff check $(CODE)
 MYPY = $(BIN)/mypy sessionware tests
 
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-all soak check lint types format bench bench-million clean
+.PHONY: help demo test test-all docs soak check lint types format bench bench-million clean
 .DELETE_ON_ERROR:
 
 help:
@@ -62,6 +63,11 @@ format: $(VENV)/.with-tests
 
 test-all: $(VENV)/.with-tox
 	$(BIN)/tox run $$(.ci/run --list | sed 's/^/--discover /')
+
+docs: $(VENV)/.with-docs
+	@rm -rf $(VENV)/docs
+	@$(BIN)/sphinx-build -W --keep-going --quiet -b html -d $(VENV)/doctrees docs $(VENV)/docs
+	@echo "make: the documentation is at $(VENV)/docs/index.html"
 
 # Where the tests are whose counts are larger then.
 SOAKED := concurrency production stores/memcached stores/redis stores/sql
@@ -102,7 +108,7 @@ $(VENV)/.wheel: $(SOURCES) $(VENV)/bin/python
 	@$(PIP) install --no-deps --force-reinstall $(WHEELS)/*.whl
 	@touch $@
 
-$(VENV)/.with-demo $(VENV)/.with-tests $(VENV)/.with-bench: $(VENV)/.with-%: setup.cfg | $(VENV)/.wheel
+$(VENV)/.with-demo $(VENV)/.with-docs $(VENV)/.with-tests $(VENV)/.with-bench: $(VENV)/.with-%: setup.cfg | $(VENV)/.wheel
 	@echo "make: what the extra '$*' needs"
 	@$(PIP) install "$$(echo $(WHEELS)/*.whl)[$*]"
 	@touch $@

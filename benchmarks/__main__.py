@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import contenders, in_process, served, servers
-from benchmarks.readme import replace_figures
+from benchmarks.page import replace_figures
 from benchmarks.rounds import microseconds
 from benchmarks.rows import print_rows
 
@@ -44,15 +44,15 @@ def main() -> None:
             "rows": [row.as_dict() for row in rows],
         }
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
-    if arguments.readme:
-        replace_figures(arguments.readme, machine(), times, loads)
+    if arguments.page:
+        replace_figures(arguments.page, machine(), times, loads)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--json", type=Path, help="a file for the figures")
-    parser.add_argument("--readme", type=Path, help="a page to lay the figures into")
+    parser.add_argument("--page", type=Path, help="a page to lay the figures into")
     parser.add_argument("--without-gunicorn", action="store_true")
     return parser.parse_args()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class TableStore:
-    """Opens the database for every call, which is slow, but safe with threads and forks without a thought.
+    """Opens the database for every call, which is slow, but safe with threads and forks.
 
     It takes no notice of ``ttl``: the middleware refuses what has expired, and nothing here ever removes it.
     """
@@ -79,6 +79,6 @@ def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
 
 
 def make_app() -> SessionMiddleware:
-    """The application, wrapped; a function, so that who only wants the store needs no secret."""
+    """The application, wrapped; a function, so that an import of the store alone needs no secret."""
     options = {"backend": TableStore, "backend.path": "custom.db", "secret": os.environ["SESSION_SECRET"]}
     return SessionMiddleware(count, options)

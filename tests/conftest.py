@@ -1,4 +1,4 @@
-"""What holds for every test: the examples and the servers at hand, what is tried again, that CI takes no skip."""
+"""What every test has: the examples, the servers, a second try where the clock decides, and no skip in CI."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ settings.register_profile("sessionware", deadline=None, print_blob=True)
 settings.load_profile("sessionware")
 
 
-#: Where servers are frozen, killed and waited for within a second or so: what a busy machine may spoil is tried again.
+#: Tests that freeze, kill and await servers within a second or so: they get more tries, for a busy machine.
 _BY_THE_CLOCK = re.compile(
     r"production/test_outages|stores/\w+/test_faults|wsgi/test_servers|documentation/test_examples"
 )
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a skip is a failure: what was not tested there is tested nowhere."""
+    """Make a skip a failure in CI, for there is no later place to test what was skipped."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         reporter.write_line("\nskipped tests are failures in CI", red=True)

@@ -34,7 +34,7 @@ LARGEST_FORM_BYTES = 16_384
 
 
 def home(request: Request, session: Session) -> Response:
-    """Who is signed in sees the session from all sides; who is not has none, and leaves nothing behind."""
+    """A user who is signed in sees the session from all sides; another visitor has none, and leaves nothing behind."""
     if session.user_id is None:
         return page(pages.welcome(last_set_cookie(request)))
     session.alter("visits", lambda visits: visits + 1, default=0)
@@ -144,7 +144,7 @@ def to_home() -> Response:
 
 
 def kept_secret(path: Path) -> str:
-    """The secret in *path*, drawn at the first start; the file is for nobody else's eyes."""
+    """The secret in *path*, drawn at the first start; only this user may read the file."""
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(32))

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody answers at localhost, by its IPv6 address either, where browsers look first."""
+    """Whether *port* is free on localhost, also at its IPv6 address, where browsers look first."""
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
             with socket.socket(family) as probe:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.site import Browser, Recorder, Site, visitor
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.stores import RecordingStore, local_store
 
-from sessionware.stores import FileStore, MemoryStore, SQLiteStore, Store
 from sessionware.testing import FakeClock
 
-Make = Callable[..., Site]
 STORED = ["memory", "file", "sqlite"]
 
 
-def _store(name: str, path: Path, clock: FakeClock) -> Store:
-    if name == "file":
-        return FileStore(path / "sessions", clock=clock)
-    if name == "sqlite":
-        return SQLiteStore(path / "sessions.db", clock=clock)
-    return MemoryStore(clock=clock)
-
-
-def _maker(name: str, path: Path, clock: FakeClock) -> Iterator[Make]:
+def _maker(name: str, path: Path, clock: FakeClock) -> Iterator[SiteMaker]:
     if name == "cookie":
         yield lambda **options: Site("cookie", clock, **options)
         return
-    recorder = Recorder(_store(name, path, clock))
+    recorder = RecordingStore(local_store(name, path, clock))
     yield lambda **options: Site(recorder, clock, **options)
     recorder.close()
 
@@ -39,25 +30,25 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=["cookie", *STORED])
-def make(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Make]:
+def make(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[SiteMaker]:
     """Makes sites with options of their own, over every backend in turn."""
     yield from _maker(request.param, tmp_path, clock)
 
 
 @pytest.fixture(params=STORED)
-def make_stored(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Make]:
+def make_stored(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[SiteMaker]:
     """The same over every store in turn."""
     yield from _maker(request.param, tmp_path, clock)
 
 
 @pytest.fixture
-def make_memory(tmp_path: Path, clock: FakeClock) -> Iterator[Make]:
+def make_memory(tmp_path: Path, clock: FakeClock) -> Iterator[SiteMaker]:
     """The same over memory, for what no store decides."""
     yield from _maker("memory", tmp_path, clock)
 
 
 @pytest.fixture
-def make_cookie(tmp_path: Path, clock: FakeClock) -> Iterator[Make]:
+def make_cookie(tmp_path: Path, clock: FakeClock) -> Iterator[SiteMaker]:
     """The same for cookie sessions."""
     yield from _maker("cookie", tmp_path, clock)
 
@@ -76,22 +67,22 @@ def light(light_site: Site) -> Browser:
 
 
 @pytest.fixture
-def site(make: Make) -> Site:
+def site(make: SiteMaker) -> Site:
     return make()
 
 
 @pytest.fixture
-def stored(make_stored: Make) -> Site:
+def stored(make_stored: SiteMaker) -> Site:
     return make_stored()
 
 
 @pytest.fixture
-def memory(make_memory: Make) -> Site:
+def memory(make_memory: SiteMaker) -> Site:
     return make_memory()
 
 
 @pytest.fixture
-def cookie_site(make_cookie: Make) -> Site:
+def cookie_site(make_cookie: SiteMaker) -> Site:
     return make_cookie()
 
 

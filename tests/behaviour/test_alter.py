@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from behaviour.conftest import Make
-from support.site import Browser, Site, call, drop, member, put, raised_by, then, visitor
+from support.actions import call, drop, member, put, raised_by, then
+from support.browser import Browser, Site, SiteMaker, visitor
 
 from sessionware import Session
 
@@ -68,7 +68,7 @@ def test_alter_whose_function_raises_changes_nothing(browser: Browser) -> None:
     assert answer.result is False
 
 
-def test_alter_whose_function_raises_on_a_conflict_leaves_no_second_session(make_memory: Make) -> None:
+def test_alter_whose_function_raises_on_a_conflict_leaves_no_second_session(make_memory: SiteMaker) -> None:
     site = make_memory()
     browser = visitor(site, put(count=1))
 

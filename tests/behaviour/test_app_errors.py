@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from behaviour.conftest import Make
-from support.site import Action, Browser, Site, call, drop, login, put, then, visitor
+from support.actions import Action, call, drop, login, put, then
+from support.browser import Browser, Site, SiteMaker, visitor
 
 from sessionware import Session
 
@@ -29,7 +29,7 @@ def test_an_application_that_raises_saves_nothing(browser: Browser, change: Acti
 
 def test_an_application_that_raises_stores_no_new_session(stored: Site) -> None:
     with pytest.raises(Boom):
-        stored.request(then(put(a=1), explode))
+        stored.ask(then(put(a=1), explode))
 
     assert stored.store.calls == []
 
@@ -42,7 +42,7 @@ def test_a_change_is_saved_whatever_the_status(light: Browser, status: str) -> N
 
 
 @pytest.mark.parametrize(("status", "is_saved"), [("500 Oops", False), ("599 Oops", False), ("499 Oops", True)])
-def test_save_on_error_decides_about_error_pages(make: Make, status: str, is_saved: bool) -> None:
+def test_save_on_error_decides_about_error_pages(make: SiteMaker, status: str, is_saved: bool) -> None:
     browser = visitor(make(save_on_error=False))
 
     answer = browser.send(put(new=2), status=status)
@@ -52,7 +52,7 @@ def test_save_on_error_decides_about_error_pages(make: Make, status: str, is_sav
 
 
 @pytest.mark.parametrize("change", [login("ada"), call("regenerate"), call("remember", "1d"), drop("old")])
-def test_an_error_page_that_saves_nothing_changes_no_identity(make: Make, change: Action) -> None:
+def test_an_error_page_that_saves_nothing_changes_no_identity(make: SiteMaker, change: Action) -> None:
     browser = visitor(make(save_on_error=False))
     before = browser.ask(lambda session: (session.id, session.user_id, dict(session))).result
 
@@ -62,7 +62,7 @@ def test_an_error_page_that_saves_nothing_changes_no_identity(make: Make, change
     assert browser.ask(lambda session: (session.id, session.user_id, dict(session))).result == before
 
 
-def test_what_save_wrote_stands_on_an_error_page_that_saves_nothing(make: Make) -> None:
+def test_what_save_wrote_stands_on_an_error_page_that_saves_nothing(make: SiteMaker) -> None:
     browser = visitor(make(save_on_error=False))
 
     browser.send(then(put(kept=2), call("save"), put(lost=3)), status="500 Oops")

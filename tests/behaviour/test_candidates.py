@@ -6,8 +6,9 @@ import base64
 import json
 
 import pytest
-from behaviour.conftest import Make
-from support.site import COOKIE, NEW_SECRET, SEEN, Browser, Site, call, login, member, put, read, visitor
+from support.actions import call, login, member, put, read
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.constants import COOKIE, NEW_SECRET, PREFIX, SEEN
 
 from sessionware.testing import FakeClock
 
@@ -27,29 +28,29 @@ def test_other_cookies_do_no_harm(browser: Browser) -> None:
         f"{COOKIE}x=1; x{COOKIE}=2; {COOKIE}={good}",
         f"bad\r\nname=x; {COOKIE} = {good} ",
     ):
-        assert browser.site.request(read, cookies).result == {"old": 1}
+        assert browser.site.ask(read, cookies).result == {"old": 1}
 
 
 @pytest.mark.parametrize(
-    "cookies", ["=__Host-sid={}", "__host-sid={}", "sid={}", "__Secure-sid={}", "\xa0__Host-sid={}"]
+    "cookies", [f"={COOKIE}={{}}", f"{COOKIE.lower()}={{}}", "sid={}", "__Secure-sid={}", f"\xa0{COOKIE}={{}}"]
 )
 def test_only_the_full_name_is_read(browser: Browser, cookies: str) -> None:
-    assert browser.site.request(read, cookies.format(browser.cookies[COOKIE])).result == {}
+    assert browser.site.ask(read, cookies.format(browser.cookies[COOKIE])).result == {}
 
 
 def test_a_second_cookie_with_our_name_does_no_harm(browser: Browser) -> None:
     good = browser.cookies[COOKIE]
 
-    assert browser.site.request(read, header("rubbish", good)).result == {"old": 1}
-    assert browser.site.request(read, header(good, "rubbish")).result == {"old": 1}
-    assert browser.site.request(read, header("", good)).result == {"old": 1}
+    assert browser.site.ask(read, header("rubbish", good)).result == {"old": 1}
+    assert browser.site.ask(read, header(good, "rubbish")).result == {"old": 1}
+    assert browser.site.ask(read, header("", good)).result == {"old": 1}
 
 
 def test_the_first_live_one_wins(site: Site) -> None:
     first, second = visitor(site, put(number=1)).cookies[COOKIE], visitor(site, put(number=2)).cookies[COOKIE]
 
-    assert site.request(read, header(first, second)).result == {"number": 1}
-    assert site.request(read, header(second, first)).result == {"number": 2}
+    assert site.ask(read, header(first, second)).result == {"number": 1}
+    assert site.ask(read, header(second, first)).result == {"number": 2}
 
 
 def test_a_dead_one_in_front_does_no_harm(browser: Browser, clock: FakeClock) -> None:
@@ -57,30 +58,30 @@ def test_a_dead_one_in_front_does_no_harm(browser: Browser, clock: FakeClock) ->
     clock.advance(3600)
     live = visitor(browser.site, put(live=1)).cookies[COOKIE]
 
-    assert browser.site.request(read, header(dead, live)).result == {"live": 1}
+    assert browser.site.ask(read, header(dead, live)).result == {"live": 1}
 
 
 def test_eight_are_looked_at(browser: Browser) -> None:
     good = browser.cookies[COOKIE]
 
-    assert browser.site.request(read, header(*map(str, range(7)), good)).result == {"old": 1}
-    assert browser.site.request(read, header(*map(str, range(8)), good)).result == {}
+    assert browser.site.ask(read, header(*map(str, range(7)), good)).result == {"old": 1}
+    assert browser.site.ask(read, header(*map(str, range(8)), good)).result == {}
 
 
 def test_an_empty_one_counts_among_the_eight(browser: Browser) -> None:
     good = browser.cookies[COOKIE]
 
-    assert browser.site.request(read, header("", *map(str, range(7)), good)).result == {}
+    assert browser.site.ask(read, header("", *map(str, range(7)), good)).result == {}
 
 
 def test_one_value_sent_many_times_counts_once(browser: Browser) -> None:
     good = browser.cookies[COOKIE]
 
-    assert browser.site.request(read, header(*["same"] * 50, good)).result == {"old": 1}
+    assert browser.site.ask(read, header(*["same"] * 50, good)).result == {"old": 1}
 
 
 def dead_tokens(site: Site, count: int) -> list[str]:
-    """Well signed tokens that the store knows no more."""
+    """Well-signed tokens of sessions that the store no longer holds."""
     tokens = []
     for _ in range(count):
         browser = visitor(site)
@@ -94,9 +95,9 @@ def test_four_reach_the_store(stored: Site) -> None:
     good = visitor(stored).cookies[COOKIE]
     dead = dead_tokens(stored, 4)
 
-    assert stored.request(read, header(*dead[:3], good)).result == {"old": 1}
+    assert stored.ask(read, header(*dead[:3], good)).result == {"old": 1}
     stored.store.calls.clear()
-    assert stored.request(read, header(*dead, good)).result == {}
+    assert stored.ask(read, header(*dead, good)).result == {}
     assert stored.store.calls == ["load"] * 4
 
 
@@ -104,7 +105,7 @@ def test_forged_ones_do_not_count_among_the_four(stored: Site) -> None:
     good = visitor(stored).cookies[COOKIE]
     dead = dead_tokens(stored, 3)
 
-    assert stored.request(read, header("a", "b", "c", "d", *dead, good)).result == {"old": 1}
+    assert stored.ask(read, header("a", "b", "c", "d", *dead, good)).result == {"old": 1}
 
 
 def test_a_wrong_signature_never_reaches_the_store(stored: Site) -> None:
@@ -112,7 +113,7 @@ def test_a_wrong_signature_never_reaches_the_store(stored: Site) -> None:
 
     for position in range(len(good)):
         other = "A" if good[position] != "A" else "B"
-        assert stored.request(read, {COOKIE: good[:position] + other + good[position + 1 :]}).result == {}
+        assert stored.ask(read, {COOKIE: good[:position] + other + good[position + 1 :]}).result == {}
 
     assert stored.store.calls == []
 
@@ -122,14 +123,14 @@ def test_a_cookie_with_any_bit_flipped_is_rejected(cookie_site: Site) -> None:
 
     for position in range(len(good)):
         for other in {"A", "_", ".", chr(ord(good[position]) ^ 1)} - {good[position]}:
-            assert cookie_site.request(read, {COOKIE: good[:position] + other + good[position + 1 :]}).result == {}
+            assert cookie_site.ask(read, {COOKIE: good[:position] + other + good[position + 1 :]}).result == {}
 
 
 def test_a_cookie_has_one_spelling(browser: Browser) -> None:
     good = browser.cookies[COOKIE]
 
     for other in (f"{good}=", f"{good}.", f".{good}", f'"{good}"', good.lower(), good.swapcase(), f"{good}%20"):
-        assert browser.site.request(read, {COOKIE: other}).result == {}
+        assert browser.site.ask(read, {COOKIE: other}).result == {}
 
 
 def b64(data: bytes) -> str:
@@ -158,9 +159,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_cookie_gives_an_empty_new_session_and_an_event(light_site: Site, name: str) -> None:
-    answer = light_site.request(
-        lambda session: (session.is_new, session.user_id, dict(session)), f"{COOKIE}={BAD[name]}"
-    )
+    answer = light_site.ask(lambda session: (session.is_new, session.user_id, dict(session)), f"{COOKIE}={BAD[name]}")
 
     assert (answer.status, answer.result, answer.set_cookies) == (200, (True, None, {}), [])
     assert light_site.names() in (["rejected malformed"], ["rejected unknown_key"])
@@ -179,32 +178,32 @@ def test_a_visitor_with_a_bad_cookie_is_not_locked_out(light_site: Site, name: s
 def test_a_cookie_of_another_secret_is_rejected(site: Site) -> None:
     foreign = visitor(site.like(secret=NEW_SECRET))
 
-    assert site.request(read, foreign.cookies).result == {}
+    assert site.ask(read, foreign.cookies).result == {}
     assert site.names() == ["rejected unknown_key"]
 
 
 def test_a_cookie_of_another_name_is_rejected(site: Site) -> None:
     other = visitor(site.like(**{"cookie.name": "other"}))
 
-    assert site.request(read, {COOKIE: other.cookies["__Host-other"]}).result == {}
+    assert site.ask(read, {COOKIE: other.cookies[f"{PREFIX}other"]}).result == {}
     assert site.names() == ["rejected bad_signature"]
 
 
-def test_a_cookie_of_another_backend_is_rejected(make_cookie: Make, make_memory: Make) -> None:
+def test_a_cookie_of_another_backend_is_rejected(make_cookie: SiteMaker, make_memory: SiteMaker) -> None:
     one, two = visitor(make_cookie()), visitor(make_memory())
 
-    assert one.site.request(read, two.cookies).result == {}
-    assert two.site.request(read, one.cookies).result == {}
+    assert one.site.ask(read, two.cookies).result == {}
+    assert two.site.ask(read, one.cookies).result == {}
 
 
-def test_a_session_of_http_is_not_found_on_https(make: Make) -> None:
+def test_a_session_of_http_is_not_found_on_https(make: SiteMaker) -> None:
     site = make()
     local = {"wsgi.url_scheme": "http", "HTTP_HOST": "localhost:8000"}
-    cookies = site.request(put(a=1), **local).cookies
+    cookies = site.ask(put(a=1), **local).cookies
 
     assert list(cookies) == ["sid"]
-    assert site.request(read, f"sid={cookies['sid']}", **local).result == {"a": 1}
-    assert site.request(read, f"{COOKIE}={cookies['sid']}").result == {}
+    assert site.ask(read, f"sid={cookies['sid']}", **local).result == {"a": 1}
+    assert site.ask(read, f"{COOKIE}={cookies['sid']}").result == {}
 
 
 def test_an_ended_id_never_works_again(stored: Site) -> None:
@@ -215,10 +214,10 @@ def test_an_ended_id_never_works_again(stored: Site) -> None:
     copied.ask(put(new=2))
 
     assert browser.twin().ask(member("user_id")).result is None
-    assert stored.request(read, copied.cookies).result == {}
+    assert stored.ask(read, copied.cookies).result == {}
 
 
-def test_a_record_copied_to_another_key_does_not_open(make_memory: Make) -> None:
+def test_a_record_copied_to_another_key_does_not_open(make_memory: SiteMaker) -> None:
     site = make_memory()
     victim, thief = visitor(site, login("ada")), visitor(site)
     inner = site.store.inner
@@ -256,7 +255,7 @@ def attributes(line: str) -> list[str]:
 
 
 def test_the_cookie_is_safe_by_itself(site: Site) -> None:
-    (line,) = site.request(put(a=1)).set_cookies
+    (line,) = site.ask(put(a=1)).set_cookies
 
     assert line.startswith(f"{COOKIE}=")
     assert sorted(attributes(line)) == ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]
@@ -267,13 +266,13 @@ def test_the_cookie_is_safe_by_itself(site: Site) -> None:
     [
         pytest.param({"cookie.path": "/app"}, "__Secure-sid", id="path"),
         pytest.param({"cookie.domain": "example.org"}, "__Secure-sid", id="domain"),
-        pytest.param({"cookie.samesite": "None", "cookie.partitioned": True}, "__Host-sid", id="partitioned"),
+        pytest.param({"cookie.samesite": "None", "cookie.partitioned": True}, COOKIE, id="partitioned"),
         pytest.param({"cookie.httponly": False, "cookie.name": "x"}, "__Host-x", id="name"),
         pytest.param({"cookie.secure": False}, "sid", id="not secure"),
         pytest.param({"cookie.prefix": "__Secure-"}, "__Secure-sid", id="prefix"),
     ],
 )
-def test_deleting_uses_the_attributes_that_setting_used(make: Make, options: dict[str, object], name: str) -> None:
+def test_deleting_uses_the_attributes_that_setting_used(make: SiteMaker, options: dict[str, object], name: str) -> None:
     browser = visitor(make(**options))
     (setting,) = browser.send(call("regenerate")).set_cookies
     (deletion,) = browser.send(call("clear")).set_cookies
@@ -288,7 +287,7 @@ def test_deleting_uses_the_attributes_that_setting_used(make: Make, options: dic
 
 def test_exactly_our_cookie_is_deleted(browser: Browser) -> None:
     browser.cookies["theirs"] = "1"
-    browser.cookies["__Host-sid2"] = "2"
+    browser.cookies[f"{COOKIE}2"] = "2"
 
     assert browser.send(call("clear")).cookies == {COOKIE: None}
     assert SEEN not in browser.cookies

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.site import Site, call, put, then, visitor
+from support.actions import call, put, then
+from support.browser import Site, visitor
 
 
 class Colliding:
-    """Makes a store answer to some creations that the key is taken, by a session of somebody else's."""
+    """Lets another visitor's session take the key before some creations."""
 
     def __init__(self, site: Site, times: int) -> None:
         self.times = times
@@ -51,7 +52,7 @@ def test_a_collision_of_a_new_id_overwrites_nobody(stored: Site) -> None:
 def test_a_random_source_that_repeats_itself_fails_and_does_not_hang(stored: Site) -> None:
     Colliding(stored, times=10_000)
 
-    assert stored.request(put(new=2)).status == 503
+    assert stored.ask(put(new=2)).status == 503
 
 
 def test_a_random_source_that_fails_fails_the_request(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,4 +62,4 @@ def test_a_random_source_that_fails_fails_the_request(site: Site, monkeypatch: p
     monkeypatch.setattr("secrets.token_bytes", fail)
 
     with pytest.raises(OSError, match="no randomness"):
-        site.request(put(new=2))
+        site.ask(put(new=2))

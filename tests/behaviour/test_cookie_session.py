@@ -6,8 +6,9 @@ import base64
 from collections.abc import Callable
 
 import pytest
-from behaviour.conftest import Make
-from support.site import COOKIE, SEEN, Action, Browser, Site, call, drop, login, member, put, read, then, visitor
+from support.actions import Action, call, drop, login, member, put, read, then
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.constants import COOKIE, SEEN
 
 from sessionware.testing import FakeClock
 
@@ -75,13 +76,13 @@ def test_the_companion_counts(renewed: Browser, clock: FakeClock) -> None:
 
 
 def test_the_companion_is_of_no_use_alone(renewed: Browser, cookie_site: Site) -> None:
-    answer = cookie_site.request(read, {SEEN: renewed.cookies[SEEN]})
+    answer = cookie_site.ask(read, {SEEN: renewed.cookies[SEEN]})
 
     assert answer.result == {}
 
 
 def test_the_companion_is_no_session(renewed: Browser, cookie_site: Site) -> None:
-    assert cookie_site.request(read, {COOKIE: renewed.cookies[SEEN]}).result == {}
+    assert cookie_site.ask(read, {COOKIE: renewed.cookies[SEEN]}).result == {}
 
 
 def test_the_companion_renews_no_other_session(renewed: Browser, clock: FakeClock) -> None:
@@ -129,7 +130,7 @@ def test_a_forged_companion_beside_a_good_one_does_no_harm(renewed: Browser, clo
     clock.advance(1800)
     header = f"{SEEN}=rubbish; {COOKIE}={renewed.cookies[COOKIE]}; {SEEN}={renewed.cookies[SEEN]}; {SEEN}=a.b"
 
-    assert renewed.site.request(read, header).result == {"old": 1}
+    assert renewed.site.ask(read, header).result == {"old": 1}
 
 
 def test_a_companion_from_the_future_counts_as_now(renewed: Browser, clock: FakeClock) -> None:
@@ -138,7 +139,7 @@ def test_a_companion_from_the_future_counts_as_now(renewed: Browser, clock: Fake
     assert renewed.ask(member("last_seen_at")).result.timestamp() == clock()
 
 
-def test_the_companion_does_not_move_the_absolute_end(make_cookie: Make, clock: FakeClock) -> None:
+def test_the_companion_does_not_move_the_absolute_end(make_cookie: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make_cookie(absolute_timeout="1h", idle_timeout="30m"))
     for _ in range(3):
         clock.advance(1000)
@@ -162,7 +163,7 @@ def test_no_companion_is_deleted_that_was_not_there(visit: Browser, end: Action)
     assert visit.send(end).cookies == {COOKIE: None}
 
 
-def test_a_stored_session_has_no_companion(make_stored: Make, clock: FakeClock) -> None:
+def test_a_stored_session_has_no_companion(make_stored: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make_stored())
     clock.advance(1800)
     browser.send(read)

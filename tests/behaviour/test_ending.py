@@ -1,12 +1,13 @@
-"""The end of a session: at once, for everybody, and in the browser."""
+"""The end of a session: at once, in every browser that has its cookie, and for the cookie itself."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from behaviour.conftest import Make
-from support.site import COOKIE, Browser, call, login, member, put, then, visitor
+from support.actions import call, login, member, put, then
+from support.browser import Browser, SiteMaker, visitor
+from support.constants import COOKIE
 
 from sessionware import Session
 
@@ -29,7 +30,7 @@ def test_an_end_takes_the_cookie_and_the_data(signed_in: Browser, end: str) -> N
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_an_ended_session_stays_ended_for_whoever_copied_its_cookie(make_stored: Make, end: str) -> None:
+def test_an_ended_session_stays_ended_for_whoever_copied_its_cookie(make_stored: SiteMaker, end: str) -> None:
     browser = visitor(make_stored())
     thief = browser.twin()
 
@@ -41,7 +42,7 @@ def test_an_ended_session_stays_ended_for_whoever_copied_its_cookie(make_stored:
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_an_end_takes_effect_within_the_call(make_stored: Make, end: str) -> None:
+def test_an_end_takes_effect_within_the_call(make_stored: SiteMaker, end: str) -> None:
     browser = visitor(make_stored())
 
     def act(session: Session) -> None:
@@ -113,7 +114,7 @@ def test_an_end_drops_a_login_of_the_same_request(browser: Browser) -> None:
     assert browser.ask(identity).result[1:] == (None, {})
 
 
-def test_an_end_holds_though_the_application_raises(make_stored: Make) -> None:
+def test_an_end_holds_though_the_application_raises(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored())
 
     def act(session: Session) -> None:
@@ -126,7 +127,7 @@ def test_an_end_holds_though_the_application_raises(make_stored: Make) -> None:
     assert browser.data() == {}
 
 
-def test_an_end_holds_on_an_error_page_that_saves_nothing(make_stored: Make) -> None:
+def test_an_end_holds_on_an_error_page_that_saves_nothing(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored(save_on_error=False))
 
     answer = browser.send(then(call("clear"), put(new=2)), status="500 Internal Server Error")
@@ -135,7 +136,7 @@ def test_an_end_holds_on_an_error_page_that_saves_nothing(make_stored: Make) -> 
     assert browser.data() == {}
 
 
-def test_an_end_of_a_session_that_another_request_has_ended_deletes_no_cookie(make_stored: Make) -> None:
+def test_an_end_of_a_session_that_another_request_has_ended_deletes_no_cookie(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored())
 
     def act(session: Session) -> None:
@@ -146,7 +147,7 @@ def test_an_end_of_a_session_that_another_request_has_ended_deletes_no_cookie(ma
     assert browser.ask(act).set_cookies == []
 
 
-def test_a_change_to_a_session_that_was_ended_meanwhile_goes_with_it(make_stored: Make) -> None:
+def test_a_change_to_a_session_that_was_ended_meanwhile_goes_with_it(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored())
 
     def act(session: Session) -> None:

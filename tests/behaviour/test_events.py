@@ -1,30 +1,22 @@
-"""Every decision about a session is told, with the session, its user and the time."""
+"""Every decision about a session is told, with the session, its user and the time: to listeners and to the log."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import logging
+from datetime import datetime
 
 import pytest
-from support.site import (
-    NEW_SECRET,
-    Action,
-    Browser,
-    Site,
-    call,
-    drop,
-    login,
-    member,
-    put,
-    then,
-    visitor,
-)  # fmt: skip
+from behaviour.moments import moment
+from support.actions import Action, call, drop, login, member, nothing, put, raised_by, read, then
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.constants import COOKIE, NEW_SECRET, SECRET
 
-from sessionware import Event
+from sessionware import Event, Session
 from sessionware.testing import FakeClock
 
 
 def now(clock: FakeClock) -> datetime:
-    return datetime.fromtimestamp(clock(), timezone.utc)
+    return moment(clock())
 
 
 def session_id(browser: Browser) -> str:
@@ -35,13 +27,13 @@ def session_id(browser: Browser) -> str:
 
 
 def test_created(site: Site, clock: FakeClock) -> None:
-    drawn = site.request(then(put(a=1), member("id"))).result
+    drawn = site.ask(then(put(a=1), member("id"))).result
 
     assert site.events == [Event("created", None, drawn, None, None, now(clock))]
 
 
 def test_created_with_a_user(site: Site, clock: FakeClock) -> None:
-    drawn = site.request(then(login(42), member("id"))).result
+    drawn = site.ask(then(login(42), member("id"))).result
 
     assert site.events == [Event("created", None, drawn, None, 42, now(clock))]
 
@@ -56,7 +48,7 @@ def test_loaded(signed_in: Browser, clock: FakeClock) -> None:
 
 def test_loaded_with_an_old_key(signed_in: Browser) -> None:
     ours = session_id(signed_in)
-    later = signed_in.twin(signed_in.site.like(secret=[NEW_SECRET, "kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF"]))
+    later = signed_in.twin(signed_in.site.like(secret=[NEW_SECRET, SECRET]))
     later.ask(len)
 
     event = later.site.event("loaded")
@@ -151,6 +143,222 @@ def test_ended_by_a_login_as_another(signed_in: Browser, clock: FakeClock) -> No
 
 
 def test_an_end_of_nothing_is_no_event(site: Site) -> None:
-    site.request(then(call("clear"), call("clear")))
+    site.ask(then(call("clear"), call("clear")))
 
     assert site.events == []
+
+
+# Events that say that something was refused: a cookie, a change, a store's answer.
+
+
+def boom(session: Session) -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(3600, "idle"), (86400, "too_old")])
+def test_rejected_by_age(signed_in: Browser, clock: FakeClock, seconds: float, reason: str) -> None:
+    ours = session_id(signed_in)
+    clock.advance(seconds)
+    signed_in.ask(read)
+
+    event = signed_in.site.event("rejected")
+    assert (event.reason, event.session_id, event.at) == (reason, ours, now(clock))
+
+
+def test_rejected_unknown_id(stored: Site) -> None:
+    browser = visitor(stored)
+    ours = session_id(browser)
+    browser.ask(call("clear"))
+    stored.events.clear()
+    browser.ask(read)
+
+    event = stored.event("rejected")
+    assert (event.reason, event.session_id) == ("unknown_id", ours)
+
+
+def test_rejected_revoked_while_the_end_is_remembered(stored: Site) -> None:
+    browser = visitor(stored)
+    with stored.store.down("delete"):
+        browser.ask(call("clear"))
+    stored.events.clear()
+    browser.ask(read)
+
+    assert stored.event("rejected").reason == "revoked"
+
+
+def test_rejected_bad_signature(browser: Browser) -> None:
+    cookie = browser.cookies[COOKIE]
+    browser.site.ask(read, {COOKIE: cookie[:-2] + ("A" if cookie[-2] != "A" else "B") + cookie[-1]})
+
+    event = browser.site.event("rejected")
+    assert (event.reason, event.session_id, event.user_id) == ("bad_signature", None, None)
+
+
+def test_rejected_unknown_key(browser: Browser) -> None:
+    other = browser.twin(browser.site.like(secret=NEW_SECRET))
+    other.ask(read)
+
+    assert other.site.names() == ["rejected unknown_key"]
+
+
+def test_rejected_malformed(site: Site) -> None:
+    site.ask(read, {COOKIE: "rubbish"})
+
+    assert site.names() == ["rejected malformed"]
+
+
+def test_each_candidate_is_told(site: Site) -> None:
+    site.ask(read, f"{COOKIE}=a; {COOKIE}=b; {COOKIE}=a")
+
+    assert site.names() == ["rejected malformed"] * 2
+
+
+def test_rejected_superseded_is_the_409(stored: Site) -> None:
+    browser = visitor(stored, login("ada", old=1))
+    former = session_id(browser)
+    tab = browser.twin()
+    browser.send(call("regenerate"))
+    stored.events.clear()
+    assert tab.ask(put(new=2)).status == 409
+
+    event = stored.event("rejected")
+    assert (event.reason, event.session_id, event.user_id) == ("superseded", former, "ada")
+
+
+def test_discarded_ended(stored: Site) -> None:
+    browser = visitor(stored, login("ada", old=1))
+    ours = session_id(browser)
+    browser.ask(lambda session: (put(new=2)(session), browser.ask(call("clear"))))
+
+    event = stored.event("discarded")
+    assert (event.reason, event.session_id, event.user_id) == ("ended", ours, "ada")
+
+
+def test_discarded_superseded_is_a_regenerate_that_lost(stored: Site) -> None:
+    browser = visitor(stored)
+    ours = session_id(browser)
+    answer = browser.ask(lambda session: (call("regenerate")(session), browser.ask(call("regenerate"))))
+
+    event = stored.event("discarded")
+    assert (answer.status, answer.set_cookies) == (200, [])
+    assert (event.reason, event.session_id) == ("superseded", ours)
+
+
+def test_discarded_app_raised(signed_in: Browser) -> None:
+    ours = session_id(signed_in)
+    with pytest.raises(ZeroDivisionError):
+        signed_in.ask(then(put(new=2), boom))
+
+    event = signed_in.site.event("discarded")
+    assert (event.reason, event.session_id, event.user_id) == ("app_raised", ours, "ada")
+
+
+def test_an_application_that_raises_with_nothing_changed_discards_nothing(browser: Browser) -> None:
+    with pytest.raises(ZeroDivisionError):
+        browser.ask(then(read, boom))
+
+    assert browser.site.names() == []
+
+
+def test_discarded_error_status(make: SiteMaker) -> None:
+    browser = visitor(make(save_on_error=False), login("ada", old=1))
+    ours = session_id(browser)
+    browser.ask(put(new=2), status="500 Internal Server Error")
+
+    event = browser.site.event("discarded")
+    assert (event.reason, event.session_id, event.user_id) == ("error_status", ours, "ada")
+    assert browser.site.names() == ["discarded error_status"]
+
+
+def test_store_failed(memory: Site, clock: FakeClock) -> None:
+    browser = visitor(memory, login("ada", old=1))
+    ours = session_id(browser)
+    with memory.store.down("replace"):
+        browser.ask(put(new=2))
+    assert memory.event("store_failed") == Event("store_failed", None, ours, None, "ada", now(clock))
+
+    memory.events.clear()
+    with memory.store.down():
+        browser.ask(then(raised_by(read), raised_by(read)))
+    assert memory.events == [Event("store_failed", None, None, None, None, now(clock))]
+
+
+def test_nothing_is_told_of_an_untouched_request(browser: Browser) -> None:
+    browser.ask(nothing)
+
+    assert browser.site.events == []
+
+
+# Listeners, of which any may fail, and the log, at the level that the event is worth.
+
+
+def test_there_may_be_several_listeners(make: SiteMaker) -> None:
+    one: list[Event] = []
+    two: list[Event] = []
+    make(on_event=[one.append, two.append]).ask(put(a=1))
+
+    assert one == two
+    assert len(one) == 1
+
+
+def test_a_listener_that_fails_is_logged_and_the_others_are_told(
+    make: SiteMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Event] = []
+
+    def fail(event: Event) -> None:
+        raise RuntimeError("the listener's own fault")
+
+    answer = make(on_event=[fail, told.append]).ask(put(a=1))
+
+    assert answer.status == 200
+    assert [event.name for event in told] == ["created"]
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert record.name == "sessionware"
+    assert record.levelno == logging.ERROR
+
+
+def test_an_event_cannot_be_changed(site: Site) -> None:
+    site.ask(put(a=1))
+
+    with pytest.raises(AttributeError):
+        site.events[0].name = "other"  # type: ignore[misc]
+
+
+def levels(caplog: pytest.LogCaptureFixture) -> dict[str, str]:
+    """The level at which each event was logged."""
+    return {
+        record.getMessage().split()[0]: record.levelname for record in caplog.records if record.name == "sessionware"
+    }
+
+
+def test_every_event_is_logged_at_its_level(stored: Site, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "sessionware")
+    browser = visitor(stored)
+    browser.ask(lambda session: (put(old=2)(session), browser.ask(put(old=3))))
+    clock.advance(1800)
+    browser.send(read)
+    browser.ask(lambda session: (put(old=4)(session), browser.send(call("regenerate"))))
+    browser.ask(lambda session: (put(old=5)(session), browser.ask(call("clear"))))
+    with stored.store.down():
+        browser.ask(read)
+
+    quiet = {"loaded": "DEBUG", "saved": "DEBUG", "renewed": "DEBUG", "store_failed": "ERROR"}
+    rest = ("created", "merged", "conflict", "regenerated", "ended", "discarded", "rejected")
+    assert levels(caplog) == {**quiet, **dict.fromkeys(rest, "INFO")}
+
+
+def test_the_log_names_the_session_and_the_reason(browser: Browser, caplog: pytest.LogCaptureFixture) -> None:
+    ours = session_id(browser)
+    caplog.set_level(logging.INFO, "sessionware")
+    browser.ask(call("clear"))
+
+    assert ours in caplog.text
+    assert "invalidated" in caplog.text
+
+
+def test_events_are_logged_where_nobody_listens(make: SiteMaker, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "sessionware")
+    make(on_event=None).ask(put(a=1))
+
+    assert "created" in caplog.text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from behaviour.conftest import Make
-from support.site import COOKIE, Action, Browser, call, drop, login, member, put, raised_by, read, then, visitor
+from support.actions import Action, call, drop, login, member, put, raised_by, read, then
+from support.browser import Browser, SiteMaker, visitor
+from support.constants import COOKIE
 
 from sessionware import ConflictError, Session
 from sessionware.testing import FakeClock
@@ -15,7 +16,7 @@ def identity(session: Session) -> tuple[str | int | None, dict[str, object]]:
 
 
 @pytest.fixture
-def rotated(make_stored: Make) -> tuple[Browser, Browser]:
+def rotated(make_stored: SiteMaker) -> tuple[Browser, Browser]:
     """A browser whose session has a new id, and a tab that still has the old one."""
     browser = visitor(make_stored(regenerate_grace="10s"))
     tab = browser.twin()
@@ -107,7 +108,7 @@ def test_a_logout_by_the_old_id_ends_what_it_became(rotated: tuple[Browser, Brow
     assert browser.data() == {}
 
 
-def test_a_read_by_the_old_id_renews_nothing(make_stored: Make, clock: FakeClock) -> None:
+def test_a_read_by_the_old_id_renews_nothing(make_stored: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make_stored(regenerate_grace="30m", refresh_after="1m"))
     tab = browser.twin()
     browser.send(call("regenerate"))
@@ -118,7 +119,7 @@ def test_a_read_by_the_old_id_renews_nothing(make_stored: Make, clock: FakeClock
     assert "replace" not in browser.site.store.calls
 
 
-def test_a_login_over_an_anonymous_session_leaves_the_old_id_a_grace(make_stored: Make) -> None:
+def test_a_login_over_an_anonymous_session_leaves_the_old_id_a_grace(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored())
     tab = browser.twin()
 
@@ -127,7 +128,7 @@ def test_a_login_over_an_anonymous_session_leaves_the_old_id_a_grace(make_stored
     assert tab.ask(identity).result == (None, {"old": 1})
 
 
-def test_a_logout_by_an_anonymous_sessions_old_id_does_not_end_the_login(make_stored: Make) -> None:
+def test_a_logout_by_an_anonymous_sessions_old_id_does_not_end_the_login(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored())
     tab = browser.twin()
     browser.send(login("ada"))
@@ -138,7 +139,7 @@ def test_a_logout_by_an_anonymous_sessions_old_id_does_not_end_the_login(make_st
     assert browser.ask(member("user_id")).result == "ada"
 
 
-def test_a_login_by_an_old_id_as_another_user_takes_nothing_along(make_stored: Make) -> None:
+def test_a_login_by_an_old_id_as_another_user_takes_nothing_along(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored(), login("ada", old=1))
     tab = browser.twin()
     browser.send(login("ada", new=2))
@@ -149,7 +150,7 @@ def test_a_login_by_an_old_id_as_another_user_takes_nothing_along(make_stored: M
     assert browser.ask(identity).result == ("ada", {"old": 1, "new": 2})
 
 
-def test_an_old_id_reads_through_a_chain_of_changes(make_stored: Make) -> None:
+def test_an_old_id_reads_through_a_chain_of_changes(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored())
     tab = browser.twin()
 
@@ -161,7 +162,7 @@ def test_an_old_id_reads_through_a_chain_of_changes(make_stored: Make) -> None:
     assert browser.data() == {}
 
 
-def test_without_a_grace_the_old_id_is_over_at_once(make_stored: Make) -> None:
+def test_without_a_grace_the_old_id_is_over_at_once(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored(regenerate_grace=None))
     tab = browser.twin()
 
@@ -171,7 +172,7 @@ def test_without_a_grace_the_old_id_is_over_at_once(make_stored: Make) -> None:
     assert browser.data() == {"old": 1}
 
 
-def test_without_a_grace_a_write_under_way_is_a_409(make_stored: Make) -> None:
+def test_without_a_grace_a_write_under_way_is_a_409(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored(regenerate_grace=None))
 
     def act(session: Session) -> None:
@@ -182,7 +183,7 @@ def test_without_a_grace_a_write_under_way_is_a_409(make_stored: Make) -> None:
     assert browser.data() == {"old": 1}
 
 
-def test_the_expiry_of_the_old_id_does_not_wait_for_the_grace(make_stored: Make, clock: FakeClock) -> None:
+def test_the_expiry_of_the_old_id_does_not_wait_for_the_grace(make_stored: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make_stored(absolute_timeout="1h", idle_timeout=None, regenerate_grace="2h"))
     tab = browser.twin()
     browser.send(call("regenerate"))

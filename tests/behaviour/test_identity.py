@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.site import COOKIE, Action, Browser, Site, call, drop, member, put, read, then, visitor
+from support.actions import Action, call, drop, member, put, read, then
+from support.browser import Browser, Site, visitor
+from support.constants import COOKIE
 
 from sessionware import Session
 from sessionware.testing import FakeClock
@@ -32,7 +34,7 @@ def test_the_id_of_a_new_session_is_drawn_in_advance(site: Site) -> None:
 
 
 def test_the_id_of_a_session_is_the_same_all_through_a_request_that_only_reads(site: Site) -> None:
-    assert site.request(lambda session: session.id == session.id).result
+    assert site.ask(lambda session: session.id == session.id).result
 
 
 def test_two_visitors_have_different_ids(site: Site) -> None:
@@ -42,7 +44,7 @@ def test_two_visitors_have_different_ids(site: Site) -> None:
 def test_the_id_opens_nothing(browser: Browser) -> None:
     session_id = browser.ask(member("id")).result
 
-    assert browser.site.request(read, {COOKIE: session_id}).result == {}
+    assert browser.site.ask(read, {COOKIE: session_id}).result == {}
     assert session_id not in browser.cookies[COOKIE]
 
 
@@ -50,7 +52,7 @@ def test_the_key_in_the_store_opens_nothing(stored: Site) -> None:
     visitor(stored)
 
     for key in stored.store.keys:
-        assert stored.request(read, {COOKIE: key}).result == {}
+        assert stored.ask(read, {COOKIE: key}).result == {}
 
 
 def test_a_token_that_the_store_does_not_know_is_never_adopted(stored: Site) -> None:
@@ -62,7 +64,7 @@ def test_a_token_that_the_store_does_not_know_is_never_adopted(stored: Site) -> 
 
     assert answer.result != session_id
     assert browser.cookies[COOKIE] != token
-    assert stored.request(read, {COOKIE: token}).result == {}
+    assert stored.ask(read, {COOKIE: token}).result == {}
 
 
 CHANGES_OF_ID: dict[str, Action] = {

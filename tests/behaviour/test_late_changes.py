@@ -1,10 +1,11 @@
-"""What comes too late for the browser or the store is an error where it is made."""
+"""A change that can no longer reach the browser or the store is an error where it is made."""
 
 from __future__ import annotations
 
 import pytest
-from behaviour.conftest import Make
-from support.site import COOKIE, Action, Browser, Site, call, drop, put, read, then, visitor
+from support.actions import Action, call, drop, put, read, then
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.constants import COOKIE
 
 from sessionware import CookieTooLarge, HeadersSent, RecordTooLarge, Session, SessionwareError
 
@@ -54,7 +55,7 @@ def test_a_session_whose_request_is_over_can_be_read(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("name", LATE)
-def test_after_the_commit_a_cookie_session_cannot_change(make_cookie: Make, name: str) -> None:
+def test_after_the_commit_a_cookie_session_cannot_change(make_cookie: SiteMaker, name: str) -> None:
     site = make_cookie()
     browser = visitor(site)
     session = site.manager.open({"wsgi.url_scheme": "https", "HTTP_COOKIE": f"{COOKIE}={browser.cookies[COOKIE]}"})

@@ -1,4 +1,4 @@
-"""What is not used costs nothing, what is read says so, and what is empty is no session."""
+"""A session that is not used costs nothing, one that is read varies the answer, and an empty one is not stored."""
 
 from __future__ import annotations
 
@@ -6,22 +6,9 @@ import copy
 from typing import Any
 
 import pytest
-from support.site import (
-    COOKIE,
-    Action,
-    Browser,
-    Site,
-    call,
-    drop,
-    login,
-    member,
-    nothing,
-    put,
-    raised_by,
-    read,
-    then,
-    visitor,
-)  # fmt: skip
+from support.actions import Action, call, drop, login, member, nothing, put, raised_by, read, then
+from support.browser import Browser, Site, visitor
+from support.constants import COOKIE
 
 from sessionware import Session
 from sessionware.testing import FakeClock
@@ -42,7 +29,7 @@ def test_an_untouched_request_renews_nothing(browser: Browser, clock: FakeClock)
 
 
 def test_an_untouched_request_does_not_look_at_its_cookie(site: Site) -> None:
-    answer = site.request(nothing, f"{COOKIE}=\x00\xff;;;={COOKIE}")
+    answer = site.ask(nothing, f"{COOKIE}=\x00\xff;;;={COOKIE}")
 
     assert answer.set_cookies == []
     assert site.events == []
@@ -50,14 +37,14 @@ def test_an_untouched_request_does_not_look_at_its_cookie(site: Site) -> None:
 
 def test_a_thousand_anonymous_readers_leave_nothing_behind(memory: Site) -> None:
     for number in range(1000):
-        memory.request(read, {COOKIE: f"probe-{number}"})
+        memory.ask(read, {COOKIE: f"probe-{number}"})
 
     assert set(memory.store.calls) == set()
 
 
 def test_a_thousand_anonymous_logouts_leave_nothing_behind(memory: Site) -> None:
     for _ in range(1000):
-        assert memory.request(call("clear")).set_cookies == []
+        assert memory.ask(call("clear")).set_cookies == []
 
     assert memory.store.calls == []
 
@@ -79,7 +66,7 @@ def test_a_write_is_one_read_and_one_write(stored: Site) -> None:
 
 
 def test_a_new_session_is_one_write(stored: Site) -> None:
-    stored.request(put(new=2))
+    stored.ask(put(new=2))
 
     assert stored.store.calls == ["create"]
 
@@ -156,7 +143,7 @@ def test_a_read_without_a_session_adds_vary_and_leaves_nothing(light_site: Site,
     if name.startswith("setdefault"):
         action = raised_by(read)
 
-    answer = light_site.request(action)
+    answer = light_site.ask(action)
 
     assert answer.lines("Vary") == ["Cookie"]
     assert answer.set_cookies == []
@@ -210,7 +197,7 @@ def test_an_answer_that_only_reads_never_deletes_a_dead_cookie(browser: Browser,
 
 @pytest.mark.parametrize("value", ["", "rubbish", "a.b", "\xe9", "x" * 5000])
 def test_an_answer_that_only_reads_never_deletes_a_bad_cookie(site: Site, value: str) -> None:
-    answer = site.request(read, {COOKIE: value})
+    answer = site.ask(read, {COOKIE: value})
 
     assert (answer.status, answer.result, answer.set_cookies) == (200, {}, [])
 
@@ -234,7 +221,7 @@ EMPTY: dict[str, Action] = {
 
 @pytest.mark.parametrize("name", EMPTY)
 def test_an_empty_new_session_is_never_stored_and_gets_no_cookie(site: Site, name: str) -> None:
-    answer = site.request(EMPTY[name])
+    answer = site.ask(EMPTY[name])
 
     assert answer.set_cookies == []
     assert not site.is_stored or site.store.calls == []

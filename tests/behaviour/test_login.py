@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from behaviour.conftest import Make
-from support.site import Browser, Site, call, login, member, put, raised_by, read, then, visitor
+from support.actions import call, login, member, put, raised_by, read, then
+from support.browser import Browser, Site, SiteMaker, visitor
 
 from sessionware import Session, SessionDataError
 
@@ -57,7 +57,7 @@ def test_a_nested_value_of_the_former_user_cannot_reach_the_next_ones_session(si
     assert signed_in.ask(identity).result[1:] == ("bob", {})
 
 
-def test_login_over_another_users_session_ends_that_one_at_once(make_stored: Make) -> None:
+def test_login_over_another_users_session_ends_that_one_at_once(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored(), login("ada", old=1))
     thief = browser.twin()
 
@@ -107,7 +107,7 @@ def test_what_is_no_user_id_is_refused_and_changes_nothing(light: Browser, user_
 
 @pytest.mark.parametrize("label", [5, b"phone", ["phone"], "\ud800"], ids=repr)
 def test_what_is_no_label_is_refused(light_site: Site, label: Any) -> None:
-    assert isinstance(light_site.request(raised_by(call("login", "ada", label=label))).result, SessionDataError)
+    assert isinstance(light_site.ask(raised_by(call("login", "ada", label=label))).result, SessionDataError)
 
 
 def test_a_label_is_taken_by_name(site: Site) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from behaviour.conftest import Make
-from support.site import COOKIE, KEY, Browser, Recorder, Site, put, read, visitor
+from support.actions import put, read
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.constants import COOKIE, KEY, SECRET
+from support.stores import RecordingStore
 
 from sessionware import (
     ConfigError,
@@ -66,7 +68,7 @@ def test_a_second_commit_of_a_touched_session_is_refused(browser: Browser) -> No
         manager.commit(session)
 
 
-def test_commit_takes_the_status(make: Make) -> None:
+def test_commit_takes_the_status(make: SiteMaker) -> None:
     browser = visitor(make(save_on_error=False))
     manager = browser.site.manager
     session = manager.open(with_cookie(browser))
@@ -76,7 +78,7 @@ def test_commit_takes_the_status(make: Make) -> None:
     assert browser.data() == {"old": 1}
 
 
-def test_commit_raises_what_the_store_raises(make_stored: Make) -> None:
+def test_commit_raises_what_the_store_raises(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored())
     manager = browser.site.manager
     session = manager.open(with_cookie(browser))
@@ -158,7 +160,7 @@ class Bare:
 
 
 def test_a_store_without_further_powers_can_be_purged_and_closed(clock: FakeClock) -> None:
-    manager = SessionManager(backend=Bare(MemoryStore(clock=clock)), secret="kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF")
+    manager = SessionManager(backend=Bare(MemoryStore(clock=clock)), secret=SECRET)
 
     manager.close()
 
@@ -225,7 +227,7 @@ def test_get_session_without_a_middleware_names_the_cure(environ: dict[str, Any]
 
 
 def test_a_store_that_is_no_object_of_ours_serves(clock: FakeClock) -> None:
-    site = Site(Recorder(Bare(MemoryStore(clock=clock))), clock)
+    site = Site(RecordingStore(Bare(MemoryStore(clock=clock))), clock)
     browser = visitor(site)
 
     assert browser.ask(read).result == {"old": 1}

@@ -6,18 +6,13 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
-from support.site import Action, Browser, Site, call, drop, member, put, raised_by, then, visitor
-
-
-class Opaque:
-    """What nobody can store, and what shows a secret."""
-
-    def __repr__(self) -> str:
-        return "a-secret-value"
+from behaviour.unstorable import Opaque
+from support.actions import Action, call, drop, member, put, raised_by, then
+from support.browser import Browser, Site, visitor
 
 
 def test_a_session_is_a_mutable_mapping(site: Site) -> None:
-    assert site.request(lambda session: isinstance(session, MutableMapping)).result
+    assert site.ask(lambda session: isinstance(session, MutableMapping)).result
 
 
 STATES: dict[str, tuple[Action, dict[str, Any]]] = {
@@ -107,7 +102,7 @@ def test_the_order_of_keys_is_kept(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["cart", "permanent", "new", "accessed", "_id", "timeout", "user"])
 def test_an_unknown_attribute_is_an_error_and_not_a_silent_loss(light_site: Site, name: str) -> None:
-    error = light_site.request(raised_by(lambda session: setattr(session, name, True))).result
+    error = light_site.ask(raised_by(lambda session: setattr(session, name, True))).result
 
     assert isinstance(error, AttributeError)
 

@@ -1,4 +1,4 @@
-"""Whatever requests do, one after another, a session holds what a dict and a user would."""
+"""After any sequence of requests a session holds what a dict and a user would."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.site import Browser, Recorder, Site
+from support.browser import Browser, Site
+from support.stores import RecordingStore
 
 from sessionware import Session
 from sessionware.stores import MemoryStore
@@ -89,7 +90,7 @@ def check(session: Session, model: Model) -> None:
 @given(requests=st.lists(st.lists(STEPS, max_size=6), max_size=5))
 def test_a_session_holds_what_a_dict_and_a_user_would(is_stored: bool, requests: list[list[tuple[Any, ...]]]) -> None:
     clock, model = FakeClock(), Model()
-    browser = Browser(Site(Recorder(MemoryStore(clock=clock)) if is_stored else "cookie", clock))
+    browser = Browser(Site(RecordingStore(MemoryStore(clock=clock)) if is_stored else "cookie", clock))
 
     for steps in requests:
 

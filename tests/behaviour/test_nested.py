@@ -1,29 +1,16 @@
-"""What is changed deep inside a value is saved, and what is the same again is no change."""
+"""A change deep inside a value is saved, and an equal value is no change."""
 
 from __future__ import annotations
 
-import enum
 from collections import OrderedDict
 from typing import Any
 
 import pytest
-from support.site import Action, Browser, Site, call, drop, member, put, raised_by, read, then, visitor
+from behaviour.unstorable import Number, Opaque
+from support.actions import Action, call, drop, member, put, raised_by, read, then
+from support.browser import Browser, Site, visitor
 
 from sessionware import Session, SessionDataError
-
-
-class Number(enum.IntEnum):
-    """An enum that is an int."""
-
-    ONE = 1
-
-
-class Opaque:
-    """What nobody can store, and what shows a secret."""
-
-    def __repr__(self) -> str:
-        return "a-secret-value"
-
 
 NESTED: dict[str, Action] = {
     "list": lambda session: session["list"].append(1),

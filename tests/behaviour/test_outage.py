@@ -1,29 +1,53 @@
-"""A store that is down: never taken for logged out, never a 200 for what was not saved, asked once in a request."""
+"""A store that is down: never taken for a logout, never a 200 for what was not saved, asked once in a request."""
 
 from __future__ import annotations
 
 import pytest
-from behaviour.conftest import Make
-from support.members import MEMBERS, MUTATING
-from support.site import (
-    COOKIE,
-    Action,
-    Browser,
-    Site,
-    call,
-    drop,
-    login,
-    member,
-    nothing,
-    put,
-    raised_by,
-    read,
-    then,
-    visitor,
-)  # fmt: skip
+from support.actions import Action, call, drop, login, member, nothing, put, raised_by, read, then
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.constants import COOKIE
 
-from sessionware import StoreUnavailable
+from sessionware import Session, StoreUnavailable
 from sessionware.testing import FakeClock
+
+#: What tells of a session, and what changes it.
+MEMBERS: dict[str, Action] = {
+    "len": len,
+    "in": lambda session: "old" in session,
+    "get": call("get", "old"),
+    "iteration": list,
+    "==": lambda session: session == {},
+    "bool": bool,
+    "id": member("id"),
+    "is_new": member("is_new"),
+    "modified": member("modified"),
+    "user_id": member("user_id"),
+    "created_at": member("created_at"),
+    "last_seen_at": member("last_seen_at"),
+    "expires_at": member("expires_at"),
+}
+MUTATING: dict[str, Action] = {
+    "[]=": put(new=2),
+    "del": drop("old"),
+    "del of a missing key": drop("missing"),
+    "pop": call("pop", "old"),
+    "pop of a missing key": call("pop", "missing", None),
+    "popitem": call("popitem"),
+    "setdefault": call("setdefault", "new", 2),
+    "update": call("update", new=2),
+    "update with nothing": call("update"),
+    "|=": lambda session: session.__ior__({}),
+    "alter": call("alter", "old", lambda old: old),
+    "modified = True": lambda session: setattr(session, "modified", True),
+    "login": call("login", "bob"),
+    "regenerate": call("regenerate"),
+    "invalidate": call("invalidate"),
+    "clear": call("clear"),
+    "remember": call("remember", "1d"),
+    "remember None": call("remember", None),
+    "save": call("save"),
+    "revert": call("revert"),
+}
 
 
 @pytest.fixture
@@ -38,12 +62,12 @@ def test_an_untouched_request_is_served(visit: Browser) -> None:
 
 def test_a_visitor_without_a_cookie_is_served_what_needs_no_store(visit: Browser) -> None:
     with visit.site.store.down():
-        assert visit.site.request(read).status == 200
+        assert visit.site.ask(read).status == 200
 
 
 def test_a_bad_cookie_needs_no_store(visit: Browser) -> None:
     with visit.site.store.down():
-        assert visit.site.request(read, {COOKIE: "rubbish"}).status == 200
+        assert visit.site.ask(read, {COOKIE: "rubbish"}).status == 200
 
 
 def test_a_touch_is_a_503(visit: Browser) -> None:
@@ -103,7 +127,7 @@ def test_a_500_that_a_framework_made_of_it_is_replaced_by_the_503(visit: Browser
 @pytest.mark.parametrize("action", [call("clear"), then(put(new=2), call("save"))], ids=["clear", "save"])
 @pytest.mark.parametrize("mode", ["unavailable", "anonymous"])
 def test_a_500_that_a_framework_made_of_a_failed_write_is_replaced_too(
-    make_memory: Make, action: Action, mode: str
+    make_memory: SiteMaker, action: Action, mode: str
 ) -> None:
     browser = visitor(make_memory(on_store_failure=mode))
 
@@ -134,7 +158,7 @@ def test_a_save_that_fails_is_a_503_without_a_cookie(
 
 def test_a_creation_that_fails_is_a_503_without_a_cookie(memory: Site) -> None:
     with memory.store.down("create"):
-        answer = memory.request(put(a=1))
+        answer = memory.ask(put(a=1))
 
     assert (answer.status, answer.set_cookies) == (503, [])
 
@@ -183,7 +207,7 @@ def test_a_renewal_that_fails_is_an_event_and_not_an_error(visit: Browser, clock
     assert visit.site.names() == ["store_failed"]
 
 
-def test_it_is_raised_where_the_configuration_says_so(make_memory: Make) -> None:
+def test_it_is_raised_where_the_configuration_says_so(make_memory: SiteMaker) -> None:
     browser = visitor(make_memory(on_store_failure="raise"))
 
     with browser.site.store.down(), pytest.raises(StoreUnavailable):
@@ -192,14 +216,16 @@ def test_it_is_raised_where_the_configuration_says_so(make_memory: Make) -> None
         browser.ask(put(new=2))
 
 
-def test_where_it_is_raised_a_500_page_is_left_alone(make_memory: Make) -> None:
+def test_where_it_is_raised_a_500_page_is_left_alone(make_memory: SiteMaker) -> None:
     browser = visitor(make_memory(on_store_failure="raise"))
 
     with browser.site.store.down():
         assert browser.ask(raised_by(read), status="500 Internal Server Error").status == 500
 
 
-def test_where_it_is_raised_a_renewal_that_fails_is_still_only_an_event(make_memory: Make, clock: FakeClock) -> None:
+def test_where_it_is_raised_a_renewal_that_fails_is_still_only_an_event(
+    make_memory: SiteMaker, clock: FakeClock
+) -> None:
     browser = visitor(make_memory(on_store_failure="raise"))
     clock.advance(1800)
 
@@ -207,7 +233,7 @@ def test_where_it_is_raised_a_renewal_that_fails_is_still_only_an_event(make_mem
         assert browser.ask(read).status == 200
 
 
-def test_the_error_has_its_cause(make_memory: Make) -> None:
+def test_the_error_has_its_cause(make_memory: SiteMaker) -> None:
     browser = visitor(make_memory())
 
     def fail(key: str) -> None:
@@ -222,3 +248,93 @@ def test_the_error_has_its_cause(make_memory: Make) -> None:
 def test_repr_of_a_session_whose_load_failed_is_harmless(visit: Browser) -> None:
     with visit.site.store.down():
         assert "Session" in visit.ask(then(raised_by(len), repr)).result
+
+
+# While the store is down, an empty session takes the place of the visitor's, if the configuration says so.
+
+
+def anonymous(make: SiteMaker) -> Browser:
+    return visitor(make(on_store_failure="anonymous"), then(login("ada"), put(old=1)))
+
+
+def test_anonymous_is_an_empty_session(make_memory: SiteMaker) -> None:
+    browser = anonymous(make_memory)
+
+    def look(session: Session) -> tuple[object, ...]:
+        return dict(session), session.user_id, session.is_new, session.modified, bool(session)
+
+    with browser.site.store.down():
+        answer = browser.ask(look)
+
+    assert answer.result == ({}, None, True, False, False)
+    assert answer.status == 200
+    assert browser.site.store.calls == ["load"]
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_anonymous_can_be_read_and_is_stored_by_no_cache(make_memory: SiteMaker, name: str) -> None:
+    browser = anonymous(make_memory)
+
+    with browser.site.store.down():
+        answer = browser.ask(MEMBERS[name])
+
+    assert (answer.status, answer.set_cookies) == (200, [])
+    assert answer.lines("Cache-Control") == ["no-store"]
+    assert answer.lines("Vary") == ["Cookie"]
+
+
+@pytest.mark.parametrize("name", MUTATING)
+def test_anonymous_raises_at_every_change_even_one_of_nothing(make_memory: SiteMaker, name: str) -> None:
+    browser = anonymous(make_memory)
+
+    with browser.site.store.down():
+        answer = browser.ask(raised_by(MUTATING[name]))
+
+    assert isinstance(answer.result, StoreUnavailable)
+    assert (answer.status, answer.set_cookies) == (200, [])
+    assert browser.site.store.calls == ["load"]
+
+
+@pytest.mark.parametrize("name", MUTATING)
+def test_a_change_of_an_anonymous_session_that_nobody_caught_is_the_503(make_memory: SiteMaker, name: str) -> None:
+    browser = anonymous(make_memory)
+
+    with browser.site.store.down():
+        answer = browser.ask(MUTATING[name])
+
+    assert (answer.status, answer.set_cookies) == (503, [])
+
+
+def test_anonymous_ends_with_the_request(make_memory: SiteMaker) -> None:
+    browser = anonymous(make_memory)
+    with browser.site.store.down():
+        browser.send(read)
+
+    assert browser.ask(member("user_id")).result == "ada"
+    assert browser.ask(read).lines("Cache-Control") == []
+
+
+def test_a_500_of_an_application_with_an_anonymous_session_is_left_alone(make_memory: SiteMaker) -> None:
+    browser = anonymous(make_memory)
+
+    with browser.site.store.down():
+        assert browser.ask(read, status="500 Internal Server Error").status == 500
+
+
+@pytest.mark.parametrize("action", [put(new=2), call("clear"), call("regenerate"), drop("old")])
+def test_where_the_load_worked_and_the_save_fails_it_is_the_503_all_the_same(
+    make_memory: SiteMaker, action: Action
+) -> None:
+    browser = visitor(make_memory(on_store_failure="anonymous"))
+
+    with browser.site.store.down("create", "replace"):
+        answer = browser.ask(action)
+
+    assert (answer.status, answer.set_cookies) == (503, [])
+
+
+def test_repr_of_an_anonymous_session_is_harmless(make_memory: SiteMaker) -> None:
+    browser = anonymous(make_memory)
+
+    with browser.site.store.down():
+        assert "Session" in browser.ask(then(len, repr)).result

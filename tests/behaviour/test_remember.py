@@ -6,9 +6,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from behaviour.conftest import Make
-from support.moments import DAY, HOUR, lasting, moment
-from support.site import COOKIE, Browser, Site, call, drop, login, member, put, raised_by, then, visitor
+from behaviour.moments import DAY, HOUR, lasting, moment
+from support.actions import call, drop, login, member, put, raised_by, then
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.constants import COOKIE
 
 from sessionware import SessionDataError
 from sessionware.testing import FakeClock
@@ -30,7 +31,7 @@ def test_a_remembered_session_outlives_both_timeouts(browser: Browser, clock: Fa
     assert (before, browser.data()) == ({"old": 1}, {})
 
 
-def test_the_cookie_lives_as_long_as_a_timeout_that_was_made_shorter_since(make: Make, clock: FakeClock) -> None:
+def test_the_cookie_lives_as_long_as_a_timeout_that_was_made_shorter_since(make: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make(**{"cookie.persistent": True, "idle_timeout": None, "absolute_timeout": "24h"}))
     clock.advance(100)
     later = browser.twin(browser.site.like(absolute_timeout=600))
@@ -89,17 +90,17 @@ def test_a_cookie_is_of_the_browsers_session_unless_asked(site: Site) -> None:
     assert max_age(Browser(site), put(a=1)) is None
 
 
-def test_a_persistent_cookie_runs_to_the_absolute_end(make: Make) -> None:
+def test_a_persistent_cookie_runs_to_the_absolute_end(make: SiteMaker) -> None:
     assert max_age(Browser(make(**{"cookie.persistent": True})), put(a=1)) == DAY
 
 
-def test_a_persistent_cookie_without_an_end_lives_400_days(make: Make) -> None:
+def test_a_persistent_cookie_without_an_end_lives_400_days(make: SiteMaker) -> None:
     site = make(absolute_timeout=None, **{"cookie.persistent": True})
 
     assert max_age(Browser(site), put(a=1)) == 400 * DAY
 
 
-def test_remember_changes_the_id_in_a_store(make_stored: Make) -> None:
+def test_remember_changes_the_id_in_a_store(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored())
     before = browser.ask(member("id")).result
 
@@ -118,7 +119,7 @@ def test_remember_none_undoes_it(browser: Browser, clock: FakeClock) -> None:
     assert browser.data() == {}
 
 
-def test_remember_none_goes_back_to_the_absolute_end(make: Make, clock: FakeClock) -> None:
+def test_remember_none_goes_back_to_the_absolute_end(make: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make(idle_timeout=None))
     begun = clock()
     browser.send(call("remember", "30d"))
@@ -180,7 +181,7 @@ def test_a_write_keeps_a_remembered_session_remembered(browser: Browser, clock: 
 
 
 def test_a_cookie_session_that_is_remembered_sends_what_is_left_at_each_write(
-    make_cookie: Make, clock: FakeClock
+    make_cookie: SiteMaker, clock: FakeClock
 ) -> None:
     browser = visitor(make_cookie())
     browser.send(call("remember", "30d"))
@@ -189,7 +190,7 @@ def test_a_cookie_session_that_is_remembered_sends_what_is_left_at_each_write(
     assert max_age(browser, put(new=2)) == 29 * DAY
 
 
-def test_shorter_timeouts_do_not_concern_a_remembered_session(make: Make, clock: FakeClock) -> None:
+def test_shorter_timeouts_do_not_concern_a_remembered_session(make: SiteMaker, clock: FakeClock) -> None:
     browser = visitor(make())
     browser.send(call("remember", "30d"))
     shorter = browser.twin(browser.site.like(absolute_timeout="1h", idle_timeout="1m"))

@@ -1,9 +1,11 @@
-"""Secrets come and go: the first seals, all open, and events tell when an old one can go."""
+"""A change of secrets: the first seals, all open, and events tell when an old one can be removed."""
 
 from __future__ import annotations
 
 import pytest
-from support.site import COOKIE, NEW_SECRET, SECRET, SEEN, Action, Browser, Site, call, login, put, read, visitor
+from support.actions import Action, call, login, put, read
+from support.browser import Browser, Site, visitor
+from support.constants import COOKIE, NEW_SECRET, SECRET, SEEN
 
 from sessionware import ConfigError
 from sessionware.testing import FakeClock

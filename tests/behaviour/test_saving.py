@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.site import COOKIE, Action, Browser, Site, call, drop, login, member, put, read, then, visitor
+from support.actions import Action, call, drop, login, member, put, read, then
+from support.browser import Browser, Site, visitor
+from support.constants import COOKIE
 
 from sessionware import Session
 
@@ -130,7 +132,7 @@ def test_save_merges_what_another_request_has_written(stored: Site) -> None:
 
 
 def test_in_a_cookie_session_the_last_save_is_the_one_that_is_sent(cookie_site: Site) -> None:
-    answer = cookie_site.request(then(put(a=1), call("save"), put(b=2), call("save")))
+    answer = cookie_site.ask(then(put(a=1), call("save"), put(b=2), call("save")))
 
     assert len(answer.set_cookies) == 1
 

@@ -7,23 +7,10 @@ import traceback
 from typing import Any
 
 import pytest
-from behaviour.conftest import Make
 from itsdangerous.encoding import base64_decode
-from support.site import (
-    COOKIE,
-    NEW_SECRET,
-    SECRET,
-    Browser,
-    Site,
-    call,
-    login,
-    member,
-    put,
-    raised_by,
-    read,
-    then,
-    visitor,
-)
+from support.actions import call, login, member, put, raised_by, read, then
+from support.browser import Browser, Site, SiteMaker, visitor
+from support.constants import COOKIE, NEW_SECRET, SECRET
 
 from sessionware import CookieTooLarge, RecordTooLarge, Session, SessionMiddleware
 from sessionware.testing import FakeClock
@@ -32,7 +19,7 @@ VALUE = "a-value-that-nobody-may-see"
 
 
 def a_full_life(browser: Browser, clock: FakeClock) -> list[str]:
-    """All that can happen to a session; the cookies that were in use."""
+    """Do everything that can happen to a session, and return the cookies that were in use."""
     site, used = browser.site, []
     for action in (
         put(data=VALUE),
@@ -47,7 +34,7 @@ def a_full_life(browser: Browser, clock: FakeClock) -> list[str]:
         browser.send(action)
         tab.ask(put(data=VALUE * 2))
         clock.advance(600)
-    site.request(read, {COOKIE: used[1][:-3] + "AAA"})
+    site.ask(read, {COOKIE: used[1][:-3] + "AAA"})
     browser.twin(site.like(secret=NEW_SECRET)).ask(read)
     clock.advance(40 * 86400)
     browser.ask(read)
@@ -92,7 +79,7 @@ def test_no_repr_tells_a_secret(site: Site) -> None:
         shown.append(session.id + repr(session._request) + repr(session._request and session._request.found))
 
     browser.ask(look)
-    first = site.request(then(member("id"), put(data=VALUE), look))
+    first = site.ask(then(member("id"), put(data=VALUE), look))
     shown += [repr(site.manager), repr(site.app)]
 
     told = " ".join(shown)
@@ -150,7 +137,7 @@ def test_no_conflict_error_tells_a_secret(stored: Site) -> None:
     assert [text for text in secrets if text in told_by(error)] == []
 
 
-def test_no_error_of_too_much_data_tells_it(cookie_site: Site, make_memory: Make) -> None:
+def test_no_error_of_too_much_data_tells_it(cookie_site: Site, make_memory: SiteMaker) -> None:
     memory = make_memory()
     memory.store.limit = 100
     for site, kind in ((cookie_site, CookieTooLarge), (memory, RecordTooLarge)):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.site import Action, Site, call, drop, put, raised_by, read, then, visitor
+from support.actions import Action, call, drop, put, raised_by, read, then
+from support.browser import Site, visitor
 
 from sessionware import CookieTooLarge, RecordTooLarge, Session
 
@@ -50,7 +51,7 @@ def test_save_of_a_cookie_session_measures(cookie_site: Site) -> None:
 
 def test_what_is_too_large_is_found_before_anything_is_sent(cookie_site: Site) -> None:
     with pytest.raises(CookieTooLarge):
-        cookie_site.request(put(big="x" * 4096))
+        cookie_site.ask(put(big="x" * 4096))
 
     assert cookie_site.names() == []
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
+
 from sessionware import Session
 
 OWNER = "owner"
@@ -110,3 +112,17 @@ KINDS = (
     READ, WRITE, WRITE_SAME, DROP, ALTER, NESTED, SAVE, LOGIN, LOGIN_OTHER, REGENERATE, REGENERATE_WRITE,
     REGENERATE_SAVE, REMEMBER, INVALIDATE, CLEAR, EMPTY,
 )  # fmt: skip
+
+#: The users that a session may have at the beginning.
+STARTS = [pytest.param(None, id="anonymous"), pytest.param(OWNER, id="signed in")]
+
+
+def beginning(user: str | None) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        if user is not None:
+            session.login(user)
+        session["secret of the first"] = user or "anonymous"
+        session["shared"] = "as it was"
+        session["box-a"], session["box-b"] = [], []
+
+    return run

@@ -1,27 +1,20 @@
-"""Processes and threads that use one session at the same moment, each through a middleware of its own."""
+"""What one process does to a session that other processes use at the same moment."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from concurrency.world import World
-
-from sessionware.stores import FileStore, SQLiteStore, Store
-
-
-def make_store(kind: str, directory: str | Path) -> Store:
-    """The store of this kind in *directory*, as any process opens it."""
-    if kind == "file":
-        return FileStore(Path(directory) / "sessions")
-    return SQLiteStore(Path(directory) / "sessions.db")
+from support.actions import call
+from support.browser import Site, told
+from support.stores import local_store
 
 
-def count(kind: str, directory: str, cookie: str, times: int) -> None:
+def count(place: str, directory: str, cookie: str, times: int) -> None:
     """Count up *times* times, each in a request; complain about any that is not served."""
-    world = World(make_store(kind, directory))
+    site = Site(local_store(place, Path(directory)))
     for _ in range(times):
-        answer = world.request(lambda session: session.alter("count", lambda count: count + 1, default=0), cookie)
+        answer = site.request(call("alter", "count", lambda count: count + 1, default=0), cookie)
         if answer.status != 200:
-            print(answer.status, world.names()[-3:], file=sys.stderr)
-    world.app.manager.close()
+            print(answer.status, told(site.events[-3:]), file=sys.stderr)
+    site.manager.close()

@@ -13,7 +13,7 @@ from sessionware.stores.contract import Closable
 
 MEMORY = "memory"
 OTHERS = ("file", "sqlite", "keyvalue", "redis", "Cluster", "memcached", "postgresql", "mariadb")
-#: One in so many, which ones says their names; so each test is run over some store besides memory.
+#: One test in so many is run; a hash of its name decides, so each test is run over some store besides memory.
 PART = 1 if IS_SOAK else 8
 
 
@@ -42,7 +42,7 @@ def over_each_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     store = store_in(request.param, tmp_path_factory.mktemp("store"), request)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(world, "make_store", lambda clock: store)
-        # That a file reaches the disk is tested with the store; here it would be most of the time.
+        # That a file reaches the disk is tested with the store. Here it would take most of the time.
         patch.setattr("os.fsync", lambda descriptor: None)
         yield
     if isinstance(store, Closable):

@@ -1,26 +1,40 @@
 """A store that fails once, before or after each of its operations took effect.
 
-Whatever fails: no 200 for what was not saved, nobody logged out, no ended session brought back, and the same again a
-moment later works.
+No failure gives a 200 for what was not saved, logs a user out or brings an ended session back, and the same request
+works a moment later.
 """
 
 from __future__ import annotations
 
 import pytest
-from concurrency.actions import ALTER, CLEAR, EMPTY, INVALIDATE, KINDS, LOGIN_OTHER, NESTED, OWNER, READ, SAVE, Kind
-from concurrency.test_pairs import STARTS, beginning, points
-from concurrency.world import Answer, World, arrive
+from concurrency.actions import (
+    ALTER,
+    CLEAR,
+    EMPTY,
+    INVALIDATE,
+    KINDS,
+    LOGIN_OTHER,
+    NESTED,
+    OWNER,
+    READ,
+    SAVE,
+    STARTS,
+    Kind,
+    beginning,
+)
+from concurrency.world import World, arrive, points
+from support.browser import Answer, told
 
 pytestmark = pytest.mark.usefixtures("over_each_store")
 
-WHEN = [pytest.param("fails_before", id="before"), pytest.param("fails_after", id="after")]
+WHEN = ["before", "after"]
 ENDERS = (INVALIDATE, CLEAR, EMPTY)
 
 
 def failing(kind: Kind, when: str, point: int, user: str | None) -> tuple[World, str, Answer]:
     world = World()
     cookie = world.begin(beginning(user))
-    setattr(world.store, when, point)
+    world.fails(when, point)
     answer = world.request(lambda session: kind.run(session, "a"), cookie)
     world.store.reset()
     return world, cookie, answer
@@ -39,7 +53,7 @@ def test_no_failure_of_the_store_is_taken_for_a_success_or_for_a_logout(
         assert answer.status in (200, 503)
         if answer.status == 503:
             assert answer.cookie is None
-            assert "store_failed" in world.names()
+            assert "store_failed" in told(world.events)
         check_saved(kind, answer, final)
         check_still_there(kind, user, answer, final)
 
@@ -94,21 +108,21 @@ def test_a_count_whose_save_failed_is_counted_once_at_most(when: str) -> None:
 def test_a_write_is_never_sent_twice() -> None:
     world = World()
     cookie = world.begin(beginning(None))
-    world.store.fails_before = 1
+    world.fails("before", 1)
 
     answer = world.request(lambda session: ALTER.run(session, "a"), cookie)
 
     assert answer.status == 503
-    assert world.store.operations == 2
+    assert len(world.store.calls) == 2
 
 
 def test_a_renewal_that_fails_is_an_event_and_no_error() -> None:
     world = World(idle_timeout=100, refresh_after=10)
     cookie = world.begin(beginning(None))
     world.clock.advance(50)
-    world.store.fails_before = 1
+    world.fails("before", 1)
 
     answer = world.request(lambda session: dict(session), cookie)
 
     assert answer.status == 200
-    assert world.names() == ["loaded", "store_failed"]
+    assert told(world.events) == ["loaded", "store_failed"]

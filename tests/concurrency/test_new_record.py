@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from concurrency.world import Action, Answer, World
+from concurrency.world import World
+from support.actions import Action
+from support.browser import Answer, told
 
 from sessionware import Session
 from sessionware.stores import MemoryStore
@@ -11,28 +13,18 @@ from sessionware.stores import MemoryStore
 SWAP = 2  # after the load of the old record, and the create of the new one
 
 
-class Remembering(MemoryStore):
-    """A store that tells which key came last."""
-
-    last_key = ""
-
-    def create(self, key: str, payload: bytes, ttl: float | None) -> object:
-        self.last_key = key
-        return super().create(key, payload, ttl)
-
-
 def run(outer: Action, inner: Action, *, is_revoked: bool = False) -> tuple[World, str, Answer]:
     """*inner* comes while *outer* changes the id, whose new record may be taken away then."""
-    store = Remembering()
-    world = World(store)
+    world = World(MemoryStore())
     cookie = world.begin(lambda session: session.update(a=1, b=1))
 
     def at_the_swap() -> None:
+        _, new_key = dict.fromkeys(world.store.keys)
         world.request(inner, cookie)
         if is_revoked:
-            store.delete(store.last_key)
+            world.store.inner.delete(new_key)
 
-    world.store.at_point[SWAP] = at_the_swap
+    world.store.before[SWAP].append(at_the_swap)
     return world, cookie, world.request(outer, cookie)
 
 
@@ -47,7 +39,7 @@ def test_a_new_id_that_was_revoked_before_it_was_in_force_sends_no_cookie() -> N
     )
 
     assert (answer.status, answer.cookie) == (200, None)
-    assert "discarded ended" in world.names()
+    assert "discarded ended" in told(world.events)
     assert world.read(cookie).seen == {"a": 1, "b": 1, "c": 1}
 
 
@@ -64,7 +56,7 @@ def test_two_requests_that_take_out_what_the_other_leaves_end_the_session() -> N
     world, cookie, answer = run(regenerate_without_a, lambda session: session.pop("b"))
 
     assert (answer.status, answer.cookie) == (200, "")
-    assert "ended emptied" in world.names()
+    assert "ended emptied" in told(world.events)
     assert world.read(cookie).seen == {}
 
 

@@ -1,8 +1,8 @@
 """Two requests on one session, the second at every point between the store operations of the first.
 
-For every pair of actions, every point, every order in which the answers may come in, and for an anonymous and a
-signed-in session: nothing acknowledged is lost, nothing ended comes back, nobody is logged out who did not ask for
-it, and nothing of one user is seen by another.
+This holds for every pair of actions, every point, every order in which the answers may come in, and for an anonymous
+and a signed-in session: no acknowledged change is lost, no ended session comes back, no user is logged out without
+having asked for it, and no user sees the data of another.
 """
 
 from __future__ import annotations
@@ -21,30 +21,20 @@ from concurrency.actions import (
     LOGIN_OTHER,
     NESTED,
     OTHER,
-    OWNER,
     READ,
     REMEMBER,
+    STARTS,
     Kind,
+    beginning,
 )  # fmt: skip
-from concurrency.world import Answer, World, arrive
+from concurrency.world import World, arrive, points
+from support.browser import Answer, told
 
 from sessionware import Session
 
 pytestmark = pytest.mark.usefixtures("over_each_store")
 
-STARTS = [pytest.param(None, id="anonymous"), pytest.param(OWNER, id="signed in")]
 PAIRS = [pytest.param(first, second, id=f"{first.name} x {second.name}") for first in KINDS for second in KINDS]
-
-
-def beginning(user: str | None) -> Callable[[Session], None]:
-    def run(session: Session) -> None:
-        if user is not None:
-            session.login(user)
-        session["secret of the first"] = user or "anonymous"
-        session["shared"] = "as it was"
-        session["box-a"], session["box-b"] = [], []
-
-    return run
 
 
 @dataclass
@@ -87,13 +77,6 @@ class Outcome:
             yield self.world.read(cookie), line
 
 
-def points(first: Kind, user: str | None, make: Callable[[], World]) -> int:
-    world = make()
-    cookie = world.begin(beginning(user))
-    world.request(lambda session: first.run(session, "a"), cookie)
-    return world.store.operations
-
-
 def runs(first: Kind, second: Kind, user: str | None, make: Callable[[], World] = World) -> Iterator[Outcome]:
     """The pair at every point; the last one is after the first request."""
     for point in range(points(first, user, make) + 4):
@@ -104,14 +87,14 @@ def runs(first: Kind, second: Kind, user: str | None, make: Callable[[], World] 
         def second_request(world: World = world, inner: list[Answer] = inner, cookie: str = cookie) -> None:
             inner.append(world.request(lambda session: second.run(session, "b"), cookie))
 
-        world.store.at_point[point] = second_request
+        world.store.before[point].append(second_request)
         a = world.request(lambda session: first.run(session, "a"), cookie)
         if not inner:
             world.store.reset()
             second_request()
-            yield Outcome(world, user, cookie, a, inner[0], first, second, world.names())
+            yield Outcome(world, user, cookie, a, inner[0], first, second, told(world.events))
             return
-        yield Outcome(world, user, cookie, a, inner[0], first, second, world.names())
+        yield Outcome(world, user, cookie, a, inner[0], first, second, told(world.events))
 
 
 @pytest.mark.parametrize("user", STARTS)

@@ -1,4 +1,4 @@
-"""Requests that really run at once, in processes and in threads: what the concurrency promise, with real luck."""
+"""Requests that really run at once, in processes and in threads, and meet wherever they happen to."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from concurrency.actions import OWNER
-from concurrency.busy import make_store
-from concurrency.test_pairs import beginning
-from concurrency.world import Answer, World
+from concurrency.actions import OWNER, beginning
+from concurrency.world import World
+from support.browser import Answer, Site
+from support.stores import local_store
 
 from sessionware import Session
 
@@ -24,8 +24,8 @@ TESTS = Path(__file__).parent.parent
 
 @pytest.mark.parametrize("kind", ["file", "sqlite"])
 def test_four_processes_lose_no_count(kind: str, tmp_path: Path) -> None:
-    world = World(make_store(kind, tmp_path))
-    cookie = world.begin(lambda session: session.update(count=0))
+    site = Site(local_store(kind, tmp_path))
+    cookie = site.begin(lambda session: session.update(count=0))
     script = "import sys; sys.path.append(sys.argv[1]); from concurrency.busy import count; sys.stdin.readline(); "
     script += "count(*sys.argv[2:5], int(sys.argv[5]))"
     command = [sys.executable, "-W", "error", "-c", script, str(TESTS), kind, str(tmp_path), cookie, str(COUNTS)]
@@ -40,8 +40,8 @@ def test_four_processes_lose_no_count(kind: str, tmp_path: Path) -> None:
     complaints = [process.communicate(timeout=60)[1] for process in processes]
 
     assert complaints == [""] * PROCESSES
-    assert world.read(cookie).seen["count"] == PROCESSES * COUNTS
-    world.app.manager.close()
+    assert site.read(cookie).seen["count"] == PROCESSES * COUNTS
+    site.manager.close()
 
 
 def at_once(jobs: list[Callable[[], object]]) -> None:

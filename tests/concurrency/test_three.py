@@ -1,8 +1,8 @@
 """Three requests on one session, wherever each of them meets the others, and workers that die on the way.
 
 What two requests promise each other (in ``test_pairs``) is promised by any number. With three, a session may be changed
-by one, get a new id by another, and be logged in by a third that knows of neither; so it has to be said which session
-holds what:
+by one, get a new id by another, and be logged in by a third that knows of neither. So it must be said which session
+holds which change:
 
 * One change of id at most makes the old id point to the new one. Its answer is the *heir*: it holds whatever was
   acknowledged under the old id, before or after.
@@ -11,7 +11,6 @@ holds what:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,13 +29,16 @@ from concurrency.actions import (
     OTHER,
     OWNER,
     READ,
+    STARTS,
     WRITE_SAME,
     Kind,
+    beginning,
 )
-from concurrency.test_pairs import STARTS, beginning, points
-from concurrency.world import Answer, World, arrive
+from concurrency.world import World, arrive, points
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.browser import Answer, told
+from support.places import IS_SOAK
 
 from sessionware import Session
 
@@ -48,7 +50,7 @@ POINTS = st.integers(0, 30)
 TRIPLES = st.tuples(*[st.sampled_from(KINDS)] * 3)
 GRACE_SECONDS = 10
 USERS = st.sampled_from([None, OWNER])
-THOROUGH = 20 if os.environ.get("SESSIONWARE_SOAK") else 1
+THOROUGH = 20 if IS_SOAK else 1
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Request:
 
     kind: Kind
     me: str
-    answer: Answer = field(default_factory=lambda: Answer(0, None))
+    answer: Answer = field(default_factory=Answer)
 
     @property
     def is_saved(self) -> bool:
@@ -90,7 +92,7 @@ class Run:
 
     @property
     def goes_on(self) -> bool:
-        """Whether nobody has asked for an end of the session that all began with."""
+        """Whether no request has asked for an end of the session that all began with."""
         if self.saved(INVALIDATE, CLEAR, EMPTY):
             return False
         return not any(self.is_over_another(request) and request.is_saved for request in self.requests)
@@ -103,7 +105,7 @@ class Run:
     def may_take_along(self, request: Request) -> bool:
         """Whether *request* has begun a session of its own with what the old id read, which no end reaches.
 
-        A login does so over nobody's session, and over the user's own if another had already replaced its id.
+        A login does so over an anonymous session, and over the user's own if another had already replaced its id.
         """
         others = [other for other in self.requests if other is not request and other.kind.rotates]
         return request.kind.logs_in_as is not None and (self.user is None or bool(others))
@@ -136,7 +138,7 @@ def run_three(
     *,
     grace_ends_at: int | None = None,
 ) -> Run:
-    """The first request, the second and the third at those operations of whoever makes them, or at the end."""
+    """The first request, the second and the third before those operations of any of them, or at the end."""
     world = World() if world is None else world
     run = Run(world, user, world.begin(beginning_of_three(user)), [])
     first, *others = run.requests = [Request(kind, me) for kind, me in zip(kinds, "abc", strict=True)]
@@ -152,12 +154,14 @@ def run_three(
             waiting.remove(due[0])
             send(due[0][1])
 
-    for point in {*at} if grace_ends_at is None else {*at, grace_ends_at}:
-        world.store.at_point[point] = partial(arrive_at, point)
+    points = sorted({*at} if grace_ends_at is None else {*at, grace_ends_at})
+    for point in points:
+        world.store.before[point].append(partial(arrive_at, point))
     send(first)
-    for point in sorted(world.store.at_point):
-        arrive_at(point)
-    run.names = world.names()
+    for point in points:
+        if point in world.store.before:
+            arrive_at(point)
+    run.names = told(world.events)
     return run
 
 
@@ -341,7 +345,7 @@ def check_without_a_grace(run: Run) -> None:
 def test_requests_one_after_the_other_see_all_that_came_before(
     kinds: tuple[Kind, Kind], user: str | None, at: int, later: list[Kind]
 ) -> None:
-    """The browser goes on with whatever cookie it was left with: it is never stuck, and never a stranger."""
+    """The browser goes on with the cookie that it was left with: it is always served, and its session goes on."""
     run = run_three((*kinds, READ), user, (at, 99))
     cookie = arrive(run.cookie, *(request.answer for request in run.requests))
     for kind in later:
@@ -361,7 +365,7 @@ def test_requests_one_after_the_other_see_all_that_came_before(
 # Workers that die.
 
 
-WHEN = [pytest.param("dies_before", id="before"), pytest.param("dies_after", id="after")]
+WHEN = ["before", "after"]
 ENDERS = (INVALIDATE, CLEAR, EMPTY)
 
 
@@ -381,13 +385,13 @@ def test_a_worker_that_dies_leaves_a_session_that_works_or_has_ended(kind: Kind,
 def dead(kind: Kind, user: str | None, when: str, point: int) -> tuple[World, str]:
     world = World()
     cookie = world.begin(beginning_of_three(user))
-    setattr(world.store, when, point)
+    world.dies(when, point)
     assert world.vanish(acting(kind, "a"), cookie) is None
     return world, cookie
 
 
 def check_left(kind: Kind, user: str | None, left: Answer) -> None:
-    """Nobody is a stranger, and only whom the request meant to end has ended."""
+    """The session goes on, or the request meant to end it."""
     assert left.status == 200
     assert left.cookie is None
     if left.seen or left.user_id is not None:
@@ -429,20 +433,16 @@ def test_a_worker_that_dies_takes_nothing_of_another_request_along(
     answers: list[Answer] = []
 
     def second() -> None:
-        operations, died = world.store.operations, (world.store.dies_before, world.store.dies_after)
-        world.store.dies_before = world.store.dies_after = None
-        answers.append(world.request(acting(kinds[1], "b"), cookie))
-        world.store.operations, (world.store.dies_before, world.store.dies_after) = operations, died
+        with world.store.aside():
+            answers.append(world.request(acting(kinds[1], "b"), cookie))
 
-    world.store.at_point[at] = second
-    setattr(world.store, "dies_before" if when else "dies_after", dies_at)
+    world.store.before[at].append(second)
+    world.dies("before" if when else "after", dies_at)
     first = world.vanish(acting(kinds[0], "a"), cookie)
     if not answers:
         second()
-    run = Run(
-        world, user, cookie, [Request(kinds[0], "a", first or Answer(0, None)), Request(kinds[1], "b", answers[0])]
-    )
-    run.names = world.names()
+    run = Run(world, user, cookie, [Request(kinds[0], "a", first or Answer()), Request(kinds[1], "b", answers[0])])
+    run.names = told(world.events)
 
     check_after_a_death(run)
 

@@ -68,7 +68,7 @@ class Strict(EmptyStore):
 
 
 class Open(EmptyStore):
-    """A store that takes whatever it is given."""
+    """A store that takes any option."""
 
     def __init__(self, **options: str) -> None:
         self.options = options
@@ -90,7 +90,7 @@ class Particular(EmptyStore):
 
 @dataclass
 class Data(EmptyStore):
-    """A store whose ``__init__`` is generated."""
+    """A store without an ``__init__`` of its own."""
 
     host: str
     port: int = 0

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.constants import NEW_SECRET, SECRET
 from support.empty_store import EmptyStore
 
 from sessionware.config.settings import Config, make_settings
@@ -24,9 +25,6 @@ from sessionware.stores.memory import MemoryStore
 from sessionware.stores.sqlite import SQLiteStore
 from sessionware.testing import FakeClock
 
-SECRET = "kY3vR8-wQz1Lm0_xTn5bHc7JdUe2GsAf"
-OTHER_SECRET = "P9sVw-4nXe6Bq_0ZrLt8KjMc1YhGaUd3"
-
 
 def fault_of(config: Any, **options: Any) -> str:
     """The message of the one error that *config* and *options* are refused with."""
@@ -36,12 +34,12 @@ def fault_of(config: Any, **options: Any) -> str:
 
 
 def everything_told_by(error: BaseException) -> str:
-    """Whatever a log or a debugger would show of *error*."""
+    """All that a log or a debugger would show of *error*."""
     return "\n".join([str(error), repr(error), *traceback.format_exception(error)])
 
 
 class Recorded(EmptyStore):
-    """A store that keeps the clock that it was made with, and refuses some URLs."""
+    """A store of another package, which keeps the clock that it was made with."""
 
     def __init__(self, url: str = "", password: str = "", clock: Callable[[], float] | None = None) -> None:
         if "refuse" in url:
@@ -261,7 +259,7 @@ def test_a_secret_given_twice_is_refused_without_being_told() -> None:
 def test_two_secrets_that_name_one_key_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sessionware.crypto.keys.KEY_ID_BYTES", 0)
 
-    fault = fault_of({"secret": [SECRET, OTHER_SECRET]})
+    fault = fault_of({"secret": [SECRET, NEW_SECRET]})
 
     assert fault.startswith("secret: two of the secrets have the same key id")
 
@@ -378,13 +376,13 @@ def test_a_password_is_never_told(config: dict[str, Any]) -> None:
 
 def test_a_secret_that_an_ini_file_interpolates_wrongly_is_never_told() -> None:
     parser = configparser.ConfigParser()
-    parser.read_string(f"[app:main]\nother = 5%\nsession.secret = {SECRET}%x{OTHER_SECRET}\n")
+    parser.read_string(f"[app:main]\nother = 5%\nsession.secret = {SECRET}%x{NEW_SECRET}\n")
 
     with pytest.raises(ConfigError) as caught:
         make_settings(parser["app:main"], {})
 
     assert "session.secret: the INI file's interpolation fails" in str(caught.value)
-    assert OTHER_SECRET not in everything_told_by(caught.value)
+    assert NEW_SECRET not in everything_told_by(caught.value)
 
 
 # Stores and clocks.
@@ -517,12 +515,12 @@ def test_a_store_that_is_a_dict_is_a_store() -> None:
 
 
 def test_what_a_config_has_read_can_be_read_again() -> None:
-    config = Config({"secret": f"{SECRET}\n{OTHER_SECRET}", "backend": "sqlite:///x.db", "backend.timeout": "2s"})
+    config = Config({"secret": f"{SECRET}\n{NEW_SECRET}", "backend": "sqlite:///x.db", "backend.timeout": "2s"})
 
     again = Config(config.options)
 
     assert again == config
-    assert config.options["secret"] == read_secrets([SECRET, OTHER_SECRET])
+    assert config.options["secret"] == read_secrets([SECRET, NEW_SECRET])
     assert config.options["backend.timeout"] == 2.0
 
 
@@ -545,7 +543,7 @@ def test_variables_name_a_backend_and_its_options() -> None:
     environ = {
         "SESSIONWARE_BACKEND__TYPE": "sqlite",
         "SESSIONWARE_BACKEND__PATH": "x.db",
-        "SESSIONWARE_SECRET": f"{SECRET}\n{OTHER_SECRET}",
+        "SESSIONWARE_SECRET": f"{SECRET}\n{NEW_SECRET}",
     }
 
     settings = make_settings(Config.from_environ(environ), {})

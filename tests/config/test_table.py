@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from support.constants import SECRET
 
 from sessionware.config.names import suggestion
 from sessionware.config.settings import Config, OnStoreFailure, Settings, make_settings
@@ -24,9 +25,6 @@ from sessionware.stores.memory import MemoryStore
 from sessionware.stores.redis.store import RedisStore
 from sessionware.stores.sql.store import SQLAlchemyStore
 from sessionware.stores.sqlite import SQLiteStore
-
-SECRET = "kY3vR8-wQz1Lm0_xTn5bHc7JdUe2GsAf"
-OTHER_SECRET = "P9sVw-4nXe6Bq_0ZrLt8KjMc1YhGaUd3"
 
 
 def listen(event: object) -> None:
@@ -42,7 +40,7 @@ LISTENERS = [listen, tick]
 
 
 class Money:
-    """A type of the application's own."""
+    """A type of an application's own."""
 
 
 MONEY_TYPES = {Money: ("money", lambda money: 0, lambda plain: Money())}
@@ -84,7 +82,7 @@ READERS: dict[str, Callable[[Settings], object]] = {
     "refresh_after": lambda settings: settings.lifetimes.refresh_after,
     "on_event": lambda settings: settings.listeners,
     "clock": lambda settings: settings.clock(),
-    # These are refused unless they are None, so no setting has their value.
+    # These are refused unless they are None, so no setting comes of them.
     **dict.fromkeys(("user_key", "max_sessions_per_user", "login_backend"), lambda settings: None),
 }
 
@@ -233,7 +231,7 @@ BAD: list[tuple[str, object]] = [
 
 
 def ids(cases: list[Any]) -> list[Any]:
-    # The address of an object differs in each process that collects the tests, so it must not be in an id.
+    # The address of an object differs in each process that collects the tests, so it is cut out.
     return [pytest.param(*case, id=re.sub(r" at 0x\w+", "", f"{case[0]}={case[1]!r}")[:60]) for case in cases]
 
 

@@ -1,3 +1,5 @@
+"""The Cookie header that comes in, the lines of Set-Cookie that go out, and the names and attributes in them."""
+
 from __future__ import annotations
 
 import re
@@ -7,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.constants import COOKIE
 from support.cookies import cookie_settings
 from werkzeug.http import dump_cookie
 
@@ -36,7 +39,7 @@ class TestFind:
             pytest.param('sid="a"', ['"a"'], id="quotes are taken as they are"),
             pytest.param('sid="a\\054b"', ['"a\\054b"'], id="escapes are taken as they are"),
             pytest.param("SID=a; Sid=b", [], id="another case"),
-            pytest.param("__Host-sid=a; xsid=b; sidx=c; sid-seen=d", [], id="names that contain ours"),
+            pytest.param(f"{COOKIE}=a; xsid=b; sidx=c; sid-seen=d", [], id="names that contain ours"),
             pytest.param("theme=sid; other=sid=a", [], id="our name in a value"),
             pytest.param("sid", [], id="our name without a value"),
             pytest.param("=sid", [], id="our name as a nameless value"),
@@ -53,21 +56,21 @@ class TestFind:
     @pytest.mark.parametrize(
         "header",
         [
-            pytest.param("=__Host-sid=forged", id="nameless with equals"),
-            pytest.param("==__Host-sid=forged", id="two equals"),
-            pytest.param(" =__Host-sid=forged", id="space before"),
-            pytest.param("__Host-sid", id="no equals"),
+            pytest.param(f"={COOKIE}=forged", id="nameless with equals"),
+            pytest.param(f"=={COOKIE}=forged", id="two equals"),
+            pytest.param(f" ={COOKIE}=forged", id="space before"),
+            pytest.param(COOKIE, id="no equals"),
         ],
     )
     def test_a_nameless_cookie_is_never_taken_for_ours_cve_2023_23934(self, header: str) -> None:
-        assert find(f"{header}; __Host-sid=true", "__Host-sid") == ["true"]
+        assert find(f"{header}; {COOKIE}=true", COOKIE) == ["true"]
 
     def test_stops_at_eight_distinct_values_of_which_an_empty_one_counts(self) -> None:
         header = "; ".join(["sid=", "sid=0", "sid=0", *(f"sid={number}" for number in range(1, 1000))])
 
         assert find(header, "sid") == ["", "0", "1", "2", "3", "4", "5", "6"]
 
-    @given(header=st.text() | latin_1, name=st.sampled_from(["sid", "__Host-sid", "__Secure-sid-seen"]))
+    @given(header=st.text() | latin_1, name=st.sampled_from(["sid", COOKIE, "__Secure-sid-seen"]))
     def test_no_header_raises_anything(self, header: str, name: str) -> None:
         values = find(header, name)
 
@@ -89,9 +92,9 @@ class TestFind:
 
     @given(value=our_values)
     def test_what_was_set_is_found_again(self, value: str) -> None:
-        pair = CookieLines(cookie_settings(), "__Host-sid", secure=True).set(value, max_age=60).partition(";")[0]
+        pair = CookieLines(cookie_settings(), COOKIE, secure=True).set(value, max_age=60).partition(";")[0]
 
-        assert find(f"a=b; {pair}; c=d", "__Host-sid") == [value]
+        assert find(f"a=b; {pair}; c=d", COOKIE) == [value]
 
 
 SETTINGS = [
@@ -124,9 +127,9 @@ def attributes_of(line: str) -> list[str]:
 
 class TestCookieLines:
     def test_the_default_cookie_is_as_safe_as_a_cookie_can_be(self) -> None:
-        line = CookieLines(cookie_settings(), "__Host-sid", secure=True).set("token", max_age=None)
+        line = CookieLines(cookie_settings(), COOKIE, secure=True).set("token", max_age=None)
 
-        assert line == "__Host-sid=token; Secure; HttpOnly; Path=/; SameSite=Lax"
+        assert line == f"{COOKIE}=token; Secure; HttpOnly; Path=/; SameSite=Lax"
 
     def test_max_age_comes_without_expires(self) -> None:
         line = CookieLines(cookie_settings(), "sid", secure=False).set("token", max_age=3600)
@@ -189,7 +192,7 @@ class TestFullName:
     @pytest.mark.parametrize(
         ("options", "secure", "full_name"),
         [
-            pytest.param({}, True, "__Host-sid", id="secure, one host, all paths"),
+            pytest.param({}, True, COOKIE, id="secure, one host, all paths"),
             pytest.param({"domain": "example.com"}, True, "__Secure-sid", id="secure with a domain"),
             pytest.param({"path": "/app"}, True, "__Secure-sid", id="secure with a path"),
             pytest.param({}, False, "sid", id="not secure"),

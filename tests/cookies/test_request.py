@@ -1,9 +1,12 @@
+"""The cookies of one request: what is read under which name, and what is sent with which attributes."""
+
 from __future__ import annotations
 
 import logging
 from typing import Any
 
 import pytest
+from support.constants import COOKIE, SEEN
 from support.cookies import cookie_settings
 
 from sessionware.cookies.request import CookieContext, Cookies, is_loopback
@@ -126,7 +129,7 @@ class TestSecure:
         context = opened({**LOOPBACK, **more})
 
         assert is_secure(context)
-        assert context.full_name == "__Host-sid"
+        assert context.full_name == COOKIE
 
     @pytest.mark.parametrize(
         ("environ", "expected"),
@@ -143,7 +146,7 @@ class TestSecure:
 
     @pytest.mark.parametrize("environ", [LOOPBACK, OTHER_HOST, HTTPS, {}])
     @pytest.mark.parametrize(
-        ("secure", "full_name"), [pytest.param(True, "__Host-sid", id="on"), pytest.param(False, "sid", id="off")]
+        ("secure", "full_name"), [pytest.param(True, COOKIE, id="on"), pytest.param(False, "sid", id="off")]
     )
     def test_an_explicit_choice_holds_for_every_request(
         self, environ: dict[str, str], secure: bool, full_name: str
@@ -158,8 +161,8 @@ class TestSecure:
         [
             pytest.param({"prefix": "__Host-"}, "__Host-sid", id="__Host-"),
             pytest.param({"prefix": "__Secure-"}, "__Secure-sid", id="__Secure-"),
-            pytest.param({"samesite": "None"}, "__Host-sid", id="SameSite=None"),
-            pytest.param({"partitioned": True}, "__Host-sid", id="Partitioned"),
+            pytest.param({"samesite": "None"}, COOKIE, id="SameSite=None"),
+            pytest.param({"partitioned": True}, COOKIE, id="Partitioned"),
             pytest.param({"partitioned": True, "path": "/app"}, "__Secure-sid", id="Partitioned with a path"),
         ],
     )
@@ -185,14 +188,14 @@ class TestKeys:
 
         keys = [cookies.open("", environ).keys for environ in (LOOPBACK, HTTPS)]
 
-        assert keys == ["keys of sid", "keys of __Host-sid"]
+        assert keys == ["keys of sid", f"keys of {COOKIE}"]
 
     @pytest.mark.parametrize(
         ("options", "names"),
         [
-            pytest.param({}, {"__Host-sid", "sid"}, id="both ways"),
+            pytest.param({}, {COOKIE, "sid"}, id="both ways"),
             pytest.param({"prefix": ""}, {"sid"}, id="one name for both"),
-            pytest.param({"secure": True}, {"__Host-sid"}, id="always secure"),
+            pytest.param({"secure": True}, {COOKIE}, id="always secure"),
             pytest.param({"secure": False}, {"sid"}, id="never secure"),
         ],
     )
@@ -208,14 +211,14 @@ class TestKeys:
 
 class TestCandidates:
     def test_only_the_name_for_this_request_is_read(self) -> None:
-        header = "sid=plain; __Host-sid=one; __Host-sid=two; __Secure-sid=other; =__Host-sid=forged"
+        header = f"sid=plain; {COOKIE}=one; {COOKIE}=two; __Secure-sid=other; ={COOKIE}=forged"
 
         context = opened(HTTPS, header)
 
         assert context.candidates() == ["one", "two"]
 
     def test_the_companion_is_read_under_its_own_name(self) -> None:
-        context = opened(LOOPBACK, "sid=main; sid-seen=seen; __Host-sid-seen=other")
+        context = opened(LOOPBACK, f"sid=main; sid-seen=seen; {SEEN}=other")
 
         assert context.candidates() == ["main"]
         assert context.seen_candidates() == ["seen"]
@@ -233,7 +236,7 @@ class TestLifetime:
     def test_a_cookie_ends_with_the_browser_unless_asked_otherwise(self) -> None:
         line = opened(HTTPS).set("token", NOW + DAY, NOW)
 
-        assert line == "__Host-sid=token; Secure; HttpOnly; Path=/; SameSite=Lax"
+        assert line == f"{COOKIE}=token; Secure; HttpOnly; Path=/; SameSite=Lax"
 
     @pytest.mark.parametrize(
         ("ends_at", "max_age"),
@@ -274,10 +277,10 @@ class TestLifetime:
 
 class TestDelete:
     def test_deletes_the_cookie_alone_where_no_companion_came(self) -> None:
-        [line] = opened(HTTPS, "__Host-sid=token; sid-seen=other").delete()
+        [line] = opened(HTTPS, f"{COOKIE}=token; sid-seen=other").delete()
 
         assert line == (
-            "__Host-sid=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Secure; HttpOnly; Path=/; SameSite=Lax"
+            f"{COOKIE}=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Secure; HttpOnly; Path=/; SameSite=Lax"
         )
 
     def test_deletes_the_companion_that_came_with_it(self) -> None:

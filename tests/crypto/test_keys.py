@@ -10,6 +10,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.constants import COOKIE
 
 from sessionware.crypto.keys import Keyring, Purpose, new_secret, read_secrets
 
@@ -212,9 +213,7 @@ def test_a_key_id_never_changes() -> None:
 def test_no_two_purposes_and_names_share_a_key() -> None:
     keyring = Keyring([NEW_SECRET, OLD_SECRET])
 
-    keys = [
-        key for purpose, name in product(Purpose, ("", "sid", "__Host-sid")) for key in keyring.derive(purpose, name)
-    ]
+    keys = [key for purpose, name in product(Purpose, ("", "sid", COOKIE)) for key in keyring.derive(purpose, name)]
 
     assert len(set(keys)) == len(keys) == len(Purpose) * 3 * 2
     assert {len(key) for key in keys} == {32}

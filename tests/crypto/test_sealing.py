@@ -15,6 +15,7 @@ import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from hypothesis import given
 from hypothesis import strategies as st
+from support.constants import COOKIE
 
 from sessionware.crypto import sealing
 from sessionware.crypto.keys import Keyring, Purpose
@@ -23,13 +24,12 @@ from sessionware.crypto.sealing import CookieSealer, CookieSigner, RecordSealer,
 NEW, OLD, STRANGE = bytes(range(100, 132)), bytes(range(0, 64, 2)), bytes(range(1, 65, 2))
 KEYRING = Keyring([NEW, OLD])
 OLD_KEYRING, STRANGE_KEYRING = Keyring([OLD]), Keyring([STRANGE])
-NAME = "__Host-sid"
 TOKEN = bytes(range(32))
 PAYLOAD = b"the data of a session, " * 4
 KEY, OTHER_KEY = "A" * 43, "A" * 42 + "E"
 
-TOKENS = CookieSigner(KEYRING, Purpose.TOKEN_SIGN, NAME)
-SESSIONS = CookieSealer(KEYRING, NAME)
+TOKENS = CookieSigner(KEYRING, Purpose.TOKEN_SIGN, COOKIE)
+SESSIONS = CookieSealer(KEYRING, COOKIE)
 RECORDS = RecordSealer(KEYRING)
 
 VALUES = {"token": (TOKENS.sign(TOKEN), TOKENS.open), "session": (SESSIONS.seal(PAYLOAD), SESSIONS.open)}
@@ -73,7 +73,7 @@ def test_a_value_is_a_head_a_payload_a_dot_and_a_signature() -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"x", TOKEN, bytes(range(256))])
 def test_a_signature_is_that_of_itsdangerous(payload: bytes) -> None:
-    (key,) = Keyring([NEW]).derive(Purpose.TOKEN_SIGN, NAME)
+    (key,) = Keyring([NEW]).derive(Purpose.TOKEN_SIGN, COOKIE)
     signer = itsdangerous.Signer(key, key_derivation="none", digest_method=hashlib.sha256)
 
     value = TOKENS.sign(payload)
@@ -83,7 +83,7 @@ def test_a_signature_is_that_of_itsdangerous(payload: bytes) -> None:
 
 
 def test_a_sealed_value_is_signed_as_a_whole() -> None:
-    (key,) = Keyring([NEW]).derive(Purpose.COOKIE_SIGN, NAME)
+    (key,) = Keyring([NEW]).derive(Purpose.COOKIE_SIGN, COOKIE)
 
     signer = itsdangerous.Signer(key, key_derivation="none", digest_method=hashlib.sha256)
 
@@ -177,14 +177,14 @@ def test_a_forged_payload_is_a_bad_signature(value: str, open_value: Opener) -> 
 
 
 def test_a_strangers_value_is_of_an_unknown_key() -> None:
-    stranger = CookieSigner(STRANGE_KEYRING, Purpose.TOKEN_SIGN, NAME)
+    stranger = CookieSigner(STRANGE_KEYRING, Purpose.TOKEN_SIGN, COOKIE)
 
     assert reason_of(TOKENS.open, stranger.sign(TOKEN)) == "unknown_key"
-    assert reason_of(SESSIONS.open, CookieSealer(STRANGE_KEYRING, NAME).seal(PAYLOAD)) == "unknown_key"
+    assert reason_of(SESSIONS.open, CookieSealer(STRANGE_KEYRING, COOKIE).seal(PAYLOAD)) == "unknown_key"
 
 
 def test_a_strangers_head_before_no_whole_value_is_malformed() -> None:
-    value = CookieSigner(STRANGE_KEYRING, Purpose.TOKEN_SIGN, NAME).sign(TOKEN)
+    value = CookieSigner(STRANGE_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(TOKEN)
 
     assert reason_of(TOKENS.open, value[:-1]) == "malformed"
 
@@ -196,14 +196,14 @@ def test_an_unknown_version_or_kind_is_malformed(head: bytes) -> None:
     assert reason_of(TOKENS.open, spelt + TOKENS.sign(TOKEN)[8:]) == "malformed"
 
 
-def test_a_signed_value_too_short_for_a_ciphervalue_is_malformed() -> None:
-    signed = CookieSigner(KEYRING, Purpose.COOKIE_SIGN, NAME)
+def test_a_signed_value_too_short_for_a_ciphertext_is_malformed() -> None:
+    signed = CookieSigner(KEYRING, Purpose.COOKIE_SIGN, COOKIE)
 
     assert reason_of(SESSIONS.open, signed.sign(bytes(28))) == "malformed"
 
 
 def test_what_is_signed_but_not_encrypted_with_our_key_is_undecryptable() -> None:
-    signed = CookieSigner(KEYRING, Purpose.COOKIE_SIGN, NAME)
+    signed = CookieSigner(KEYRING, Purpose.COOKIE_SIGN, COOKIE)
 
     assert reason_of(SESSIONS.open, signed.sign(bytes(100))) == "undecryptable"
 
@@ -244,17 +244,17 @@ def test_the_first_secret_seals_always() -> None:
     value, sealed, record = TOKENS.sign(TOKEN), SESSIONS.seal(PAYLOAD), RECORDS.seal(PAYLOAD, KEY)
     first = Keyring([NEW])
 
-    assert CookieSigner(first, Purpose.TOKEN_SIGN, NAME).open(value).is_current
-    assert CookieSealer(first, NAME).open(sealed).is_current
+    assert CookieSigner(first, Purpose.TOKEN_SIGN, COOKIE).open(value).is_current
+    assert CookieSealer(first, COOKIE).open(sealed).is_current
     assert RecordSealer(first).open(record, KEY).is_current
-    assert reason_of(CookieSigner(OLD_KEYRING, Purpose.TOKEN_SIGN, NAME).open, value) == "unknown_key"
-    assert reason_of(CookieSealer(OLD_KEYRING, NAME).open, sealed) == "unknown_key"
+    assert reason_of(CookieSigner(OLD_KEYRING, Purpose.TOKEN_SIGN, COOKIE).open, value) == "unknown_key"
+    assert reason_of(CookieSealer(OLD_KEYRING, COOKIE).open, sealed) == "unknown_key"
     assert reason_of(RecordSealer(OLD_KEYRING).open, record, KEY) == "unknown_key"
 
 
 def test_an_old_secret_still_opens_and_is_told() -> None:
-    value = CookieSigner(OLD_KEYRING, Purpose.TOKEN_SIGN, NAME).sign(TOKEN)
-    sealed = CookieSealer(OLD_KEYRING, NAME).seal(PAYLOAD)
+    value = CookieSigner(OLD_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(TOKEN)
+    sealed = CookieSealer(OLD_KEYRING, COOKIE).seal(PAYLOAD)
     record = RecordSealer(OLD_KEYRING).seal(PAYLOAD, KEY)
 
     old = OLD_KEYRING.key_ids[0]
@@ -272,8 +272,8 @@ def test_a_value_for_one_cookie_does_not_open_for_another() -> None:
     ("made_for", "given_to"), list(permutations([Purpose.TOKEN_SIGN, Purpose.COOKIE_SIGN, Purpose.SEEN_SIGN], 2))
 )
 def test_a_value_for_one_purpose_does_not_open_for_another(made_for: Purpose, given_to: Purpose) -> None:
-    value = CookieSigner(KEYRING, made_for, NAME).sign(TOKEN)
-    other = CookieSigner(KEYRING, given_to, NAME)
+    value = CookieSigner(KEYRING, made_for, COOKIE).sign(TOKEN)
+    other = CookieSigner(KEYRING, given_to, COOKIE)
 
     with_its_head = other.sign(TOKEN)[:8] + value[8:]
 
@@ -284,12 +284,12 @@ def test_a_value_for_one_purpose_does_not_open_for_another(made_for: Purpose, gi
 @pytest.mark.parametrize("purpose", [Purpose.COOKIE_SEAL, Purpose.RECORD_SEAL, Purpose.CSRF, Purpose.KEY_ID])
 def test_only_purposes_of_values_can_sign_values(purpose: Purpose) -> None:
     with pytest.raises(KeyError):
-        CookieSigner(KEYRING, purpose, NAME)
+        CookieSigner(KEYRING, purpose, COOKIE)
 
 
 def test_a_head_changed_to_the_other_secret_is_a_bad_signature() -> None:
     value = TOKENS.sign(TOKEN)
-    other = CookieSigner(OLD_KEYRING, Purpose.TOKEN_SIGN, NAME).sign(TOKEN)
+    other = CookieSigner(OLD_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(TOKEN)
 
     assert reason_of(TOKENS.open, other[:8] + value[8:]) == "bad_signature"
 
@@ -380,7 +380,7 @@ def test_no_rejection_or_repr_shows_a_token_or_a_key() -> None:
     assert value[8:40] not in f"{TOKENS!r}{SESSIONS!r}{RECORDS!r}"
 
 
-# There is no less safe format to fall back to.
+# No less safe format is accepted.
 
 
 class Trap:

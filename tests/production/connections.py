@@ -1,4 +1,4 @@
-"""Who is connected to a server, as the system sees it."""
+"""The connections of a process to a server, as the kernel tells them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _BYTES = struct.Struct("=120x2Q")
 def connections_of(process: int, port: int) -> dict[str, int]:
     """The connections to *port* of this machine that *process* has open, and their descriptors.
 
-    Those are included that it was born with.
+    Those that it inherited from its parent are included.
     """
     opened = {}
     for descriptor in Path(f"/proc/{process}/fd").iterdir():
-        # One that was closed meanwhile.
+        # The descriptor may be closed while its directory is read.
         with contextlib.suppress(FileNotFoundError):
             opened[os.readlink(descriptor)] = int(descriptor.name)
     return {name: opened[name] for name in opened.keys() & _sockets_to(port)}
 
 
 def traffic_of_this_process(port: int) -> dict[str, tuple[int, int]]:
-    """What has gone over each of its connections to *port*, by whomever: a connection is the same after a fork."""
+    """The bytes over each connection of this process to *port*; after a fork, those of the other process count too."""
     return {name: _traffic(descriptor) for name, descriptor in connections_of(os.getpid(), port).items()}
 
 

@@ -23,13 +23,13 @@ def on_starting(server: object) -> None:
 
 
 def when_ready(server: object) -> None:
-    """In the master, which uses its connections no more: from now on it forks."""
+    """In the master, which no longer uses its connections: from now on it forks."""
     if _port is not None:
         _traffic_before_the_fork.update(traffic_of_this_process(_port))
 
 
 def on_exit(server: Any) -> None:
-    """In the master, at the end: tell how many connections it has, and how many of them somebody else has used."""
+    """In the master, at the end: tell how many connections it has, and how many of them a worker has used."""
     before = _traffic_before_the_fork
     after = traffic_of_this_process(_port) if _port is not None else {}
     used = sum(before[name] != after.get(name) for name in before)

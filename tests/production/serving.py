@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import signal
@@ -15,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.client import HOST, TIMEOUT_SECONDS, Client
 from support.servers.process import START_SECONDS, ServerProcess, free_port
 
 WORKERS = 2
 _TESTS = Path(__file__).parent.parent
-_HOST = "127.0.0.1"
 _WORKER_OPTIONS = {
     "sync": [],
     "gthread": ["--threads", "4"],
@@ -43,23 +42,15 @@ class Answer:
 
 
 @dataclass
-class Visitor:
-    """A browser with one cookie."""
+class Visitor(Client):
+    """A client who notes which processes have answered."""
 
-    port: int
-    cookie: str | None = None
     processes: set[int] = field(default_factory=set)
 
-    def get(self, path: str, timeout: float = 60) -> Answer:
-        """One request over a connection of its own, which any worker may take."""
-        with contextlib.closing(http.client.HTTPConnection(_HOST, self.port, timeout=timeout)) as connection:
-            headers = {"Connection": "close", **({"Cookie": self.cookie} if self.cookie else {})}
-            connection.request("GET", path, headers=headers)
-            response = connection.getresponse()
+    def visit(self, path: str, timeout: float = TIMEOUT_SECONDS) -> Answer:
+        with self.open(path, timeout=timeout) as response:
             text = response.read()
         answer = Answer(response.status, dict(response.getheaders()), text)
-        if "Set-Cookie" in answer.headers:
-            self.cookie = answer.headers["Set-Cookie"].partition(";")[0]
         if answer.status == 200:
             answer.body = json.loads(text)
             self.processes.add(answer.body["process"])
@@ -67,24 +58,24 @@ class Visitor:
 
 
 def _wait_for_all_workers(port: int) -> None:
-    """One may be up long before the other."""
+    """Wait until every worker has answered; one may be up long before the other."""
     visitors = [Visitor(port) for _ in range(4 * WORKERS)]
     deadline = time.monotonic() + START_SECONDS
     with ThreadPoolExecutor(len(visitors)) as threads:
         while len(set().union(*(visitor.processes for visitor in visitors))) < WORKERS:
             assert time.monotonic() < deadline, "not all workers answer"
-            list(threads.map(lambda visitor: visitor.get("/untouched"), visitors))
+            list(threads.map(lambda visitor: visitor.visit("/untouched"), visitors))
 
 
 @contextlib.contextmanager
 def gunicorn(
     directory: Path, store_url: str, *, worker: str, way: str, timeout: str | None = None
 ) -> Iterator[tuple[int, int]]:
-    """Its port, and the id of its master; it ends with all of its workers, whatever happens."""
+    """Its port, and the id of its master; all of its workers have ended when the block ends, even by an error."""
     port = free_port()
     options, settings = WAYS[way]
     command = [sys.executable, "-m", "gunicorn", "--config", "python:production.gunicorn_settings"]
-    command += ["--bind", f"{_HOST}:{port}", "--workers", str(WORKERS), "--log-level", "warning"]
+    command += ["--bind", f"{HOST}:{port}", "--workers", str(WORKERS), "--log-level", "warning"]
     command += ["--worker-class", worker, *_WORKER_OPTIONS[worker], *options, "production.site:application"]
     path = os.pathsep.join([str(_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "SITE_STORE": store_url, **settings}
@@ -92,7 +83,7 @@ def gunicorn(
         environment["SITE_TIMEOUT"] = timeout
 
     def answers() -> bool:
-        return Visitor(port).get("/untouched", timeout=5).status == 200
+        return Visitor(port).visit("/untouched", timeout=5).status == 200
 
     process = ServerProcess(command, directory, answers, environment=environment)
     try:

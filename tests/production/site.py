@@ -11,12 +11,12 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from support.constants import SECRET
+
 from sessionware import Session, SessionMiddleware, get_session
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-SECRET = "kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF"
 
 
 def serve(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:

@@ -18,7 +18,7 @@ _SIZE = 1024 * 1024
 
 
 class Disk(Protocol):
-    """What can be full, and have room again."""
+    """A disk that can be filled, and be given room again."""
 
     def fill(self) -> None: ...
     def make_room(self) -> None: ...
@@ -55,7 +55,7 @@ class SmallFiles:
 def small_disk(directory: Path) -> Disk:
     """Make *directory* a small disk that only this process sees, which it should therefore leave by ending.
 
-    Raises OSError where nobody may mount anything.
+    Raises OSError where this process may not mount anything.
     """
     _enter_namespace()
     _mount("none", directory, "tmpfs", 0, f"size={_SIZE}")
@@ -100,7 +100,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @contextlib.contextmanager
 def read_only(directory: Path) -> Iterator[None]:
-    """Take from everybody the right to write in *directory*, or to anything below it; given back at the end."""
+    """Remove every right to write in *directory* and below it, and restore the rights at the end."""
     paths = [directory, *directory.rglob("*")]
     modes = [path.stat().st_mode & 0o777 for path in paths]
     for path, mode in zip(paths, modes, strict=True):
@@ -111,7 +111,7 @@ def read_only(directory: Path) -> Iterator[None]:
 
 
 def be_nobody() -> None:
-    """Root is kept out by no mode: be somebody else from now on."""
+    """Become the user ``nobody`` if this process is root, whom no mode keeps out."""
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.setgroups([])

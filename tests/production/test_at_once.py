@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from concurrency.world import World
+from support.browser import Site
 from support.places import IS_SOAK, StoreMaker, in_places
 
 from sessionware import Session
@@ -21,7 +21,7 @@ PROCESSES = 8
 INCREMENTS = 2000 if IS_SOAK else 160
 ROUNDS = 1000 if IS_SOAK else 10
 KEYS = 200 if IS_SOAK else 8
-#: None of them needs more draws than a new session may take.
+#: So few that none of them draws more ids than a new session may.
 SIBLINGS = 4
 SESSIONS = 200 if IS_SOAK else 5
 
@@ -40,49 +40,49 @@ def increment_if_there(session: Session) -> None:
 
 @on_this_machine
 def test_no_increment_is_lost(make_store: StoreMaker) -> None:
-    world = World(make_store())
-    cookie = world.begin(lambda session: session.update(count=0))
+    site = Site(make_store())
+    cookie = site.begin(lambda session: session.update(count=0))
 
     def count() -> None:
         for _ in range(INCREMENTS // PROCESSES):
-            assert world.request(increment, cookie).status == 200
+            assert site.request(increment, cookie).status == 200
 
     assert in_children([count] * PROCESSES) == [0] * PROCESSES
-    assert world.read(cookie).seen == {"count": INCREMENTS}
+    assert site.read(cookie).seen == {"count": INCREMENTS}
 
 
 @on_this_machine
 def test_different_keys_that_are_changed_at_once_are_all_kept(make_store: StoreMaker) -> None:
-    world = World(make_store())
-    cookie = world.begin(lambda session: session.update(begun=True))
+    site = Site(make_store())
+    cookie = site.begin(lambda session: session.update(begun=True))
     keys = [[f"{process} {number}" for number in range(INCREMENTS // PROCESSES)] for process in range(PROCESSES)]
 
     def change(mine: list[str]) -> None:
         for key in mine:
-            assert world.request(partial(Session.update, **{key: True}), cookie).status == 200
+            assert site.request(partial(Session.update, **{key: True}), cookie).status == 200
 
     assert in_children([partial(change, mine) for mine in keys]) == [0] * PROCESSES
-    assert world.read(cookie).seen.keys() == {"begun", *chain(*keys)}
+    assert site.read(cookie).seen.keys() == {"begun", *chain(*keys)}
 
 
 @on_this_machine
 def test_a_session_that_is_ended_while_others_write_stays_ended(make_store: StoreMaker) -> None:
-    world = World(make_store())
-    cookies = [world.begin(increment) for _ in range(ROUNDS)]
+    site = Site(make_store())
+    cookies = [site.begin(increment) for _ in range(ROUNDS)]
 
     def write_until_they_have_ended() -> None:
         for cookie in cookies:
-            while world.request(increment_if_there, cookie).seen:
+            while site.request(increment_if_there, cookie).seen:
                 pass
 
     def end_each_while_it_is_written() -> None:
         for cookie in cookies:
-            while world.read(cookie).seen["count"] < 3:
+            while site.read(cookie).seen["count"] < 3:
                 pass
-            assert world.request(lambda session: session.invalidate(), cookie).status == 200
+            assert site.request(lambda session: session.invalidate(), cookie).status == 200
 
     assert in_children([*[write_until_they_have_ended] * 3, end_each_while_it_is_written]) == [0] * 4
-    assert [world.read(cookie).seen for cookie in cookies] == [{}] * ROUNDS
+    assert [site.read(cookie).seen for cookie in cookies] == [{}] * ROUNDS
 
 
 @everywhere
@@ -113,7 +113,7 @@ def test_of_processes_that_create_one_key_at_once_one_succeeds(make_store: Store
 def test_sessions_that_draw_the_same_ids_are_sessions_of_their_own(
     make_store: StoreMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World(make_store())
+    site = Site(make_store())
     seed = secrets.randbits(64)
 
     def begin_some(me: int) -> None:
@@ -122,7 +122,7 @@ def test_sessions_that_draw_the_same_ids_are_sessions_of_their_own(
             # Every process draws what all others draw.
             drawn = SimpleNamespace(token_bytes=random.Random(seed + number).randbytes)
             monkeypatch.setattr("sessionware.crypto.identifiers.secrets", drawn)
-            cookies.append(world.begin(partial(Session.update, mine=[me, number])))
+            cookies.append(site.begin(partial(Session.update, mine=[me, number])))
         (tmp_path / f"begun by {me}").write_text("\n".join(cookies))
 
     statuses = in_children([partial(begin_some, me) for me in range(SIBLINGS)])
@@ -130,4 +130,4 @@ def test_sessions_that_draw_the_same_ids_are_sessions_of_their_own(
     begun = {me: (tmp_path / f"begun by {me}").read_text().split() for me in range(SIBLINGS)}
     assert statuses == [0] * SIBLINGS
     for me, cookies in begun.items():
-        assert [world.read(cookie).seen["mine"] for cookie in cookies] == [[me, n] for n in range(SESSIONS)]
+        assert [site.read(cookie).seen["mine"] for cookie in cookies] == [[me, n] for n in range(SESSIONS)]

@@ -1,4 +1,4 @@
-"""A disk that is full, and a directory that nobody may write to, under an application with sessions in it."""
+"""A full disk, and a directory without the right to write, under an application with sessions."""
 
 from __future__ import annotations
 
@@ -12,61 +12,55 @@ from typing import Any
 
 import pytest
 from production.small_disk import SmallFiles, be_nobody, can_mount, read_only, small_disk
+from support.actions import call, nothing
+from support.browser import Browser, Site
 from support.places import in_places
 from support.servers.process import give_to, unprivileged_user
-from webtest import TestApp, TestResponse
 
-from sessionware import Event, SessionMiddleware
-from sessionware.stores import FileStore, SQLiteStore
+from sessionware import Session
+from sessionware.stores import FileStore, SQLiteStore, Store
 from sessionware.testing.conformance.fixtures import in_children
 
-SECRET = "kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF"
 REFUSALS = 20
 on_this_machine = in_places("file", "sqlite")
 
 
-class Site:
-    """``/`` touches no session, ``/read`` reads it, ``/write`` changes it by more than any block has left."""
+def write(session: Session) -> int:
+    """Change the session by more than any block has left, and count the changes."""
+    count: int = session.get("count", 0) + 1
+    session.update(count=count, padding="x" * 10_000)
+    return count
 
-    def __init__(self, place: str, directory: Path) -> None:
-        self.store = FileStore(directory) if place == "file" else SQLiteStore(directory / "sessions.db")
-        self.events: list[Event] = []
-        self.app = SessionMiddleware(
-            self._serve, {"secret": SECRET, "backend": self.store, "on_event": self.events.append}
-        )
-        self.visitor = TestApp(self.app)
 
-    def _serve(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        path, said = environ["PATH_INFO"], b"untouched"
-        if path != "/":
-            session = environ["sessionware.session"]
-            if path == "/write":
-                session.update(count=session.get("count", 0) + 1, padding="x" * 10_000)
-            said = b"%d" % session.get("count", 0)
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return [said]
+read_count = call("get", "count", 0)
 
-    def get(self, path: str) -> TestResponse:
-        return self.visitor.get(path, expect_errors=True)
 
-    def stranger(self) -> TestResponse:
-        """A first visit that would begin a session."""
-        return TestApp(self.app).get("/write", expect_errors=True)
+def open_store(place: str, directory: Path) -> Store:
+    return FileStore(directory) if place == "file" else SQLiteStore(directory / "sessions.db")
 
-    def check_that_nothing_can_be_saved(self) -> None:
-        for _ in range(REFUSALS):
-            self.events.clear()
-            for answer in (self.get("/write"), self.stranger()):
-                assert answer.status_int == 503
-                assert int(answer.headers["Retry-After"]) > 0
-                assert "Set-Cookie" not in answer.headers
-            assert [event.name for event in self.events if event.name != "loaded"] == ["store_failed"] * 2
-        assert self.get("/").text == "untouched"
 
-    def check_that_it_serves(self, count: int) -> None:
-        assert self.get("/read").text == str(count)
-        assert self.get("/write").text == str(count + 1)
-        assert self.stranger().status_int == 200
+def check_that_nothing_can_be_saved(browser: Browser) -> None:
+    events = browser.site.events
+    for _ in range(REFUSALS):
+        events.clear()
+        for answer in (browser.send(write), Browser(browser.site).send(write)):
+            assert answer.status == 503
+            assert int(answer.lines("Retry-After")[0]) > 0
+            assert answer.set_cookies == []
+        assert browser.site.names() == ["store_failed"] * 2
+    assert browser.send(nothing).body == b"ok"
+
+
+def check_that_it_serves(browser: Browser, count: int) -> None:
+    assert browser.send(read_count).result == count
+    assert browser.send(write).result == count + 1
+    assert Browser(browser.site).send(write).status == 200
+
+
+def check_that_the_count_is_read_or_refused(browser: Browser, count: int) -> None:
+    """Sessions can be read as before, or for the moment not at all; no visitor looks logged out."""
+    answer = browser.send(read_count)
+    assert answer.status == 503 or answer.result == count
 
 
 def files_in(directory: Path) -> set[Path]:
@@ -83,19 +77,17 @@ def check_that_the_database_is_whole(directory: Path) -> None:
 def live_on_a_full_disk(place: str, directory: Path, disk: Any) -> None:
     """In a process of its own."""
     logging.getLogger("sessionware").addHandler(logging.NullHandler())
-    site = Site(place, directory)
-    site.check_that_it_serves(0)
+    browser = Browser(Site(open_store(place, directory)))
+    check_that_it_serves(browser, 0)
     disk.fill()
     before = files_in(directory)
 
-    site.check_that_nothing_can_be_saved()
+    check_that_nothing_can_be_saved(browser)
 
-    # Sessions can be read as before, or for the moment not at all; nobody looks logged out.
-    answer = site.get("/read")
-    assert answer.status_int == 503 or answer.text == "1"
+    check_that_the_count_is_read_or_refused(browser, 1)
     assert files_in(directory) == before
     disk.make_room()
-    site.check_that_it_serves(1)
+    check_that_it_serves(browser, 1)
     check_that_the_database_is_whole(directory)
 
 
@@ -113,7 +105,7 @@ def test_a_full_disk_refuses_every_change_and_damages_nothing(
 
 @pytest.fixture
 def public_directory() -> Iterator[Path]:
-    """One that belongs to whom the tests become; their own are closed to others."""
+    """A directory of the user that the tests become; pytest's own are closed to other users."""
     with tempfile.TemporaryDirectory() as directory:
         give_to(unprivileged_user(), Path(directory))
         yield Path(directory)
@@ -122,20 +114,18 @@ def public_directory() -> Iterator[Path]:
 def live_in_a_directory_that_is_read_only(place: str, directory: Path) -> None:
     """In a process of its own, which is not root."""
     be_nobody()
-    site = Site(place, directory)
-    site.check_that_it_serves(0)
+    browser = Browser(Site(open_store(place, directory)))
+    check_that_it_serves(browser, 0)
     # What is open already may still be written to.
-    if isinstance(site.store, SQLiteStore):
-        site.store.close()
+    browser.site.store.close()
     before = files_in(directory)
 
     with read_only(directory):
-        site.check_that_nothing_can_be_saved()
-        answer = site.get("/read")
+        check_that_nothing_can_be_saved(browser)
+        check_that_the_count_is_read_or_refused(browser, 1)
 
-    assert answer.status_int == 503 or answer.text == "1"
     assert files_in(directory) == before
-    site.check_that_it_serves(1)
+    check_that_it_serves(browser, 1)
     check_that_the_database_is_whole(directory)
 
 

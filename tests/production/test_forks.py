@@ -29,13 +29,13 @@ ALL = list(itertools.product(PLACES, ("sync", "gthread", "gevent"), WAYS))
 
 
 def wrong_answers(visitor: Visitor, requests: int) -> list[object]:
-    """Visit *requests* times, every third time with a change, and note whatever is not this visitor's."""
+    """Visit *requests* times, every third time with a change, and return the answers that are not this visitor's."""
     owner, count = secrets.token_hex(8), 0
     wrong: list[object] = []
     for number in range(requests):
         path = f"/begin?{owner}" if number == 0 else "/count" if number % 3 == 0 else "/read"
         count += path == "/count"
-        answer = visitor.get(path)
+        answer = visitor.visit(path)
         is_mine = answer.status == 200 and (answer.body["owner"], answer.body["count"]) == (owner, count)
         if not is_mine or ("Set-Cookie" in answer.headers) != (number == 0):
             wrong.append((path, count, answer))
@@ -43,7 +43,7 @@ def wrong_answers(visitor: Visitor, requests: int) -> list[object]:
 
 
 def check_that_they_share_none(workers: set[int], master: int, port: int) -> None:
-    """What a worker was born with may be open in it still."""
+    """What a worker inherited may still be open in it."""
     inherited = connections_of(master, port).keys()
     own = [connections_of(worker, port).keys() - inherited for worker in workers]
     assert all(own)

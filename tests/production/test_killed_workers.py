@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from concurrency.world import Answer, World
-from production.children import Tell, a_child
+from support.browser import Answer, Site
+from support.children import Tell, a_child
 from support.places import IS_SOAK, StoreMaker, in_places
 
 from sessionware import Session
@@ -41,7 +41,7 @@ LARGEST = 20_000
 
 
 def contents(number: int) -> dict[str, Any]:
-    """What the save of this number writes: a record that nobody can put together from two others."""
+    """What the save of this number writes: a record that no mixture of two others equals."""
     return {"first": number, "padding": f"{number} " * (number * 7919 % LARGEST // 8), "last": number}
 
 
@@ -58,32 +58,32 @@ def killed_while_it_saves(save_on_and_on: Callable[[Tell], None]) -> int:
 
 @in_places(*PLACES)
 def test_every_record_is_the_old_or_the_new_one_and_its_session_goes_on(make_store: StoreMaker) -> None:
-    world = World(make_store())
-    cookie = world.begin(lambda session: session.update(contents(0)))
+    site = Site(make_store())
+    cookie = site.begin(lambda session: session.update(contents(0)))
     number = 0
 
     def save_on_and_on(tell: Tell) -> None:
         # The parent's store, as under gunicorn --preload.
         for following in range(number + 1, number + 1_000_000):
-            assert world.request(partial(Session.update, **contents(following)), cookie).status == 200
+            assert site.request(partial(Session.update, **contents(following)), cookie).status == 200
             tell(following)
 
     for _ in range(ROUNDS):
         acknowledged = killed_while_it_saves(save_on_and_on)
-        seen = world.read(cookie).seen
+        seen = site.read(cookie).seen
         number = seen["first"]
 
         assert number in (acknowledged, acknowledged + 1)
         assert seen == contents(number)
         number += 1
-        assert world.request(partial(Session.update, **contents(number)), cookie).status == 200
+        assert site.request(partial(Session.update, **contents(number)), cookie).status == 200
 
 
-def read_until_it_is_decided(world: World, cookie: str) -> Answer:
+def read_until_it_is_decided(site: Site, cookie: str) -> Answer:
     """A visitor who comes again after each 503."""
     deadline = time.monotonic() + 10
     while True:
-        answer = world.read(cookie)
+        answer = site.read(cookie)
         assert answer.cookie is None
         assert answer.status == 200 or (answer.status == 503 and time.monotonic() < deadline)
         if answer.status == 200:
@@ -95,37 +95,37 @@ def test_a_record_written_in_place_is_the_old_one_the_new_one_or_gone(
     make_store: StoreMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keyvalue, "_PATIENCE_SECONDS", 0.1)
-    world = World(make_store())
-    bystander = world.begin(lambda session: session.update(contents(0)))
-    cookie = world.begin(lambda session: session.update(contents(1)))
+    site = Site(make_store())
+    bystander = site.begin(lambda session: session.update(contents(0)))
+    cookie = site.begin(lambda session: session.update(contents(1)))
     number = 1
 
     def save_on_and_on(tell: Tell) -> None:
         for following in range(number + 1, number + 1_000_000):
-            assert world.request(partial(Session.update, **contents(following)), cookie).status == 200
+            assert site.request(partial(Session.update, **contents(following)), cookie).status == 200
             tell(following)
 
     for _ in range(ROUNDS):
         acknowledged = killed_while_it_saves(save_on_and_on)
-        seen = read_until_it_is_decided(world, cookie).seen
+        seen = read_until_it_is_decided(site, cookie).seen
 
         assert seen in ({}, contents(acknowledged), contents(acknowledged + 1))
-        assert world.read(bystander).seen == contents(0)
+        assert site.read(bystander).seen == contents(0)
         number = acknowledged + 2
-        answer = world.request(partial(Session.update, **contents(number)), cookie)
+        answer = site.request(partial(Session.update, **contents(number)), cookie)
         assert answer.status == 200
         cookie = answer.cookie or cookie
-        assert world.read(cookie).seen == contents(number)
+        assert site.read(cookie).seen == contents(number)
 
 
 @in_places(*PLACES)
 def test_one_that_is_killed_while_it_changes_the_id_logs_nobody_out(make_store: StoreMaker) -> None:
-    world = World(make_store(), regenerate_grace="1h")
-    former = world.begin(lambda session: session.login("owner"))
+    site = Site(make_store(), regenerate_grace="1h")
+    former = site.begin(lambda session: session.login("owner"))
 
     def change_the_id(tell: Tell) -> None:
         tell(1)
-        world.request(Session.regenerate, former)
+        site.request(Session.regenerate, former)
         signal.pause()
 
     for _ in range(ROUNDS):
@@ -133,11 +133,11 @@ def test_one_that_is_killed_while_it_changes_the_id_logs_nobody_out(make_store: 
             worker.listen(1)
             worker.listen_for(random.uniform(0, 0.008))
             worker.kill()
-        seen = world.read(former)
+        seen = site.read(former)
 
         # The visitor never got the new cookie, if there was one.
         assert (seen.status, seen.user_id) == (200, "owner")
-        answer = world.request(lambda session: session.login("owner"), former)
+        answer = site.request(lambda session: session.login("owner"), former)
         assert answer.status == 200
         assert answer.cookie
         former = answer.cookie

@@ -63,7 +63,7 @@ class Traffic:
     def run(self, until: threading.Event) -> None:
         while not until.is_set():
             start = time.monotonic()
-            answer = self.visitor.get(self.path)
+            answer = self.visitor.visit(self.path)
             self.taken.append(Taken(answer, time.monotonic() - start))
 
     def statuses_since(self, number: int) -> list[int]:
@@ -128,7 +128,7 @@ def test_traffic_survives_a_server_that_hangs_and_is_killed(place: str, worker: 
     ):
         counting = [Traffic(Visitor(port), "/count") for _ in range(VISITORS)]
         for number, each in enumerate(counting):
-            assert each.visitor.get(f"/begin?{number}").status == 200
+            assert each.visitor.visit(f"/begin?{number}").status == 200
         elsewhere = Traffic(Visitor(port), "/untouched")
         with running([*counting, elsewhere]):
             wait_for_all(counting, 200)
@@ -148,7 +148,7 @@ def test_traffic_survives_a_server_that_hangs_and_is_killed(place: str, worker: 
             wait_for_all(counting, 200)
 
     assert set(elsewhere.statuses_since(0)) == {200}
-    # A sync worker serves nobody else while it waits for the server.
+    # A sync worker serves no other request while it waits for the server.
     assert served > refused or worker == "sync"
     for number, each in enumerate(counting):
         check_answers(Traffic(each.visitor, each.path, each.taken[: hung[number]]), str(number), keeps=True)

@@ -1,35 +1,34 @@
-"""A site over each backend."""
+"""A site over each backend, and the stores to look into."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from security.kit import BACKENDS, STORES, Site, SpyStore, make_store
-
-from sessionware.stores.contract import Closable
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SpyStore]:
-    """A store of each kind, looked into."""
-    spy = SpyStore(make_store(request.param, tmp_path))
-    yield spy
-    if isinstance(spy.inner, Closable):
-        spy.inner.close()
+from support.browser import Site, SiteMaker
+from support.stores import LOCAL_STORES, RecordingStore, local_store
 
 
-@pytest.fixture(params=BACKENDS)
-def make_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Site]]:
+@pytest.fixture(params=LOCAL_STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RecordingStore]:
+    """A store of each kind."""
+    store = RecordingStore(local_store(request.param, tmp_path))
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["cookie", *LOCAL_STORES])
+def make_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMaker]:
     """Makes sites that share one backend, of each kind."""
-    backend: Any = request.param if request.param == "cookie" else make_store(request.param, tmp_path)
-    yield lambda **options: Site(**{"backend": backend, **options})
-    if isinstance(backend, Closable):
-        backend.close()
+    if request.param == "cookie":
+        yield Site
+        return
+    store = RecordingStore(local_store(request.param, tmp_path))
+    yield lambda **options: Site(store, **options)
+    store.close()
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
+def site(make_site: SiteMaker) -> Site:
     return make_site()

@@ -1,4 +1,4 @@
-"""What went wrong elsewhere, and the pitfalls that nothing else here covers."""
+"""What went wrong in other packages, and the pitfalls that no other module covers."""
 
 from __future__ import annotations
 
@@ -11,20 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from security.kit import (
-    NAME,
-    OTHER_SECRET,
-    SECRET,
-    STORES,
-    Action,
-    Site,
-    SpyStore,
-    fill,
-    key_of,
-    make_store,
-    then,
-    token_in,
-)
+from security.tokens import fill, key_of, token_in
+from support.actions import Action, then
+from support.browser import Site, SiteMaker
+from support.constants import COOKIE, KEY, NEW_SECRET, SECRET
+from support.stores import LOCAL_STORES, RecordingStore, local_store
 
 from sessionware import CookieTooLarge, Session
 from sessionware.crypto.identifiers import TOKEN_BYTES
@@ -39,7 +30,7 @@ def package_sources() -> list[Path]:
     return sorted(Path(spec.origin).parent.rglob("*.py"))
 
 
-# Nothing dangerous at hand.
+# Nothing dangerous is imported.
 
 
 @pytest.mark.parametrize("path", package_sources(), ids=lambda path: path.name)
@@ -80,10 +71,10 @@ def test_equal_data_gives_unrelated_cookies() -> None:
     assert b"as it was" not in one
 
 
-# Nothing is left behind by visitors who leave nothing.
+# Visitors who store nothing leave no record.
 
 
-def test_random_ids_and_logouts_leave_no_record(store: SpyStore) -> None:
+def test_random_ids_and_logouts_leave_no_record(store: RecordingStore) -> None:
     """CVE-2015-5143, CVE-2015-5963, CVE-2015-5964 (Django): empty sessions filled the store; Beaker left 355 inodes."""
     site = Site(backend=store)
     signer = Site(backend=MemoryStore())
@@ -91,12 +82,12 @@ def test_random_ids_and_logouts_leave_no_record(store: SpyStore) -> None:
 
     for number, value in enumerate(values):
         replies = [
-            site.get(value),
-            site.get(value, lambda session: session.clear()),
-            site.get(None, lambda session: session.invalidate()),
-            site.get(f"{number:043}", dict),
+            site.read(value),
+            site.request(lambda session: session.clear(), value),
+            site.request(lambda session: session.invalidate()),
+            site.request(dict, f"{number:043}"),
         ]
-        assert all(reply.lines == [] for reply in replies)
+        assert all(reply.set_cookies == [] for reply in replies)
 
     assert set(store.calls) == {"load"}
     assert store.held() == {}
@@ -115,40 +106,40 @@ def test_random_ids_and_logouts_leave_no_record(store: SpyStore) -> None:
         pytest.param(lambda session: session.save(), id="saved"),
     ],
 )
-def test_an_empty_session_is_no_session(action: Action, store: SpyStore) -> None:
+def test_an_empty_session_is_no_session(action: Action, store: RecordingStore) -> None:
     site = Site(backend=store)
 
-    reply = site.get(None, action)
+    reply = site.request(action)
 
-    assert reply.lines == []
+    assert reply.set_cookies == []
     assert store.calls == []
 
 
-@pytest.mark.parametrize("backend", STORES)
+@pytest.mark.parametrize("backend", LOCAL_STORES)
 def test_what_has_expired_is_purged_and_nothing_else(backend: str, tmp_path: Path) -> None:
     """ckan#5294, flask-session PR#117: 40 million rows, because nothing ever removed what had expired."""
     clock = FakeClock()
-    store = make_store(backend, tmp_path, clock)
+    store = local_store(backend, tmp_path, clock)
     site = Site(backend=store, clock=clock)
     over = [site.begin(fill) for _ in range(3)]
     clock.advance(3599)
     alive = site.begin(fill)
-    assert site.app.manager.purge() == 0
+    assert site.manager.purge() == 0
     clock.advance(1)
 
-    removed = site.app.manager.purge()
+    removed = site.manager.purge()
 
     assert removed == 3
     assert [store.load(key_of(value)) for value in over] == [None] * 3
-    assert site.get(alive).seen
-    site.app.manager.close()
+    assert site.read(alive).seen
+    site.manager.close()
 
 
 # Ids.
 
 
 class Dice:
-    """A random source that gives what it is told to, once each, and then random bytes again."""
+    """A random source that gives the *loaded* bytes first, and then random ones."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *loaded: bytes) -> None:
         import secrets
@@ -174,40 +165,40 @@ CHANGES: dict[str, Action] = {
 }
 
 
-def test_a_collision_on_create_leaves_the_victim_intact(store: SpyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_collision_on_create_leaves_the_victim_intact(store: RecordingStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """tower-sessions 0.12: a collision of ids overwrote a live session."""
     site = Site(backend=store)
     victim = site.begin(lambda session: session.update(secret="the victim's"))
     before = store.held()[key_of(victim)]
     dice = Dice(monkeypatch, token_in(victim), token_in(victim))
 
-    reply = site.get(None, lambda session: session.update(attack=1))
+    reply = site.request(lambda session: session.update(attack=1))
 
     assert dice.is_spent
-    assert reply.value() not in (None, victim)
+    assert reply.cookie not in (None, victim)
     assert store.held()[key_of(victim)] == before
-    assert site.get(victim).seen == {"secret": "the victim's"}
-    assert site.get(reply.value()).seen == {"attack": 1}
+    assert site.read(victim).seen == {"secret": "the victim's"}
+    assert site.read(reply.cookie).seen == {"attack": 1}
 
 
 def test_a_collision_with_an_id_shown_in_advance_leaves_the_victim_intact(
-    store: SpyStore, monkeypatch: pytest.MonkeyPatch
+    store: RecordingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = Site(backend=store)
     victim = site.begin(lambda session: session.update(secret="the victim's"))
     dice = Dice(monkeypatch, token_in(victim))
 
-    reply = site.get(None, then(lambda session: session.id, lambda session: session.update(attack=1)))
+    reply = site.request(then(lambda session: session.id, lambda session: session.update(attack=1)))
 
     assert dice.is_spent
-    assert reply.value() not in (None, victim)
-    assert site.get(victim).seen == {"secret": "the victim's"}
+    assert reply.cookie not in (None, victim)
+    assert site.read(victim).seen == {"secret": "the victim's"}
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("whose", ["victim", "own"])
 def test_a_collision_on_a_change_of_id_leaves_the_victim_intact(
-    whose: str, change: str, store: SpyStore, monkeypatch: pytest.MonkeyPatch
+    whose: str, change: str, store: RecordingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """tower-sessions 0.12."""
     site = Site(backend=store)
@@ -216,32 +207,32 @@ def test_a_collision_on_a_change_of_id_leaves_the_victim_intact(
     before = store.held()[key_of(victim)]
     dice = Dice(monkeypatch, token_in(victim if whose == "victim" else own))
 
-    reply = site.get(own, CHANGES[change])
+    reply = site.request(CHANGES[change], own)
 
     assert dice.is_spent
-    assert reply.value() not in (None, victim, own)
+    assert reply.cookie not in (None, victim, own)
     assert store.held()[key_of(victim)] == before
-    assert site.get(reply.value()).seen == {"kept": "as it was"}
+    assert site.read(reply.cookie).seen == {"kept": "as it was"}
 
 
 def test_a_random_source_that_repeats_itself_is_a_503_and_overwrites_nothing(
-    store: SpyStore, monkeypatch: pytest.MonkeyPatch
+    store: RecordingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = Site(backend=store)
     victim = site.begin(fill)
     Dice(monkeypatch, *[token_in(victim)] * 1000)
 
-    reply = site.get(None, lambda session: session.update(attack=1))
+    reply = site.request(lambda session: session.update(attack=1))
 
     assert reply.status == 503
-    assert reply.lines == []
-    assert site.get(victim).seen == {"kept": "as it was"}
+    assert reply.set_cookies == []
+    assert site.read(victim).seen == {"kept": "as it was"}
 
 
 @pytest.mark.parametrize("change", ["create", *CHANGES])
 @pytest.mark.parametrize("failing", [12, 16, 32], ids=["nonces", "handles", "tokens"])
 def test_a_failing_random_source_fails_the_request(
-    change: str, failing: int, make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+    change: str, failing: int, make_site: SiteMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CVE-2025-66630 (Fiber): a failing random source gave an id of zeros."""
     source = secrets.token_bytes
@@ -258,7 +249,7 @@ def test_a_failing_random_source_fails_the_request(
     with monkeypatch.context() as patch:
         patch.setattr("secrets.token_bytes", fail)
         try:
-            site.get(value, {"create": fill, **CHANGES}[change])
+            site.request({"create": fill, **CHANGES}[change], value)
         except NotImplementedError:
             has_failed = True
         else:
@@ -267,7 +258,7 @@ def test_a_failing_random_source_fails_the_request(
     # A cookie session draws no token, a stored one no handle.
     assert has_failed is (failing in asked)
     if value is not None and has_failed:
-        assert site.get(value).seen == {"kept": "as it was"}
+        assert site.read(value).seen == {"kept": "as it was"}
 
 
 def test_ids_are_unlike_each_other_and_never_of_the_visitor_s_choice() -> None:
@@ -281,28 +272,28 @@ def test_ids_are_unlike_each_other_and_never_of_the_visitor_s_choice() -> None:
 # Keys.
 
 
-def test_the_first_key_signs_and_all_open(make_site: Callable[..., Site]) -> None:
+def test_the_first_key_signs_and_all_open(make_site: SiteMaker) -> None:
     """GHSA-4grg-w6v8-c28g (Flask): with several keys the oldest one signed."""
-    value = make_site(secret=OTHER_SECRET).begin(fill)
-    both = make_site(secret=[SECRET, OTHER_SECRET])
+    value = make_site(secret=NEW_SECRET).begin(fill)
+    both = make_site(secret=[SECRET, NEW_SECRET])
 
     read, written = (
-        both.get(value),
-        both.get(value, then(lambda session: session.update(a=1), lambda session: session.regenerate())),
+        both.read(value),
+        both.request(then(lambda session: session.update(a=1), lambda session: session.regenerate()), value),
     )
 
     assert read.seen == {"kept": "as it was"}
     assert any(re.fullmatch("old_key [0-9a-f]{8}", event.reason or "") for event in both.events)
-    assert make_site(secret=SECRET).get(written.value()).seen == {"kept": "as it was", "a": 1}
-    assert make_site(secret=OTHER_SECRET).get(written.value()).has_no_session
+    assert make_site(secret=SECRET).read(written.cookie).seen == {"kept": "as it was", "a": 1}
+    assert make_site(secret=NEW_SECRET).read(written.cookie).has_no_session
 
 
-def test_reading_never_seals_anew(make_site: Callable[..., Site]) -> None:
-    value = make_site(secret=OTHER_SECRET).begin(fill)
-    both = make_site(secret=[SECRET, OTHER_SECRET])
+def test_reading_never_seals_anew(make_site: SiteMaker) -> None:
+    value = make_site(secret=NEW_SECRET).begin(fill)
+    both = make_site(secret=[SECRET, NEW_SECRET])
 
-    assert both.get(value).lines == []
-    assert make_site(secret=OTHER_SECRET).get(value).seen
+    assert both.read(value).set_cookies == []
+    assert make_site(secret=NEW_SECRET).read(value).seen
 
 
 # Saving, and what is sent.
@@ -326,43 +317,43 @@ def test_reading_never_seals_anew(make_site: Callable[..., Site]) -> None:
         pytest.param(lambda session: session | {"a": session["cart"].append(1)}, id="or"),
     ],
 )
-def test_every_kind_of_change_is_saved(change: Action, make_site: Callable[..., Site]) -> None:
+def test_every_kind_of_change_is_saved(change: Action, make_site: SiteMaker) -> None:
     """flask#1983, pyramid#2694, starlette PR#3436: nested changes, ``popitem`` and ``|=`` were lost."""
     site = make_site()
     value = site.begin(
         lambda session: session.update(cart=[], kept=1, deep={"er": {"est": {}}}, set=set(), pair=([],), last=1)
     )
-    seen = site.get(value).seen
+    seen = site.read(value).seen
 
-    reply = site.get(value, change)
+    reply = site.request(change, value)
 
-    after = site.get(reply.value() or value).seen
+    after = site.read(reply.cookie or value).seen
     assert after == reply.seen
     assert after != seen
 
 
 @pytest.mark.parametrize("action", [dict, len, bool, lambda session: "kept" in session, lambda session: session.id])
-def test_reading_writes_nothing_and_sends_nothing(action: Action, store: SpyStore) -> None:
+def test_reading_writes_nothing_and_sends_nothing(action: Action, store: RecordingStore) -> None:
     site = Site(backend=store)
     value = site.begin(fill)
     store.calls.clear()
 
-    reply = site.get(value, action)
+    reply = site.request(action, value)
 
     assert store.calls == ["load"]
     assert reply.headers == [("Content-Type", "text/plain"), ("Vary", "Cookie")]
 
 
-def test_a_renewal_varies_too(make_site: Callable[..., Site]) -> None:
+def test_a_renewal_varies_too(make_site: SiteMaker) -> None:
     """CVE-2023-30861 (Flask): an answer that renewed the session had no Vary, so caches gave its cookie to others."""
     site = make_site()
     value = site.begin(fill)
     site.clock.advance(1800)
 
-    reply = site.get(value)
+    reply = site.read(value)
 
     assert ("Vary", "Cookie") in reply.headers
-    assert not reply.lines or ("Cache-Control", "private") in reply.headers
+    assert not reply.set_cookies or ("Cache-Control", "private") in reply.headers
 
 
 @pytest.mark.parametrize(
@@ -380,18 +371,16 @@ def test_a_renewal_varies_too(make_site: Callable[..., Site]) -> None:
         pytest.param(lambda session: session.keys().__contains__("kept"), id="keys"),
     ],
 )
-def test_every_touch_of_no_session_varies_too(touch: Action, make_site: Callable[..., Site]) -> None:
+def test_every_touch_of_no_session_varies_too(touch: Action, make_site: SiteMaker) -> None:
     """CVE-2026-27205 (Flask): ``in`` and ``len`` were not counted as access."""
     site = make_site()
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        touch(environ["sessionware.session"])
+        touch(environ[KEY])
         start_response("200 OK", [])
         return []
 
-    site.app.app = app
-
-    assert site.send(None).headers == [("Vary", "Cookie")]
+    assert site.exchange(app).run().headers == [("Vary", "Cookie")]
 
 
 def test_a_cookie_too_large_is_an_error_before_anything_is_sent() -> None:
@@ -400,29 +389,29 @@ def test_a_cookie_too_large_is_an_error_before_anything_is_sent() -> None:
     value = site.begin(fill)
 
     with pytest.raises(CookieTooLarge, match="blob"):
-        site.get(value, lambda session: session.update(blob="x" * 4000))
+        site.request(lambda session: session.update(blob="x" * 4000), value)
 
-    assert site.get(value).seen == {"kept": "as it was"}
+    assert site.read(value).seen == {"kept": "as it was"}
 
 
 def test_the_cookie_is_safe_as_it_comes(site: Site) -> None:
     """Beaker set neither HttpOnly nor Secure."""
-    reply = site.send(None, fill)
+    reply = site.request(fill)
 
-    name, _, attributes = reply.lines[0].partition("=")
-    assert name == NAME
+    name, _, attributes = reply.set_cookies[0].partition("=")
+    assert name == COOKIE
     assert set(attributes.split("; ")[1:]) == {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"}
     assert ("Cache-Control", "private") in reply.headers
 
 
 def test_every_decision_is_told(site: Site) -> None:
     """Too big, wrong key, expired and corrupt all looked like "logged out" elsewhere."""
-    value = site.send(None, fill).value()
-    value = site.get(value, lambda session: session.update(a=1)).value() or value
-    value = site.get(value, lambda session: session.regenerate()).value() or value
-    value = site.get(value, lambda session: session.login("owner")).value() or value
-    other = site.get(value, lambda session: session.login("other")).value()
-    site.get(other, lambda session: session.invalidate())
+    value = site.request(fill).cookie
+    value = site.request(lambda session: session.update(a=1), value).cookie or value
+    value = site.request(lambda session: session.regenerate(), value).cookie or value
+    value = site.request(lambda session: session.login("owner"), value).cookie or value
+    other = site.request(lambda session: session.login("other"), value).cookie
+    site.request(lambda session: session.invalidate(), other)
 
     told = [(event.name, event.reason) for event in site.events if event.name != "loaded"]
 
@@ -437,7 +426,7 @@ def test_every_decision_is_told(site: Site) -> None:
     ]
 
 
-def test_a_user_s_data_never_reaches_the_next_one_on_the_same_browser(make_site: Callable[..., Site]) -> None:
+def test_a_user_s_data_never_reaches_the_next_one_on_the_same_browser(make_site: SiteMaker) -> None:
     def swap(session: Session) -> dict[str, Any]:
         session["cart"] = ["the owner's"]
         session.login("other")
@@ -448,8 +437,8 @@ def test_a_user_s_data_never_reaches_the_next_one_on_the_same_browser(make_site:
         then(lambda session: session.login("owner"), lambda session: session.update(private="the owner's", cart=[]))
     )
 
-    reply = site.get(value, swap)
+    reply = site.request(swap, value)
 
     assert reply.result == {}
-    after = site.get(reply.value())
+    after = site.read(reply.cookie)
     assert (after.user_id, after.seen) == ("other", {})

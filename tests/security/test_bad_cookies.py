@@ -1,4 +1,4 @@
-"""Whatever a client sends as a cookie is an empty new session and an event with its reason, and never an exception."""
+"""A bad cookie is an empty new session and an event with its reason, and never an exception."""
 
 from __future__ import annotations
 
@@ -10,21 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from security.kit import (
-    NAME,
-    OTHER_SECRET,
-    SECRET,
-    STORES,
-    Reply,
-    Site,
-    SpyStore,
-    encoded,
-    fill,
-    key_of,
-    make_store,
-    spellings,
-    token_in,
-)
+from security.tokens import encoded, fill, key_of, spellings, token_in
+from support.browser import Answer, Site, SiteMaker
+from support.constants import COOKIE, NEW_SECRET, PREFIX, SECRET, SEEN
+from support.stores import LOCAL_STORES, RecordingStore, local_store
 
 from sessionware import Session
 from sessionware.crypto.identifiers import handle_of, session_id_of, store_key
@@ -63,7 +52,7 @@ MALFORMED = [
 
 @pytest.fixture
 def loaders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Whatever unpacks a value notes it here."""
+    """The functions that were called to unpack a value."""
     called: list[str] = []
     for owner, name in ((Formats, "unpack"), (Serializer, "loads"), (pickle, "loads")):
         original: Any = getattr(owner, name)
@@ -76,10 +65,10 @@ def loaders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return called
 
 
-def check_rejected(reply: Reply, site: Site, reason: str) -> None:
+def check_rejected(reply: Answer, site: Site, reason: str) -> None:
     assert reply.status == 200
     assert reply.has_no_session
-    assert reply.lines == []  # the cookie stays: the next worker of a rolling deploy may know its key
+    assert reply.set_cookies == []  # The cookie stays: the next worker of a rolling deploy may know its key.
     assert ("Vary", "Cookie") in reply.headers
     assert site.rejections() == [reason]
 
@@ -87,7 +76,7 @@ def check_rejected(reply: Reply, site: Site, reason: str) -> None:
 @pytest.mark.parametrize("value", MALFORMED)
 def test_a_malformed_cookie_is_rejected_and_no_loader_is_reached(site: Site, value: str, loaders: list[str]) -> None:
     """CVE-2026-39324 (rack-session): what could not be decrypted was given to the plain decoder."""
-    reply = site.get(value)
+    reply = site.read(value)
 
     check_rejected(reply, site, "malformed")
     assert loaders == []
@@ -97,9 +86,9 @@ def test_every_truncation_is_rejected_and_no_loader_is_reached(site: Site, loade
     value = site.begin(fill)
     loaders.clear()
 
-    replies = [site.get(value[:size]) for size in range(len(value))]
+    replies = [site.read(value[:size]) for size in range(len(value))]
 
-    assert all(reply.has_no_session and reply.status == 200 and not reply.lines for reply in replies)
+    assert all(reply.has_no_session and reply.status == 200 and not reply.set_cookies for reply in replies)
     assert set(site.rejections()) <= {"malformed", "bad_signature"}
     assert len(site.rejections()) == len(value)
     assert loaders == []
@@ -110,9 +99,9 @@ def test_every_changed_character_is_rejected_and_no_loader_is_reached(site: Site
     value = site.begin(fill)
     loaders.clear()
 
-    replies = [site.get(spelling) for spelling in spellings(value)]
+    replies = [site.read(spelling) for spelling in spellings(value)]
 
-    assert all(reply.has_no_session and reply.status == 200 and not reply.lines for reply in replies)
+    assert all(reply.has_no_session and reply.status == 200 and not reply.set_cookies for reply in replies)
     assert set(site.rejections()) == {"malformed", "bad_signature", "unknown_key"}
     assert loaders == []
 
@@ -121,15 +110,15 @@ def test_every_changed_character_is_rejected_and_no_loader_is_reached(site: Site
 def test_another_spelling_of_a_good_cookie_is_rejected(site: Site, around: str) -> None:
     value = site.begin(fill)
 
-    assert site.get(around.format(value)).has_no_session
+    assert site.read(around.format(value)).has_no_session
 
 
-def test_a_cookie_of_a_foreign_key_is_of_an_unknown_key(make_site: Callable[..., Site], loaders: list[str]) -> None:
-    value = make_site(secret=OTHER_SECRET).begin(fill)
+def test_a_cookie_of_a_foreign_key_is_of_an_unknown_key(make_site: SiteMaker, loaders: list[str]) -> None:
+    value = make_site(secret=NEW_SECRET).begin(fill)
     site = make_site()
     loaders.clear()
 
-    reply = site.get(value)
+    reply = site.read(value)
 
     check_rejected(reply, site, "unknown_key")
     assert loaders == []
@@ -139,7 +128,7 @@ def test_a_forged_signature_is_a_bad_signature(site: Site, loaders: list[str]) -
     value = site.begin(fill)
     loaders.clear()
 
-    reply = site.get(f"{value.rpartition('.')[0]}.{SIGNATURE}")
+    reply = site.read(f"{value.rpartition('.')[0]}.{SIGNATURE}")
 
     check_rejected(reply, site, "bad_signature")
     assert loaders == []
@@ -147,21 +136,21 @@ def test_a_forged_signature_is_a_bad_signature(site: Site, loaders: list[str]) -
 
 def test_what_is_signed_and_sealed_by_another_key_is_undecryptable(loaders: list[str]) -> None:
     site = Site()
-    signed = CookieSigner(Keyring([SECRET.encode()]), Purpose.COOKIE_SIGN, NAME)
+    signed = CookieSigner(Keyring([SECRET.encode()]), Purpose.COOKIE_SIGN, COOKIE)
 
-    reply = site.get(signed.sign(bytes(100)))
+    reply = site.read(signed.sign(bytes(100)))
 
     check_rejected(reply, site, "undecryptable")
     assert loaders == []
 
 
-def test_a_value_moved_between_cookie_names_is_rejected(make_site: Callable[..., Site], loaders: list[str]) -> None:
+def test_a_value_moved_between_cookie_names_is_rejected(make_site: SiteMaker, loaders: list[str]) -> None:
     """client-sessions#111: the cookie's name is authenticated."""
-    value = make_site(**{"cookie.name": "admin"}).send(None, fill).value("__Host-admin")
+    value = make_site(**{"cookie.name": "admin"}).request(fill).cookies.get(f"{PREFIX}admin")
     site = make_site()
     loaders.clear()
 
-    reply = site.get(value)
+    reply = site.read(value)
 
     check_rejected(reply, site, "bad_signature")
     assert loaders == []
@@ -171,12 +160,12 @@ def test_a_companion_is_no_session_and_a_session_no_companion() -> None:
     site = Site()
     value = site.begin(fill)
     site.clock.advance(1800)
-    companion = site.get(value).value(f"{NAME}-seen")
+    companion = site.read(value).cookies.get(SEEN)
     site.events.clear()
 
-    as_session = site.get(companion)
+    as_session = site.read(companion)
     site.clock.advance(3000)
-    as_companion = site.send(f"{NAME}={value}; {NAME}-seen={value}")
+    as_companion = site.read(header=f"{COOKIE}={value}; {SEEN}={value}")
 
     assert as_session.has_no_session
     assert as_companion.has_no_session
@@ -187,35 +176,35 @@ def test_a_companion_serves_only_the_cookie_that_it_was_sent_for() -> None:
     site = Site()
     mine, theirs = site.begin(fill), site.begin(fill)
     site.clock.advance(3000)
-    companion = site.get(theirs).value(f"{NAME}-seen")
+    companion = site.read(theirs).cookies.get(SEEN)
     site.clock.advance(1000)
 
-    assert site.send(f"{NAME}={theirs}; {NAME}-seen={companion}").seen
-    assert site.send(f"{NAME}={mine}; {NAME}-seen={companion}").has_no_session
+    assert site.read(header=f"{COOKIE}={theirs}; {SEEN}={companion}").seen
+    assert site.read(header=f"{COOKIE}={mine}; {SEEN}={companion}").has_no_session
 
 
 @pytest.mark.parametrize("make", [session_id_of, store_key], ids=["handle", "its hash"])
-def test_neither_a_handle_nor_a_hash_of_it_opens_a_session(make: Callable[[bytes], str], store: SpyStore) -> None:
+def test_neither_a_handle_nor_a_hash_of_it_opens_a_session(make: Callable[[bytes], str], store: RecordingStore) -> None:
     """CVE-2019-16782 (rack): the id was the look-up key, and later the hash itself worked as a cookie."""
     site = Site(backend=store)
     value = site.begin(fill)
 
-    check_rejected(site.get(make(handle_of(token_in(value)))), site, "malformed")
+    check_rejected(site.read(make(handle_of(token_in(value)))), site, "malformed")
 
 
-def test_the_store_s_own_key_is_no_cookie_even_signed_by_us(store: SpyStore) -> None:
+def test_the_store_s_own_key_is_no_cookie_even_signed_by_us(store: RecordingStore) -> None:
     """CVE-2019-16782 (rack)."""
     site = Site(backend=store)
     value = site.begin(fill)
-    signed = CookieSigner(Keyring([SECRET.encode()]), Purpose.TOKEN_SIGN, NAME)
+    signed = CookieSigner(Keyring([SECRET.encode()]), Purpose.TOKEN_SIGN, COOKIE)
 
-    replies = [site.get(signed.sign(thief)) for thief in (key_of(value).encode(), handle_of(token_in(value)))]
+    replies = [site.read(signed.sign(thief)) for thief in (key_of(value).encode(), handle_of(token_in(value)))]
 
     assert all(reply.has_no_session for reply in replies)
     assert site.rejections() == ["unknown_id"] * 2
 
 
-def test_the_token_stands_nowhere_in_the_store(store: SpyStore) -> None:
+def test_the_token_stands_nowhere_in_the_store(store: RecordingStore) -> None:
     site = Site(backend=store)
     value = site.begin(fill)
     token = token_in(value)
@@ -228,27 +217,27 @@ def test_the_token_stands_nowhere_in_the_store(store: SpyStore) -> None:
 
 
 @pytest.mark.parametrize("value", MALFORMED)
-def test_what_is_not_signed_by_us_never_reaches_a_store(value: str, store: SpyStore, tmp_path: Path) -> None:
+def test_what_is_not_signed_by_us_never_reaches_a_store(value: str, store: RecordingStore, tmp_path: Path) -> None:
     """beaker#248, CVE-2024-3400 (gorilla/sessions), and CR LF in Flask-Session's memcached keys."""
     site = Site(backend=store)
     before = sorted(tmp_path.rglob("*"))
 
-    site.get(value, fill)
-    site.get(value)
+    site.request(fill, value)
+    site.read(value)
 
     assert store.calls == ["create"]
     assert [path for path in sorted(tmp_path.rglob("*")) if "passwd" in path.name] == []
     assert [path for path in before if not path.exists()] == []
 
 
-def test_at_most_four_of_many_cookies_reach_the_store(store: SpyStore) -> None:
+def test_at_most_four_of_many_cookies_reach_the_store(store: RecordingStore) -> None:
     site = Site(backend=store)
     values = [site.begin(fill) for _ in range(9)]
     for value in values:
-        site.get(value, lambda session: session.clear())
+        site.request(lambda session: session.clear(), value)
     store.calls.clear()
 
-    reply = site.send("; ".join(f"{NAME}={value}" for value in values))
+    reply = site.read(header="; ".join(f"{COOKIE}={value}" for value in values))
 
     assert reply.has_no_session
     assert store.calls == ["load"] * 4
@@ -262,11 +251,11 @@ def test_at_most_four_of_many_cookies_reach_the_store(store: SpyStore) -> None:
         pytest.param('other="unclosed', id="an open quote"),
         pytest.param("other=\xff\xfe", id="bytes that are no UTF-8"),
         pytest.param("oth er=x", id="a space in a name"),
-        pytest.param(f"{NAME}=", id="an empty one of ours"),
-        pytest.param(f"{NAME}=forged", id="a second one of ours"),
-        pytest.param(f"{NAME}", id="our name alone"),
-        pytest.param(f"=={NAME}=x", id="a nameless one that looks like ours"),
-        pytest.param(f"{NAME.lower()}=x", id="our name in lower case"),
+        pytest.param(f"{COOKIE}=", id="an empty one of ours"),
+        pytest.param(f"{COOKIE}=forged", id="a second one of ours"),
+        pytest.param(f"{COOKIE}", id="our name alone"),
+        pytest.param(f"=={COOKIE}=x", id="a nameless one that looks like ours"),
+        pytest.param(f"{COOKIE.lower()}=x", id="our name in lower case"),
         pytest.param("a" * 100_000, id="a long one"),
         pytest.param(";;;; ;", id="nothing many times"),
         pytest.param("[bad]=1, other={x}", id="what no grammar knows"),
@@ -275,26 +264,26 @@ def test_at_most_four_of_many_cookies_reach_the_store(store: SpyStore) -> None:
 def test_no_cookie_beside_ours_hides_it(site: Site, beside: str) -> None:
     value = site.begin(fill)
 
-    before = site.send(f"{beside}; {NAME}={value}")
-    after = site.send(f"{NAME}={value}; {beside}")
+    before = site.read(header=f"{beside}; {COOKIE}={value}")
+    after = site.read(header=f"{COOKIE}={value}; {beside}")
 
     assert before.seen == after.seen == {"kept": "as it was"}
 
 
 @pytest.mark.parametrize(
-    "header", [f"={NAME}={{}}", f"=={NAME}={{}}", f"a={NAME}={{}}", f"x{NAME}={{}}", f"{NAME}x={{}}"]
+    "header", [f"={COOKIE}={{}}", f"=={COOKIE}={{}}", f"a={COOKIE}={{}}", f"x{COOKIE}={{}}", f"{COOKIE}x={{}}"]
 )
 def test_a_cookie_that_only_looks_like_ours_is_not_ours(site: Site, header: str) -> None:
     """CVE-2023-23934 (Werkzeug): ``=__Host-x=bad`` was read as a cookie called ``__Host-x``."""
     value = site.begin(fill)
 
-    reply = site.send(header.format(value))
+    reply = site.read(header=header.format(value))
 
     assert reply.has_no_session
     assert site.rejections() == []
 
 
-NAMES = st.sampled_from([NAME, f"{NAME}-seen", f" {NAME} ", f"={NAME}", NAME.lower(), "sid", ""])
+NAMES = st.sampled_from([COOKIE, SEEN, f" {COOKIE} ", f"={COOKIE}", COOKIE.lower(), "sid", ""])
 LATIN_1 = st.text(st.characters(max_codepoint=255), max_size=60)
 TEXT_LIKE = st.from_regex(r"AQ[EFI-M][A-Za-z0-9_-]{5,80}\.[A-Za-z0-9_-]{43}", fullmatch=True)
 PIECES = st.tuples(NAMES, st.sampled_from(["=", "", " = ", "=="]), LATIN_1 | TEXT_LIKE).map("".join)
@@ -306,13 +295,13 @@ HEADERS = LATIN_1 | st.lists(PIECES | LATIN_1, max_size=20).map("; ".join)
 def test_no_header_raises_or_opens_anything(backend: str, header: str) -> None:
     site = Site(backend=backend)
 
-    reply = site.send(header)
-    written = site.send(header, fill)
+    reply = site.read(header=header)
+    written = site.request(fill, header=header)
 
     assert reply.status == written.status == 200
     assert reply.has_no_session
-    assert reply.lines == []
-    assert site.get(written.value()).seen == {"kept": "as it was"}
+    assert reply.set_cookies == []
+    assert site.read(written.cookie).seen == {"kept": "as it was"}
 
 
 @given(data=st.data())
@@ -320,29 +309,29 @@ def test_no_garbage_around_a_good_cookie_raises(data: st.DataObject) -> None:
     site = Site(backend=data.draw(st.sampled_from(["cookie", "memory"])))
     value = site.begin(fill)
     cut, garbage = data.draw(st.integers(0, len(value))), data.draw(LATIN_1)
-    header = f"{NAME}={value[:cut]}{garbage}{value[cut:]}; {data.draw(HEADERS)}"
+    header = f"{COOKIE}={value[:cut]}{garbage}{value[cut:]}; {data.draw(HEADERS)}"
 
-    reply = site.send(header)
+    reply = site.read(header=header)
 
     assert reply.status == 200
     assert reply.seen in ({}, {"kept": "as it was"})
-    assert reply.lines == []
+    assert reply.set_cookies == []
 
 
-@pytest.mark.parametrize("backend", STORES)
+@pytest.mark.parametrize("backend", LOCAL_STORES)
 def test_an_unknown_id_is_never_adopted(backend: str, tmp_path: Path) -> None:
-    """CVE-2024-38513 (Fiber), and Beaker: whatever id a client sent became its session."""
+    """CVE-2024-38513 (Fiber), and Beaker: any id that a client sent became its session."""
     elsewhere = Site(backend=MemoryStore())
     value = elsewhere.begin(fill)
-    spy = SpyStore(make_store(backend, tmp_path))
+    spy = RecordingStore(local_store(backend, tmp_path))
     site = Site(backend=spy)
 
-    read, written = site.get(value), site.get(value, fill)
+    read, written = site.read(value), site.request(fill, value)
 
     assert read.has_no_session
-    assert read.lines == []
+    assert read.set_cookies == []
     assert site.rejections() == ["unknown_id"] * 2
-    assert written.value() not in (None, value)
+    assert written.cookie not in (None, value)
     assert key_of(value) not in spy.held()
 
 
@@ -352,7 +341,7 @@ def test_a_rejected_cookie_is_replaced_only_when_a_session_is_written(site: Site
 
     forged = f"{site.begin(fill)[:-1]}!"
 
-    assert site.get(forged).lines == []
-    assert site.get(forged, lambda session: session.clear()).lines == []
-    value = site.get(forged, write).value()
-    assert site.get(value).seen == {"new": 1}
+    assert site.read(forged).set_cookies == []
+    assert site.request(lambda session: session.clear(), forged).set_cookies == []
+    value = site.request(write, forged).cookie
+    assert site.read(value).seen == {"new": 1}

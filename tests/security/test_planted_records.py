@@ -1,4 +1,4 @@
-"""Whoever can write into the store can end sessions, and nothing else: what they plant reads as nothing."""
+"""A thief who can write into the store can end sessions, and nothing else: a planted record reads as no session."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from security.kit import OTHER_SECRET, SECRET, Site, SpyStore, fill, key_of, then
+from security.tokens import fill, key_of
+from support.actions import then
+from support.browser import Site
+from support.constants import NEW_SECRET, SECRET
+from support.stores import RecordingStore
 
 from sessionware import Session
 from sessionware.crypto.keys import Keyring
@@ -39,33 +43,33 @@ def test_the_trap_springs_when_it_is_unpickled() -> None:
     SPRUNG.clear()
 
 
-def _of_nobody(site: Site, store: SpyStore, key: str) -> bytes:
-    """A record as it is before it is sealed: whoever reads that too is told by anybody who the visitor is."""
+def _of_nobody(site: Site, store: RecordingStore, key: str) -> bytes:
+    """A record without a seal: a package that read it would let any writer of the store choose the user."""
     now = site.clock()
     packed = Serializer({}).dumps({"planted": 1})
     live = Live({"planted": 1}, packed, bytes(16), now, now, now, None, False, "admin")
     return Formats(Serializer({})).pack(live)
 
 
-def _of_nobody_behind_a_head(site: Site, store: SpyStore, key: str) -> bytes:
+def _of_nobody_behind_a_head(site: Site, store: RecordingStore, key: str) -> bytes:
     sealed = _of_our_secret_and_no_record(site, store, key)
     return sealed[: len(sealed) - len(b"\0\x01anything")] + _of_nobody(site, store, key)
 
 
-def _of_another_key(site: Site, store: SpyStore, key: str) -> bytes:
+def _of_another_key(site: Site, store: RecordingStore, key: str) -> bytes:
     other = site.begin(lambda session: session.login("admin"))
     return store.held()[key_of(other)]
 
 
-def _of_another_secret(site: Site, store: SpyStore, key: str) -> bytes:
-    return RecordSealer(Keyring([OTHER_SECRET.encode()])).seal(b"anything", key)
+def _of_another_secret(site: Site, store: RecordingStore, key: str) -> bytes:
+    return RecordSealer(Keyring([NEW_SECRET.encode()])).seal(b"anything", key)
 
 
-def _of_our_secret_and_no_record(site: Site, store: SpyStore, key: str) -> bytes:
+def _of_our_secret_and_no_record(site: Site, store: RecordingStore, key: str) -> bytes:
     return RecordSealer(Keyring([SECRET.encode()])).seal(b"\0\x01anything", key)
 
 
-Plant = Callable[[Site, SpyStore, str], bytes]
+Plant = Callable[[Site, RecordingStore, str], bytes]
 PLANTS: list[tuple[str, str, Plant]] = [
     ("nothing", "malformed", lambda site, store, key: b""),
     ("text", "malformed", lambda site, store, key: b"garbage" * 20),
@@ -86,7 +90,7 @@ PLANTED = [pytest.param(reason, plant, id=name) for name, reason, plant in PLANT
 
 
 @pytest.mark.parametrize(("reason", "plant"), PLANTED)
-def test_a_planted_record_reads_as_nothing(reason: str, plant: Plant, store: SpyStore) -> None:
+def test_a_planted_record_reads_as_nothing(reason: str, plant: Plant, store: RecordingStore) -> None:
     """CVE-2013-7489 (Beaker), CVE-2026-7818 (pgAdmin): what was planted was unpickled, which runs code.
 
     CVE-2026-39324 (rack-session): what could not be decrypted was read as it stood.
@@ -96,31 +100,35 @@ def test_a_planted_record_reads_as_nothing(reason: str, plant: Plant, store: Spy
     store.plant(key_of(value), plant(site, store, key_of(value)))
     site.events.clear()
 
-    reply = site.get(value)
+    reply = site.read(value)
 
     assert reply.status == 200
     assert reply.has_no_session
-    assert reply.lines == []
+    assert reply.set_cookies == []
     assert site.rejections() == [reason]
     assert SPRUNG == []
 
 
 @pytest.mark.parametrize(("reason", "plant"), PLANTED)
-def test_writing_over_a_planted_record_begins_a_session_of_its_own(reason: str, plant: Plant, store: SpyStore) -> None:
+def test_writing_over_a_planted_record_begins_a_session_of_its_own(
+    reason: str, plant: Plant, store: RecordingStore
+) -> None:
     site = Site(backend=store)
     value = site.begin(fill)
     store.plant(key_of(value), plant(site, store, key_of(value)))
     planted = store.held()[key_of(value)]
 
-    reply = site.get(value, lambda session: session.update(new=1))
+    reply = site.request(lambda session: session.update(new=1), value)
 
-    assert reply.value() not in (None, value)
-    assert site.get(reply.value()).seen == {"new": 1}
+    assert reply.cookie not in (None, value)
+    assert site.read(reply.cookie).seen == {"new": 1}
     assert store.held()[key_of(value)] == planted
 
 
 @pytest.mark.parametrize(("reason", "plant"), PLANTED)
-def test_a_session_whose_record_no_key_opens_any_more_can_be_ended(reason: str, plant: Plant, store: SpyStore) -> None:
+def test_a_session_whose_record_no_key_opens_any_more_can_be_ended(
+    reason: str, plant: Plant, store: RecordingStore
+) -> None:
     site = Site(backend=store)
     value = site.begin(fill)
     planted = plant(site, store, key_of(value))
@@ -129,16 +137,16 @@ def test_a_session_whose_record_no_key_opens_any_more_can_be_ended(reason: str, 
         store.plant(key_of(value), planted)
         session.invalidate()
 
-    reply = site.get(value, then(dict, end))
+    reply = site.request(then(dict, end), value)
 
     assert reply.status == 200
-    assert reply.value() == ""
+    assert reply.cookie == ""
     assert store.inner.load(key_of(value)) is None
 
 
 @pytest.mark.parametrize(("reason", "plant"), PLANTED)
 def test_a_change_to_a_session_whose_record_was_spoilt_meanwhile_goes_with_it(
-    reason: str, plant: Plant, store: SpyStore
+    reason: str, plant: Plant, store: RecordingStore
 ) -> None:
     site = Site(backend=store)
     value = site.begin(fill)
@@ -148,17 +156,17 @@ def test_a_change_to_a_session_whose_record_was_spoilt_meanwhile_goes_with_it(
         session["new"] = 1
         store.plant(key_of(value), planted)
 
-    reply = site.get(value, write)
+    reply = site.request(write, value)
 
     assert reply.status == 200
-    assert reply.lines == []
-    assert site.get(value).has_no_session
+    assert reply.set_cookies == []
+    assert site.read(value).has_no_session
 
 
 @pytest.mark.parametrize("change", ["login", "regenerate"])
 @pytest.mark.parametrize(("reason", "plant"), PLANTED)
 def test_a_new_id_for_a_session_whose_record_was_spoilt_meanwhile_brings_none_of_it_along(
-    reason: str, plant: Plant, change: str, store: SpyStore
+    reason: str, plant: Plant, change: str, store: RecordingStore
 ) -> None:
     site = Site(backend=store)
     value = site.begin(fill)
@@ -171,17 +179,17 @@ def test_a_new_id_for_a_session_whose_record_was_spoilt_meanwhile_brings_none_of
             session.regenerate()
         store.plant(key_of(value), planted)
 
-    reply = site.get(value, rotate)
+    reply = site.request(rotate, value)
 
     assert reply.status == 200
-    after = site.get(reply.value())
+    after = site.read(reply.cookie)
     assert after.seen == {}
     assert after.user_id == ("somebody" if change == "login" else None)
 
 
 @given(data=st.data())
 def test_no_bytes_in_the_store_raise_or_open_anything(data: st.DataObject) -> None:
-    store = SpyStore(MemoryStore())
+    store = RecordingStore(MemoryStore())
     site = Site(backend=store)
     value = site.begin(fill)
     whole = store.held()[key_of(value)]
@@ -189,16 +197,16 @@ def test_no_bytes_in_the_store_raise_or_open_anything(data: st.DataObject) -> No
     spoilt = data.draw(st.one_of(st.binary(max_size=200), st.binary(min_size=1).map(lambda tail: whole[:at] + tail)))
     store.plant(key_of(value), spoilt)
 
-    reply = site.get(value)
+    reply = site.read(value)
 
     assert reply.status == 200
     assert reply.seen in ({}, {"kept": "as it was"} if spoilt == whole else {})
-    assert reply.lines == []
+    assert reply.set_cookies == []
 
 
 def test_no_bit_of_a_record_can_be_flipped() -> None:
     """CVE-2012-3458 (Beaker): parts of what was encrypted could be known or changed."""
-    store = SpyStore(MemoryStore())
+    store = RecordingStore(MemoryStore())
     site = Site(backend=store)
     value = site.begin(fill)
     whole = store.held()[key_of(value)]
@@ -206,26 +214,26 @@ def test_no_bit_of_a_record_can_be_flipped() -> None:
     for place in range(len(whole)):
         store.plant(key_of(value), whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
 
-        assert site.get(value).has_no_session, place
+        assert site.read(value).has_no_session, place
 
 
-def test_a_record_of_a_removed_secret_reads_as_nothing_and_its_token_as_unknown(store: SpyStore) -> None:
-    value = Site(backend=store, secret=OTHER_SECRET).begin(fill)
-    both, new = Site(backend=store, secret=[SECRET, OTHER_SECRET]), Site(backend=store)
+def test_a_record_of_a_removed_secret_reads_as_nothing_and_its_token_as_unknown(store: RecordingStore) -> None:
+    value = Site(backend=store, secret=NEW_SECRET).begin(fill)
+    both, new = Site(backend=store, secret=[SECRET, NEW_SECRET]), Site(backend=store)
 
-    assert both.get(value).seen == {"kept": "as it was"}
-    assert new.get(value).has_no_session
+    assert both.read(value).seen == {"kept": "as it was"}
+    assert new.read(value).has_no_session
     assert new.rejections() == ["unknown_key"]
 
 
-def test_the_superseded_record_of_a_former_id_cannot_be_copied_to_a_new_one(store: SpyStore) -> None:
+def test_the_superseded_record_of_a_former_id_cannot_be_copied_to_a_new_one(store: RecordingStore) -> None:
     site = Site(backend=store)
     former = site.begin(fill)
-    value = site.get(former, lambda session: session.regenerate()).value()
+    value = site.request(lambda session: session.regenerate(), former).cookie
     assert value
     store.plant(key_of(value), store.held()[key_of(former)])
 
-    assert site.get(value).has_no_session
+    assert site.read(value).has_no_session
 
 
 def test_what_an_application_keeps_beside_the_sessions_is_none_of_them() -> None:
@@ -236,7 +244,7 @@ def test_what_an_application_keeps_beside_the_sessions_is_none_of_them() -> None
     assert list(shared) == [f"sessionware-{key_of(value)}"]
     shared[f"sessionware-{key_of(value)}"] = b'{"user": "admin"}'
 
-    reply = site.get(value)
+    reply = site.read(value)
 
     assert reply.has_no_session
     assert site.rejections() == ["unknown_id"]

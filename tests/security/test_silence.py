@@ -13,21 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from security.kit import (
-    NAME,
-    OTHER_SECRET,
-    SECRET,
-    STORES,
-    Action,
-    Site,
-    SpyStore,
-    fill,
-    key_of,
-    make_store,
-    spellings,
-    then,
-    token_in,
-)
+from security.tokens import fill, key_of, spellings, token_in
+from support.actions import Action, then
+from support.browser import Site, SiteMaker
+from support.constants import COOKIE, KEY, NEW_SECRET, SECRET
+from support.stores import LOCAL_STORES, RecordingStore, local_store
 
 from sessionware import Config, ConfigError, Session, SessionManager, StoreUnavailable
 from sessionware.crypto.identifiers import handle_of
@@ -40,8 +30,8 @@ PASSWORD = "hunter2hunter2"
 
 
 def leaks(*cookies: str | None) -> list[str]:
-    """What must stand nowhere: of each cookie its value, its token in every usual spelling, and its store key."""
-    found = [VALUE, SECRET, OTHER_SECRET, PASSWORD]
+    """What no text may hold: of each cookie its value, its token in every usual spelling, and its store key."""
+    found = [VALUE, SECRET, NEW_SECRET, PASSWORD]
     for cookie in filter(None, cookies):
         token = token_in(cookie)
         found += [cookie, cookie.rpartition(".")[2], token.hex(), base64.b64encode(token).decode(), repr(token)[2:-1]]
@@ -74,9 +64,7 @@ LIFE: list[Action] = [
 ]
 
 
-def test_the_log_of_a_whole_life_tells_nothing(
-    make_site: Callable[..., Site], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_of_a_whole_life_tells_nothing(make_site: SiteMaker, caplog: pytest.LogCaptureFixture) -> None:
     """CVE-2023-20866 (Spring Session): ids stood in the log."""
     caplog.set_level(logging.DEBUG)
     site = make_site()
@@ -84,12 +72,12 @@ def test_the_log_of_a_whole_life_tells_nothing(
     known = []
     for action in LIFE:
         site.clock.advance(400)
-        value = site.get(value, action).value() or value
+        value = site.request(action, value).cookie or value
         known.append(value)
     for cookie in known:
-        site.get(cookie)
+        site.read(cookie)
         for spelling in spellings(cookie or ""):
-            site.get(spelling)
+            site.read(spelling)
 
     assert len(caplog.records) > 100
     check_silent(caplog.text + repr([vars(record) for record in caplog.records]), *known)
@@ -106,12 +94,12 @@ def test_the_log_of_a_store_that_fails_tells_nothing(caplog: pytest.LogCaptureFi
     known: list[str | None] = []
     for operation in ("load", "create", "replace", "delete"):
         for action in (*LIFE, then(lambda session: session.clear(), put)):
-            store = SpyStore(MemoryStore())
+            store = RecordingStore(MemoryStore())
             site = Site(backend=store)
             value = site.begin(put)
-            store.before[operation] = fail
+            store.before[operation].append(fail)
             site.clock.advance(2000)
-            known += [value, site.get(value, action).value()]
+            known += [value, site.request(action, value).cookie]
 
     assert "store_failed" in caplog.text
     check_silent(caplog.text + repr([vars(record) for record in caplog.records]), *known)
@@ -135,7 +123,7 @@ def raised() -> Iterator[list[str]]:
     told: list[str] = []
     try:
         yield told
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must be silent
+    except Exception as error:  # noqa: BLE001 - any error must be silent
         told += traceback.TracebackException.from_exception(error, capture_locals=False).format()
         shown: BaseException | None = error
         while shown is not None:
@@ -170,27 +158,27 @@ def test_no_refusal_of_data_shows_a_value(fault: str) -> None:
     value = site.begin(put)
 
     with raised() as told:
-        site.get(value, FAULTS[fault])
+        site.request(FAULTS[fault], value)
 
     check_silent("".join(told), value)
 
 
-@pytest.mark.parametrize("backend", STORES)
+@pytest.mark.parametrize("backend", LOCAL_STORES)
 @pytest.mark.parametrize("operation", ["load", "create", "replace"])
 def test_no_failure_of_a_store_shows_what_it_was_asked(
     operation: str, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = make_store(backend, tmp_path)
+    store = local_store(backend, tmp_path)
     site = Site(backend=store, on_store_failure="raise")
     value = site.begin(put)
     spoil(store, tmp_path, value, monkeypatch)
     actions: dict[str, Action] = {"load": dict, "create": put, "replace": put}
 
     with raised() as told:
-        site.get(None if operation == "create" else value, actions[operation])
+        site.request(actions[operation], None if operation == "create" else value)
 
     check_silent("".join(told).replace(str(tmp_path), ""), value)
-    site.app.manager.close()
+    site.manager.close()
 
 
 def spoil(store: object, directory: Path, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +211,7 @@ def test_the_errors_of_sqlite_have_no_parameters(tmp_path: Path) -> None:
         connection.execute("DROP TABLE sessionware_sessions")
 
     with raised() as told:
-        site.get(value, put)
+        site.request(put, value)
 
     assert "no such table" in "".join(told)
     check_silent("".join(told), value)
@@ -241,7 +229,7 @@ def test_no_failure_of_a_mapping_shows_its_keys() -> None:
     site = Site(backend=KeyValueStore(BrokenMapping()), on_store_failure="raise")
 
     with raised() as told:
-        site.get(None, put)
+        site.request(put)
 
     check_silent("".join(told))
 
@@ -251,8 +239,8 @@ def test_no_failure_of_a_mapping_shows_its_keys() -> None:
     [
         pytest.param({"secret": PASSWORD}, id="short"),
         pytest.param({"secret": [SECRET, SECRET]}, id="twice"),
-        pytest.param({"secret": [SECRET, PASSWORD, OTHER_SECRET]}, id="one of several"),
-        pytest.param({"secret": SECRET, "secrett": OTHER_SECRET}, id="misspelt"),
+        pytest.param({"secret": [SECRET, PASSWORD, NEW_SECRET]}, id="one of several"),
+        pytest.param({"secret": SECRET, "secrett": NEW_SECRET}, id="misspelt"),
         pytest.param({"secret": SECRET, "cookie": PASSWORD}, id="not nested"),
         pytest.param({"secret": SECRET, "backend": f"redis://u:{PASSWORD}@host/0?prefixx=1"}, id="a password in a URL"),
         pytest.param({"secret": SECRET, "backend": f"sqlite://{PASSWORD}@host/x.db"}, id="a password in another URL"),
@@ -269,10 +257,10 @@ def test_no_fault_of_the_configuration_shows_a_secret(options: dict[str, Any]) -
     check_silent("".join(told))
 
 
-def test_no_repr_tells_anything(make_site: Callable[..., Site], tmp_path: Path) -> None:
+def test_no_repr_tells_anything(make_site: SiteMaker, tmp_path: Path) -> None:
     site = make_site()
     value = site.begin(put)
-    keyring = Keyring([SECRET.encode(), OTHER_SECRET.encode()])
+    keyring = Keyring([SECRET.encode(), NEW_SECRET.encode()])
     seen: list[str] = []
 
     def look(session: Session) -> None:
@@ -280,17 +268,17 @@ def test_no_repr_tells_anything(make_site: Callable[..., Site], tmp_path: Path) 
             seen.extend([repr(session), str(session), f"{session}", ascii(session)])
             session["more"] = VALUE
 
-    site.get(value, look)
+    site.request(look, value)
     objects = [
         site.app,
-        site.app.manager,
+        site.manager,
         site.events,
         keyring,
-        CookieSigner(keyring, Purpose.TOKEN_SIGN, NAME),
-        CookieSealer(keyring, NAME),
+        CookieSigner(keyring, Purpose.TOKEN_SIGN, COOKIE),
+        CookieSealer(keyring, COOKIE),
         RecordSealer(keyring),
         Config({"secret": SECRET, "backend": "sqlite:///x.db", "cookie.secure": True}),
-        *(make_store(kind, tmp_path / kind if kind == "file" else tmp_path) for kind in STORES),
+        *(local_store(kind, tmp_path / kind if kind == "file" else tmp_path) for kind in LOCAL_STORES),
     ]
 
     check_silent("".join([*seen, *map(repr, objects), *map(str, objects)]), value)
@@ -303,13 +291,12 @@ def test_the_environ_tells_nothing_but_the_header_itself() -> None:
     told: list[str] = []
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        dict(environ["sessionware.session"])
+        dict(environ[KEY])
         told.append(repr({name: item for name, item in environ.items() if name != "HTTP_COOKIE"}))
         start_response("200 OK", [])
         return []
 
-    site.app.app = app
-    site.app({"HTTP_COOKIE": f"{NAME}={value}", "wsgi.url_scheme": "https"}, lambda *arguments: print)
+    site.exchange(app, {COOKIE: value}).run()
 
     check_silent(told[0], value)
 
@@ -321,14 +308,11 @@ def test_the_answers_of_a_failure_are_fixed_texts() -> None:
 
     site = Site(backend=Telling())
     value = Site(backend="memory", secret=SECRET).begin(fill)
-    bodies: list[bytes] = []
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        return [repr(dict(environ["sessionware.session"])).encode()]
+        return [repr(dict(environ[KEY])).encode()]
 
-    site.app.app = app
-    environ = {"HTTP_COOKIE": f"{NAME}={value}", "wsgi.url_scheme": "https"}
-    bodies += site.app(environ, lambda *arguments: print)
+    body = site.exchange(app, {COOKIE: value}).run().body
 
-    assert b"store" in bodies[0]
-    check_silent(bodies[0].decode(), value)
+    assert b"store" in body
+    check_silent(body.decode(), value)

@@ -1,4 +1,4 @@
-"""A store of someone else's: the example, and stores that break the contract, under the shipped suite."""
+"""Stores of other packages under the shipped suite: the example, and some that break the contract."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class ForgivingStore(MemoryStore):
 
 
 class CountingStore(MemoryStore):
-    """Its versions are small numbers, which begin anew with every life of a key."""
+    """Its versions are small numbers, which begin again when a key is created again."""
 
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         super().create(key, payload, ttl)

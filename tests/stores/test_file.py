@@ -315,7 +315,7 @@ def test_a_disk_that_refuses_the_flush_is_unavailable_and_leaves_no_litter(
 
 
 def test_a_directory_that_cannot_be_written_is_unavailable(public_directory: pathlib.Path) -> None:
-    """Seen by nobody, where the tests run as root, whom no mode keeps out."""
+    """Root cannot see this fault, for no mode keeps root out; so the test gives its rights up."""
     root = public_directory / "sessions"
     FileStore(root).create("a" * 43, b"payload", 60)
     for path in (root, *root.rglob("*")):

@@ -521,7 +521,7 @@ def test_a_full_disk_is_unavailable(path: pathlib.Path) -> None:
 
 
 def test_a_database_that_cannot_be_written_is_unavailable_before_its_timeout(public_directory: pathlib.Path) -> None:
-    """Seen by nobody, where the tests run as root, whom no mode keeps out."""
+    """Root cannot see this fault, for no mode keeps root out; so the test gives its rights up."""
     path = public_directory / "sessions.db"
     store = SQLiteStore(path)
     store.create("x" * 43, b"payload", 60)

@@ -1,4 +1,4 @@
-"""The places that keep sessions in these tests, by name, and how much is done in each."""
+"""The stores of the tests by name, those with a server included, and how much is done in each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import diskcache  # type: ignore[import-untyped]
 import minimalkv.fs
 import pytest
 import simplekv.fs  # type: ignore[import-untyped]
-from stores.keyvalue.in_place import FilesOfOurs, FilesystemStoreOfOurs
+from support.objects import FilesOfOurs, FilesystemStoreOfOurs
 
 from sessionware.stores import (
     FileStore,
@@ -24,12 +24,12 @@ from sessionware.stores import (
     Store,
 )
 
-#: The full counts take minutes.
+#: Whether to run with the full counts, which take minutes.
 IS_SOAK = bool(os.environ.get("SESSIONWARE_SOAK"))
-#: For servers that share a busy machine with all who ask them.
+#: A store's timeout where servers and tests share a busy machine.
 PATIENCE_SECONDS = 30.0
 
-#: Whose server a place needs.
+#: The fixture of the server that a place needs.
 _SERVERS = {
     "redis": "redis_server",
     "Cluster": "redis_cluster",

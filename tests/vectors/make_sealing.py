@@ -1,6 +1,6 @@
 """Writes the vectors of a new format, once: ``python tests/vectors/make_sealing.py sealing-2.json``.
 
-A file of vectors is never written again: its vectors stand for the cookies and records that are in use.
+A file of vectors is never rewritten, for it represents the cookies and records that are in use.
 """
 
 from __future__ import annotations

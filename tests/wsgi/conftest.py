@@ -1,19 +1,21 @@
-"""What the tests of WSGI share: a store that can fail, and a visitor who has a session in it."""
+"""A store that can fail, and a visitor who has a session in it."""
 
 from __future__ import annotations
 
 import pytest
-from support.exchange import Site, SwitchStore
+from support.actions import put
+from support.browser import Browser, Site
+from support.stores import RecordingStore
 
 
 @pytest.fixture
-def store() -> SwitchStore:
-    return SwitchStore()
+def store() -> RecordingStore:
+    return RecordingStore()
 
 
 @pytest.fixture
-def site(store: SwitchStore) -> Site:
+def browser(store: RecordingStore) -> Browser:
     """A site with a store, and a visitor who has a session."""
-    site = Site(backend=store)
-    site.view(lambda session: session.update(old=1))
-    return site
+    browser = Browser(Site(backend=store))
+    browser.send(put(old=1))
+    return browser

@@ -13,7 +13,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import waitress
 from gunicorn.app.base import BaseApplication
-from support.exchange import PLAIN, SizedBody, SwitchStore, middleware
+from support.constants import PLAIN
+from support.stores import RecordingStore
+from wsgi.applications import SizedBody, middleware
 
 from sessionware import Event, Session, SessionMiddleware, get_session
 
@@ -27,7 +29,7 @@ class Served:
     """One application with a store of its own; it keeps no state but events that its paths wait for."""
 
     def __init__(self) -> None:
-        self.store = SwitchStore()
+        self.store = RecordingStore()
         self.released = threading.Event()
         self.saved = threading.Event()
 

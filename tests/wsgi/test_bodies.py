@@ -1,4 +1,4 @@
-"""Bodies: lists and files pass as they are, of everything else one chunk is taken; close() always arrives."""
+"""Lists and files pass as they are, any other body gives one chunk before the commit, and close() always arrives."""
 
 from __future__ import annotations
 
@@ -9,22 +9,11 @@ from wsgiref.util import FileWrapper
 
 import pytest
 import webob
-from support.exchange import (
-    KEY,
-    PLAIN,
-    Body,
-    Boom,
-    Exchange,
-    Site,
-    SizedBody,
-    View,
-    after,
-    answering,
-    changed,
-    middleware,
-)
-
-from sessionware import Session
+from support.actions import Action, nothing
+from support.browser import Browser, Site
+from support.constants import KEY, PLAIN
+from support.exchange import Exchange
+from wsgi.applications import Body, Boom, SizedBody, after, answering, changed, middleware
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -41,16 +30,12 @@ class MyList(list[bytes]):
     """A list that may do anything when it is iterated."""
 
 
-def untouched(session: Session) -> None:
-    """Leave the session alone."""
-
-
-both = pytest.mark.parametrize("act", [untouched, changed])
+both = pytest.mark.parametrize("act", [nothing, changed])
 
 
 @both
 @pytest.mark.parametrize("body", [pytest.param([b"a", b"b"], id="list"), pytest.param((b"a", b"b"), id="tuple")])
-def test_a_list_or_tuple_is_returned_itself(body: Any, act: View) -> None:
+def test_a_list_or_tuple_is_returned_itself(body: Any, act: Action) -> None:
     exchange = Exchange(middleware(answering(after(act, body)))).call()
 
     assert exchange.result is body
@@ -58,7 +43,7 @@ def test_a_list_or_tuple_is_returned_itself(body: Any, act: View) -> None:
 
 
 @both
-def test_a_file_in_the_wrapper_of_the_server_is_returned_itself(act: View) -> None:
+def test_a_file_in_the_wrapper_of_the_server_is_returned_itself(act: Action) -> None:
     body = FileWrapper(io.BytesIO(b"content"))
     app = answering(after(act, body))
 
@@ -106,7 +91,7 @@ def test_a_list_of_a_kind_of_its_own_is_followed() -> None:
 
 @both
 @pytest.mark.parametrize("chunks", [[b"one", b"two"], [b"", b"two"], [b"one"], [b""]])
-def test_of_a_stream_exactly_one_chunk_is_taken_before_the_commit(chunks: list[bytes], act: View) -> None:
+def test_of_a_stream_exactly_one_chunk_is_taken_before_the_commit(chunks: list[bytes], act: Action) -> None:
     body = Body(chunks)
 
     exchange = Exchange(middleware(answering(after(act, body)))).call()
@@ -116,7 +101,7 @@ def test_of_a_stream_exactly_one_chunk_is_taken_before_the_commit(chunks: list[b
 
 
 @both
-def test_a_stream_goes_on_one_for_one(act: View) -> None:
+def test_a_stream_goes_on_one_for_one(act: Action) -> None:
     body = Body([b"one", b"", b"three"])
     exchange = Exchange(middleware(answering(after(act, body)))).call()
 
@@ -141,7 +126,7 @@ def test_webob_in_front_leaves_a_stream_a_stream() -> None:
 
 
 @both
-def test_an_empty_stream_is_committed_and_gives_nothing(act: View) -> None:
+def test_an_empty_stream_is_committed_and_gives_nothing(act: Action) -> None:
     body = Body([])
 
     exchange = Exchange(middleware(answering(after(act, body)))).run()
@@ -158,12 +143,12 @@ def test_a_session_may_be_filled_up_to_the_first_yield() -> None:
         yield b""
         yield b"text"
 
-    site = Site()
+    browser = Browser(Site())
 
-    exchange = site.get(app)
+    exchange = browser.get(app)
 
     assert exchange.chunks == [b"", b"text"]
-    assert site.stored() == {"a": 1}
+    assert browser.data() == {"a": 1}
 
 
 def test_a_first_chunk_that_raises_closes_the_body_and_passes_unchanged() -> None:
@@ -227,7 +212,7 @@ def test_a_sized_body_is_followed_and_closed() -> None:
 
 
 @both
-def test_close_reaches_a_body_that_was_never_iterated(act: View) -> None:
+def test_close_reaches_a_body_that_was_never_iterated(act: Action) -> None:
     body = Body()
     exchange = Exchange(middleware(answering(after(act, body)))).call()
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.exchange import PLAIN, Exchange, Site, View, after, answering, changed
+from support.actions import Action, put
+from support.browser import Browser, Site
+from support.constants import PLAIN
+from support.exchange import Exchange
+from wsgi.applications import after, answering, changed
 
 from sessionware import Session
 from sessionware.testing import FakeClock
@@ -14,25 +18,25 @@ CACHEABLE = [*PLAIN, ("Vary", "Accept"), ("Cache-Control", "public, max-age=60")
 
 
 @pytest.fixture(params=["memory", "cookie"])
-def site(request: pytest.FixtureRequest) -> Site:
+def browser(request: pytest.FixtureRequest) -> Browser:
     """A site and a visitor who has a session that is due for renewal."""
     clock = FakeClock()
-    site = Site(backend=request.param, clock=clock)
-    site.view(lambda session: session.update(old=1))
+    browser = Browser(Site(backend=request.param, clock=clock))
+    browser.send(put(old=1))
     clock.advance(1800)
-    return site
+    return browser
 
 
-def cacheable(site: Site, view: View) -> Exchange:
+def cacheable(browser: Browser, view: Action) -> Exchange:
     """The answer of an application that would like it to be cached."""
-    return site.get(answering(after(view, [b"body"]), headers=CACHEABLE))
+    return browser.get(answering(after(view, [b"body"]), headers=CACHEABLE))
 
 
-def test_an_untouched_answer_stays_cacheable(site: Site) -> None:
-    assert cacheable(site, lambda session: None).headers == CACHEABLE
+def test_an_untouched_answer_stays_cacheable(browser: Browser) -> None:
+    assert cacheable(browser, lambda session: None).headers == CACHEABLE
 
 
-READS: dict[str, View] = {
+READS: dict[str, Action] = {
     "len": len,
     "in": lambda session: "old" in session,
     "iteration": list,
@@ -47,19 +51,19 @@ READS: dict[str, View] = {
 
 
 @pytest.mark.parametrize("name", READS)
-def test_every_touch_adds_vary(site: Site, name: str) -> None:
-    assert cacheable(site, READS[name]).header("Vary") == "Accept, Cookie"
+def test_every_touch_adds_vary(browser: Browser, name: str) -> None:
+    assert cacheable(browser, READS[name]).header("Vary") == "Accept, Cookie"
 
 
-def test_repr_is_no_touch(site: Site) -> None:
-    assert cacheable(site, repr).headers == CACHEABLE
+def test_repr_is_no_touch(browser: Browser) -> None:
+    assert cacheable(browser, repr).headers == CACHEABLE
 
 
 def end(session: Session) -> None:
     session.invalidate()
 
 
-SENDING: dict[str, tuple[str, View]] = {
+SENDING: dict[str, tuple[str, Action]] = {
     "a session of a store": ("memory", lambda session: session.login("ada")),
     "its end": ("memory", end),
     "a cookie session": ("cookie", changed),
@@ -72,11 +76,11 @@ SENDING: dict[str, tuple[str, View]] = {
 def test_an_answer_with_a_cookie_of_ours_is_private(name: str) -> None:
     backend, view = SENDING[name]
     clock = FakeClock()
-    site = Site(backend=backend, clock=clock)
-    site.view(lambda session: session.update(old=1))
+    browser = Browser(Site(backend=backend, clock=clock))
+    browser.send(put(old=1))
     clock.advance(1800)
 
-    exchange = cacheable(site, view)
+    exchange = cacheable(browser, view)
 
     headers: dict[str, Any] = dict(exchange.headers)
     assert "Set-Cookie" in headers

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.exchange import KEY, PLAIN, Exchange, Site, SwitchStore, answering, middleware, viewing
+from support.actions import put
+from support.browser import Browser, Site
+from support.constants import COOKIE, KEY, PLAIN, SECRET
+from support.exchange import Exchange
+from support.stores import RecordingStore
+from wsgi.applications import answering, middleware, viewing
 
 from sessionware import ConfigError, Session, SessionMiddleware, get_session
 
@@ -60,12 +65,12 @@ def test_get_session_without_a_middleware_names_the_cure(environ: dict[str, Any]
 
 
 def test_an_untouched_request_asks_nothing_and_adds_nothing() -> None:
-    store = SwitchStore()
-    site = Site(backend=store)
-    site.view(lambda session: session.update(a=1))
+    store = RecordingStore()
+    browser = Browser(Site(backend=store))
+    browser.send(put(a=1))
     store.calls.clear()
 
-    exchange = site.get(answering([b"hello"]))
+    exchange = browser.get(answering([b"hello"]))
 
     assert exchange.headers == PLAIN
     assert exchange.body == b"hello"
@@ -73,8 +78,8 @@ def test_an_untouched_request_asks_nothing_and_adds_nothing() -> None:
 
 
 def test_the_cookie_is_taken_at_entry() -> None:
-    site = Site(backend="memory")
-    site.view(lambda session: session.update(a=1))
+    browser = Browser(Site(backend="memory"))
+    browser.send(put(a=1))
     seen = {}
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
@@ -83,7 +88,7 @@ def test_the_cookie_is_taken_at_entry() -> None:
         start_response("200 OK", PLAIN)
         return [b""]
 
-    site.get(app)
+    browser.get(app)
 
     assert seen == {"a": 1}
 
@@ -96,13 +101,13 @@ def test_the_scheme_is_taken_at_the_first_touch() -> None:
         start_response("200 OK", PLAIN)
         return [b""]
 
-    wrapped = SessionMiddleware(app, secret="kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF")
+    wrapped = SessionMiddleware(app, secret=SECRET)
 
     exchange = Exchange(wrapped, HTTP_HOST="localhost", REMOTE_ADDR="127.0.0.1", SERVER_PROTOCOL="HTTP/1.1").run()
 
     line = exchange.header("Set-Cookie")
     assert line is not None
-    assert line.startswith("__Host-sid=")
+    assert line.startswith(f"{COOKIE}=")
     assert "Secure" in line
 
 
@@ -169,7 +174,7 @@ def test_the_same_middleware_may_be_passed_again_with_a_copied_environ() -> None
     exchange = Exchange(wrapped).run()
 
     assert exchange.body == b"whole"
-    assert exchange.cookie is not None
+    assert exchange.cookies
 
 
 def test_an_error_document_is_a_pass_of_its_own_with_the_same_environ() -> None:

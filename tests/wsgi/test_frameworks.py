@@ -10,22 +10,21 @@ from wsgiref.util import FileWrapper
 import bottle  # type: ignore[import-untyped]
 import flask
 import pytest
-from support.exchange import KEY, Exchange, Site, SwitchStore
+from support.actions import put
+from support.browser import Browser, Site
+from support.constants import KEY
+from support.exchange import Exchange
+from support.stores import RecordingStore
 
 from sessionware import ConflictError, get_session
 
 
 @pytest.fixture
-def store() -> SwitchStore:
-    return SwitchStore()
-
-
-@pytest.fixture
-def site(store: SwitchStore) -> Site:
+def browser(store: RecordingStore) -> Browser:
     """A site with a store, and a visitor who has a session."""
-    site = Site(backend=store)
-    site.view(lambda session: session.update(visits=1))
-    return site
+    browser = Browser(Site(backend=store))
+    browser.send(put(visits=1))
+    return browser
 
 
 def make_flask() -> flask.Flask:
@@ -77,83 +76,83 @@ MAKERS = [pytest.param(make_flask, id="flask"), pytest.param(make_bottle, id="bo
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_a_session_is_counted_up(site: Site, make: Any) -> None:
+def test_a_session_is_counted_up(browser: Browser, make: Any) -> None:
     app = make()
 
-    assert [site.get(app).body for _ in range(2)] == [b"2", b"3"]
+    assert [browser.get(app).body for _ in range(2)] == [b"2", b"3"]
 
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("operation", ["load", "replace"])
 def test_a_store_that_is_down_is_a_503_that_nobody_keeps(
-    site: Site, store: SwitchStore, make: Any, operation: str
+    browser: Browser, store: RecordingStore, make: Any, operation: str
 ) -> None:
     app = make()
     store.broken = {operation}
 
-    exchange = site.get(app, **{"wsgi.errors": io.StringIO()})
+    exchange = browser.get(app, **{"wsgi.errors": io.StringIO()})
 
     assert exchange.status.startswith("503 ")
     assert exchange.header("Retry-After") == "5"
     assert exchange.header("Cache-Control") == "no-store"
-    assert exchange.cookie is None
+    assert exchange.cookies == {}
 
 
-def test_a_500_of_an_error_handler_in_flask_becomes_the_503(site: Site, store: SwitchStore) -> None:
+def test_a_500_of_an_error_handler_in_flask_becomes_the_503(browser: Browser, store: RecordingStore) -> None:
     app = make_flask()
     app.register_error_handler(Exception, lambda error: ("sorry", 500))
     store.broken = {"load"}
 
-    exchange = site.get(app)
+    exchange = browser.get(app)
 
     assert exchange.status == "503 Service Unavailable"
     assert b"sorry" not in exchange.body
 
 
-def test_an_error_handler_in_flask_that_knows_the_error_is_left_alone(site: Site, store: SwitchStore) -> None:
+def test_an_error_handler_in_flask_that_knows_the_error_is_left_alone(browser: Browser, store: RecordingStore) -> None:
     app = make_flask()
     app.register_error_handler(503, lambda error: ("come back later", 503))
     store.broken = {"load"}
 
-    exchange = site.get(app)
+    exchange = browser.get(app)
 
     assert exchange.body == b"come back later"
 
 
-def test_a_conflict_in_flask_is_a_409(site: Site) -> None:
+def test_a_conflict_in_flask_is_a_409(browser: Browser) -> None:
     app = make_flask()
     app.add_url_rule("/conflict", view_func=lambda: (_ for _ in ()).throw(ConflictError("superseded")))
 
-    exchange = site.get(app, PATH_INFO="/conflict")
+    exchange = browser.get(app, PATH_INFO="/conflict")
 
     assert exchange.status.startswith("409 ")
     assert exchange.header("Retry-After") == "1"
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_what_a_stream_changes_is_saved(site: Site, make: Any) -> None:
-    exchange = site.get(make(), PATH_INFO="/stream")
+def test_what_a_stream_changes_is_saved(browser: Browser, make: Any) -> None:
+    exchange = browser.get(make(), PATH_INFO="/stream")
 
     assert exchange.body == b"one"
-    assert site.stored()["streamed"] is True
+    assert browser.data()["streamed"] is True
 
 
-def test_a_redirect_of_bottle_is_saved(site: Site) -> None:
-    exchange = site.get(make_bottle(), PATH_INFO="/redirect")
+def test_a_redirect_of_bottle_is_saved(browser: Browser) -> None:
+    exchange = browser.get(make_bottle(), PATH_INFO="/redirect")
 
     assert exchange.status.startswith("30")
-    assert site.stored()["redirected"] is True
+    assert browser.data()["redirected"] is True
 
 
-def test_a_file_of_flask_reaches_the_server_as_a_file(site: Site) -> None:
-    exchange = site.exchange(make_flask(), PATH_INFO="/file", **{"wsgi.file_wrapper": FileWrapper}).call()
+def test_a_file_of_flask_reaches_the_server_as_a_file(browser: Browser) -> None:
+    exchange = browser.exchange(make_flask(), PATH_INFO="/file", **{"wsgi.file_wrapper": FileWrapper}).call()
 
     assert isinstance(exchange.result, FileWrapper)
     exchange.close()
-    assert site.stored()["sent"] is True
+    assert browser.data()["sent"] is True
 
 
-def test_the_error_page_of_a_bug_in_flask_is_an_answer_like_another(site: Site) -> None:
+def test_the_error_page_of_a_bug_in_flask_is_an_answer_like_another(browser: Browser) -> None:
     app = make_flask()
 
     @app.get("/bug")
@@ -161,13 +160,13 @@ def test_the_error_page_of_a_bug_in_flask_is_an_answer_like_another(site: Site) 
         get_session(flask.request.environ)["kept"] = True
         raise ValueError
 
-    exchange = site.get(app, PATH_INFO="/bug")
+    exchange = browser.get(app, PATH_INFO="/bug")
 
     assert exchange.status == "500 INTERNAL SERVER ERROR"
-    assert site.stored()["kept"] is True
+    assert browser.data()["kept"] is True
 
 
-def test_the_session_of_flask_stands_beside_ours(site: Site) -> None:
+def test_the_session_of_flask_stands_beside_ours(browser: Browser) -> None:
     app = make_flask()
     app.secret_key = "flask's own"
 
@@ -177,7 +176,7 @@ def test_the_session_of_flask_stands_beside_ours(site: Site) -> None:
         get_session(flask.request.environ)["ours"] = 1
         return ""
 
-    exchange: Exchange = site.get(app, PATH_INFO="/both")
+    exchange: Exchange = browser.get(app, PATH_INFO="/both")
 
     cookies = [value.partition("=")[0] for name, value in exchange.headers if name == "Set-Cookie"]
     assert cookies == ["session"]

@@ -9,42 +9,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.client import HOST, Client
 
 TIMEOUT_SECONDS = 20
-
-
-@dataclass
-class Client:
-    """A browser with one cookie, talking to a server on this machine."""
-
-    server: str
-    port: int
-    cookie: str | None = None
-
-    def open(self, path: str, method: str = "GET") -> http.client.HTTPResponse:
-        """The answer of the server, its body still to be read; the connection is the answer's own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
-        headers = {"Connection": "close", **({"Cookie": self.cookie} if self.cookie else {})}
-        connection.request(method, path, headers=headers)
-        response = connection.getresponse()
-        cookie = response.getheader("Set-Cookie")
-        if cookie is not None:
-            self.cookie = cookie.partition(";")[0]
-        return response
-
-    def get(self, path: str, method: str = "GET") -> tuple[int, bytes]:
-        with self.open(path, method) as response:
-            return response.status, response.read()
 
 
 @contextlib.contextmanager
 def running(server: str) -> Iterator[int]:
     """*server* in a process of its own; the port on which it answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server((HOST, 0)) as listening:
         number = listening.fileno()
         tests = str(Path(__file__).parent.parent)
         path = os.pathsep.join([tests, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -58,16 +34,21 @@ def running(server: str) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module", params=["gunicorn", "waitress", "wsgiref"])
-def port(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+def server_and_port(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
     """The name of a server, and the port on which it runs while the tests of this module do."""
-    with running(request.param) as number:
-        yield request.param, number
+    with running(request.param) as port:
+        yield request.param, port
 
 
 @pytest.fixture
-def client(port: tuple[str, int]) -> Client:
+def server(server_and_port: tuple[str, int]) -> str:
+    return server_and_port[0]
+
+
+@pytest.fixture
+def client(server_and_port: tuple[str, int]) -> Client:
     """A visitor with a session of a server whose store works."""
-    client = Client(*port)
+    client = Client(server_and_port[1])
     client.get("/repair")
     assert client.get("/begin") == (200, b"begun")
     assert client.cookie is not None
@@ -83,18 +64,18 @@ def test_an_error_page_carries_the_cookie(client: Client) -> None:
     assert client.cookie != former
 
 
-def test_a_list_of_one_chunk_gets_its_length_from_the_server(client: Client) -> None:
+def test_a_list_of_one_chunk_gets_its_length_from_the_server(client: Client, server: str) -> None:
     response = client.open("/untouched")
 
-    # gunicorn computes none, with us or without
-    assert response.getheader("Content-Length") == (None if client.server == "gunicorn" else "9")
+    # gunicorn computes no length, with our middleware or without.
+    assert response.getheader("Content-Length") == (None if server == "gunicorn" else "9")
     assert response.read() == b"untouched"
 
 
-def test_so_does_a_body_that_tells_its_length(client: Client) -> None:
+def test_so_does_a_body_that_tells_its_length(client: Client, server: str) -> None:
     response = client.open("/sized")
 
-    assert response.getheader("Content-Length") == (None if client.server == "gunicorn" else "5")
+    assert response.getheader("Content-Length") == (None if server == "gunicorn" else "5")
     assert response.read() == b"sized"
 
 
@@ -127,8 +108,8 @@ def test_what_was_changed_when_a_client_hangs_up_is_saved(client: Client) -> Non
     assert b"'hangup'" in client.get("/data")[1]
 
 
-def test_a_late_save_that_fails_cuts_the_response_off(client: Client) -> None:
-    if client.server == "wsgiref":
+def test_a_late_save_that_fails_cuts_the_response_off(client: Client, server: str) -> None:
+    if server == "wsgiref":
         # HTTP/1.0 knows no chunks: there the end of the connection is all that a client sees.
         assert client.get("/late") == (200, b"first")
     else:

@@ -12,8 +12,9 @@ from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
 import pytest
-from support.exchange import KEY, Body, SizedBody, middleware
+from support.constants import KEY
 from webtest import TestApp
+from wsgi.applications import Body, SizedBody, middleware
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -5,16 +5,22 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.exchange import KEY, PLAIN, Body, Boom, Exchange, Site, SwitchStore, after, answering, changed, middleware
+from support.browser import Browser, Site
+from support.constants import KEY, PLAIN
+from support.exchange import Exchange
+from support.stores import RecordingStore
+from wsgi.applications import Body, Boom, after, answering, changed, middleware
 
-from sessionware import StoreUnavailable
+from sessionware import HeadersSent, StoreUnavailable
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 
 ERROR_PAGE = ("500 Internal Server Error", [("Content-Type", "text/html"), ("Vary", "Accept")])
 
@@ -37,7 +43,7 @@ def test_the_server_hears_nothing_before_the_commit() -> None:
 
     exchange.run()
 
-    assert exchange.cookie is not None
+    assert exchange.cookies
 
 
 def test_the_list_of_the_application_is_never_appended_to() -> None:
@@ -45,7 +51,7 @@ def test_the_list_of_the_application_is_never_appended_to() -> None:
 
     exchange = Exchange(middleware(answering(after(changed, [b""]), headers=headers))).run()
 
-    assert exchange.cookie is not None
+    assert exchange.cookies
     assert headers == [("Content-Type", "text/plain")]
 
 
@@ -83,7 +89,7 @@ def test_exc_info_before_the_commit_replaces_the_first_call() -> None:
     assert len(exchange.starts) == 1
     assert exchange.status == "500 Internal Server Error"
     assert exchange.headers[:2] == [("Content-Type", "text/html"), ("Vary", "Accept, Cookie")]
-    assert exchange.cookie is not None
+    assert exchange.cookies
 
 
 def test_exc_info_in_the_first_call_is_a_first_call() -> None:
@@ -112,7 +118,7 @@ def test_exc_info_after_the_commit_keeps_our_headers() -> None:
     assert second[0] == "500 Internal Server Error"
     assert ("Vary", "Accept, Cookie") in second[1]
     assert [pair for pair in first[1] if pair[0] == "Set-Cookie"] == [p for p in second[1] if p[0] == "Set-Cookie"]
-    assert exchange.cookie is not None
+    assert exchange.cookies
     assert exchange.body == b"sorry"
 
 
@@ -168,7 +174,7 @@ def test_the_first_write_commits_and_the_rest_follows() -> None:
         write = start_response("200 OK", PLAIN)
         environ[KEY]["a"] = 1
         write(b"one")
-        assert exchange.cookie is not None
+        assert exchange.cookies
         write(b"two")
         return [b"three"]
 
@@ -215,14 +221,14 @@ def failing_writer(*, is_caught: bool) -> Any:
 
 @pytest.mark.parametrize("is_caught", [False, True])
 def test_what_a_write_could_not_save_is_raised_there_and_never_answered_with_200(is_caught: bool) -> None:
-    store = SwitchStore()
+    store = RecordingStore()
     store.broken = {"create"}
 
-    exchange = Site(backend=store).get(failing_writer(is_caught=is_caught))
+    exchange = Browser(Site(backend=store)).get(failing_writer(is_caught=is_caught))
 
     assert len(exchange.starts) == 1
     assert exchange.status == "503 Service Unavailable"
-    assert exchange.cookie is None
+    assert exchange.cookies == {}
     assert store.calls == ["create"]
 
 
@@ -234,11 +240,11 @@ def test_a_change_between_write_and_a_list_is_saved() -> None:
         environ[KEY]["b"] = 2
         return [b"two"]
 
-    site = Site(backend="memory")
+    browser = Browser(Site(backend="memory"))
 
-    site.get(app)
+    browser.get(app)
 
-    assert site.stored() == {"a": 1, "b": 2}
+    assert browser.data() == {"a": 1, "b": 2}
 
 
 def test_a_change_between_write_and_a_list_that_cannot_be_saved_is_raised() -> None:
@@ -250,7 +256,101 @@ def test_a_change_between_write_and_a_list_that_cannot_be_saved_is_raised() -> N
         store.broken = {"replace"}
         return [b"two"]
 
-    store = SwitchStore()
+    store = RecordingStore()
 
     with pytest.raises(StoreUnavailable):
-        Site(backend=store).get(app)
+        Browser(Site(backend=store)).get(app)
+
+
+# An application that calls start_response late, or never.
+
+
+@pytest.mark.parametrize("body", [[b"a"], (b"a",), None, 5], ids=["list", "tuple", "None", "number"])
+def test_an_answer_that_was_never_started_passes_as_it_is(body: Any) -> None:
+    exchange = Exchange(middleware(lambda environ, start_response: body)).call()
+
+    assert exchange.result is body
+    assert exchange.starts == []
+
+
+def test_a_sign_that_the_connection_was_taken_over_keeps_its_identity() -> None:
+    sign = Body([])
+
+    exchange = Exchange(middleware(lambda environ, start_response: sign)).call()
+
+    assert exchange.result is sign
+    assert exchange.starts == []
+
+
+def test_an_answer_that_was_never_started_saves_nothing_and_finishes_the_session() -> None:
+    store = RecordingStore()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        environ[KEY]["a"] = 1
+        return []
+
+    exchange = Exchange(middleware(app, backend=store)).call()
+
+    assert len(store.held()) == 0
+    with pytest.raises(HeadersSent):
+        exchange.environ[KEY]["b"] = 2
+
+
+def test_a_stream_that_is_never_started_passes_its_chunks_and_saves_nothing() -> None:
+    store = RecordingStore()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        environ[KEY]["a"] = 1
+        yield b"one"
+        yield b"two"
+
+    result = Exchange(middleware(app, backend=store)).call().result
+
+    assert list(result) == [b"one", b"two"]
+    assert len(store.held()) == 0
+
+
+def test_a_stream_that_starts_after_its_first_chunk_is_committed_there() -> None:
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        yield b""
+        environ[KEY]["a"] = 1
+        start_response("200 OK", PLAIN)
+        yield b"text"
+
+    browser = Browser(Site(backend="memory"))
+    exchange = browser.exchange(app).call()
+
+    chunks = list(exchange.result)
+    browser.receive(exchange)
+
+    assert chunks == [b"", b"text"]
+    assert browser.data() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"), [("GET", [b"", f"{StoreUnavailable.description}\n".encode()]), ("HEAD", [b""])]
+)
+def test_a_stream_that_starts_after_its_first_chunk_and_cannot_be_saved_is_a_503(
+    method: str, expected: list[bytes]
+) -> None:
+    store, body = RecordingStore(), Body()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+        def chunks() -> Iterator[bytes]:
+            yield b""
+            environ[KEY]["a"] = 1
+            start_response("200 OK", PLAIN)
+            yield b"text"
+
+        body.iterator = chunks()
+        return body
+
+    store.broken = {"create"}
+    exchange = Exchange(middleware(app, backend=store), REQUEST_METHOD=method).call()
+
+    chunks = list(exchange.result)
+    exchange.close()
+
+    assert [status for status, _ in exchange.starts] == ["503 Service Unavailable"]
+    assert exchange.header("Retry-After") == "5"
+    assert (chunks, body.closed) == (expected, 1)

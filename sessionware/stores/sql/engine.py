@@ -1,4 +1,4 @@
-"""The engine that the SQL store makes for itself: by URL, with timeouts that hold."""
+"""The engine that the SQL store uses: made from a URL, with timeouts that hold, or an application's own."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sessionware.exceptions import ConfigError
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
+DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite")
 _DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql", "sqlite": "pysqlite"}
-#: How much longer than the server we wait for it to give a statement up: that answer is clear, a silence is not.
-_PATIENCE = 1.1
+_PACKAGES = {"psycopg": "psycopg[binary]", "pymysql": "PyMySQL"}
+#: The driver waits 10 % longer than the server's own timeout: the server's "cancelled" proves that the write did not
+#: happen, a timeout of the driver would not.
+_DRIVER_TIMEOUT_FACTOR = 1.1
 
 
 def make_engine(url: str, timeout: float) -> Engine:
-    """An engine for *url* whose statements stand for themselves; nothing is opened yet.
-
-    It keeps no connections, but for SQLite, which needs no others.
-    """
+    """An engine for *url* in AUTOCOMMIT; nothing is opened yet. Its pool keeps no connections, except for SQLite."""
     import sqlalchemy as sa
 
     parsed = _checked_url(url)
@@ -41,14 +41,29 @@ def make_engine(url: str, timeout: float) -> Engine:
     try:
         engine = sa.create_engine(parsed, **options)
     except ImportError as error:
-        package = {"psycopg": "psycopg[binary]", "pymysql": "PyMySQL"}.get(_DRIVERS[kind], _DRIVERS[kind])
+        package = _PACKAGES.get(_DRIVERS[kind], _DRIVERS[kind])
         raise ConfigError(f"the SQL store needs a driver for {kind}: pip install '{package}'") from error
-    _listen(engine, kind, timeout)
+    _add_timeouts(engine, kind, timeout)
     return engine
 
 
+def checked_engine(engine: Engine) -> Engine:
+    """The application's engine, with the settings that each statement of this store needs."""
+    from sqlalchemy import Engine
+
+    if not isinstance(engine, Engine):
+        raise ConfigError(
+            f"engine: expected an Engine of SQLAlchemy, from create_engine(), got {type(engine).__name__}"
+        )
+    if engine.dialect.name not in DIALECTS:
+        raise ConfigError(f"engine: the SQL store speaks {', '.join(DIALECTS)}, not {engine.dialect.name}")
+    ours = engine.execution_options(isolation_level="AUTOCOMMIT")
+    ours.hide_parameters = True
+    return ours
+
+
 def _checked_url(url: str) -> URL:
-    """The URL with the driver whose timeouts we can set. It may have a password, so it is never repeated."""
+    """The URL with a driver whose timeouts are known. It may contain a password, so no message repeats it."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -63,7 +78,7 @@ def _checked_url(url: str) -> URL:
     driver = _DRIVERS[kind]
     if parsed.drivername not in (kind, f"{kind}+{driver}"):
         raise ConfigError(
-            f"url: of {parsed.drivername!r} we do not know how its timeouts are set; give {kind}+{driver}://…, or an "
+            f"url: the SQL store cannot set the timeouts of {parsed.drivername!r}; give {kind}+{driver}://…, or an "
             "engine of yours"
         )
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
@@ -72,15 +87,15 @@ def _checked_url(url: str) -> URL:
 
 
 def _connect_arguments(kind: str, timeout: float) -> dict[str, Any]:
+    # Both drivers of servers switch TCP keepalive on by themselves.
     if kind == "postgresql":
-        # libpq knows whole seconds, and two of them at least.
         return {"connect_timeout": math.ceil(timeout)}
     if kind == "sqlite":
         return {"timeout": timeout}
-    return {"connect_timeout": timeout, "read_timeout": timeout * _PATIENCE, "write_timeout": timeout}
+    return {"connect_timeout": timeout, "read_timeout": timeout * _DRIVER_TIMEOUT_FACTOR, "write_timeout": timeout}
 
 
-def _listen(engine: Engine, kind: str, timeout: float) -> None:
+def _add_timeouts(engine: Engine, kind: str, timeout: float) -> None:
     from sqlalchemy import event
 
     if kind == "sqlite":
@@ -89,16 +104,16 @@ def _listen(engine: Engine, kind: str, timeout: float) -> None:
 
         @event.listens_for(engine, "do_connect")
         def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:
-            return _patient_connection(timeout * _PATIENCE).connect(*arguments, **options)
+            return _psycopg_connection_class(timeout * _DRIVER_TIMEOUT_FACTOR).connect(*arguments, **options)
 
     @event.listens_for(engine, "connect")
-    def set_limits(connection: Any, record: Any) -> None:
+    def set_server_timeout(connection: Any, record: Any) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(_limits(kind, timeout))
+            cursor.execute(_server_timeout(kind, timeout))
 
 
-def _limits(kind: str, timeout: float) -> str:
-    """The server's own limits, so that it does not go on for somebody who has gone."""
+def _server_timeout(kind: str, timeout: float) -> str:
+    """The statement that lets the server itself give up, so that it does not work for a client that has gone."""
     if kind == "postgresql":
         return f"SET statement_timeout = {math.ceil(timeout * 1000)}"
     seconds = max(1, math.floor(timeout))
@@ -106,64 +121,65 @@ def _limits(kind: str, timeout: float) -> str:
 
 
 @cache
-def _patient_connection(seconds: float) -> Any:
-    """A class of psycopg connections that wait *seconds* for the server, and then close.
+def _psycopg_connection_class(timeout: float) -> Any:
+    """A class of psycopg connections that wait for the server for *timeout* seconds, and then close.
 
-    psycopg has no timeout of its own for an answer; a server that was stopped, or a network that swallows all, would
-    hold a request forever. What waits is a generator, which yields what it waits for.
+    psycopg has no timeout for an answer: a server that was stopped, or a network that drops every packet, would hold a
+    request forever.
     """
     import psycopg
 
-    class Late(psycopg.OperationalError):
-        """The server has not answered in time."""
+    class AnswerTimeout(psycopg.OperationalError):
+        """The server did not answer in time."""
 
-        __qualname__ = "Late"
+        __qualname__ = "AnswerTimeout"
 
-    class PatientConnection(psycopg.Connection[Any]):
-        """Closes when an answer does not come."""
+    class TimeoutConnection(psycopg.Connection[Any]):
+        """Closes when an answer does not come in time."""
 
         @classmethod
         def _connect_gen(cls, *rest: Any, **options: Any) -> Any:
-            # libpq's own timeout is two seconds at least.
-            return _in_time(super()._connect_gen(*rest, **options), seconds, Late)
+            # There is no public way: connect_timeout is in whole seconds, two at least, and connect(), which tries each
+            # host that the URL names, calls nothing else that waits.
+            return _limited(super()._connect_gen(*rest, **options), timeout, AnswerTimeout)
 
         def wait(self, gen: Any, *rest: Any, **options: Any) -> Any:
             try:
-                return super().wait(_in_time(gen, seconds, Late, socket=self.pgconn.socket), *rest, **options)
-            except Late:
+                return super().wait(_limited(gen, timeout, AnswerTimeout, socket=self.fileno()), *rest, **options)
+            except AnswerTimeout:
                 self.close()
                 raise
 
-    return PatientConnection
+    return TimeoutConnection
 
 
-def _in_time(
-    waiting: Generator[Any, Any, Any], seconds: float, late: type[Exception], *, socket: int | None = None
+def _limited(
+    waiting: Generator[Any, Any, Any], timeout: float, error: type[Exception], *, socket: int | None = None
 ) -> Generator[Any, Any, Any]:
-    """The same as *waiting*, which says what it waits for, until *seconds* have passed without anything.
+    """psycopg's generator *waiting*, which yields what it waits for; raises *error* once *timeout* seconds have passed.
 
-    While it connects it says by which socket, too; afterwards that is *socket*.
+    While psycopg connects, the generator yields the socket as well; afterwards that is *socket*.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + timeout
     try:
         wanted = next(waiting)
         while True:
-            place, what = wanted if socket is None else (socket, wanted)
-            # What has come is read first: a machine that was asleep is not a server that is late.
-            if not _has_come(place, what, deadline - time.monotonic()):
-                raise late("no answer in time")
+            polled, events = wanted if socket is None else (socket, wanted)
+            # A socket that is ready counts after the deadline, too: this machine may have been asleep.
+            if not _is_ready(polled, events, deadline - time.monotonic()):
+                raise error("no answer in time")
             wanted = waiting.send((yield wanted))
     except StopIteration as end:
         return end.value
 
 
-def _has_come(socket: int, wanted: int, seconds: float) -> bool:
-    """Whether *socket* gets ready in *seconds*, or is now.
+def _is_ready(socket: int, events: int, timeout: float) -> bool:
+    """Whether *socket* becomes ready for *events* within *timeout* seconds, or is ready now.
 
-    We wait ourselves: psycopg would stop every greenlet if it was imported before gevent patched the world, and before
-    3.3 it would not come back when nothing happens.
+    psycopg's own waiting would block every greenlet if it was imported before gevent patched the standard library, and
+    before 3.3 it does not return while nothing happens.
     """
     poll = select.poll()
-    reading = select.POLLIN if wanted & selectors.EVENT_READ else 0
-    poll.register(socket, reading | (select.POLLOUT if wanted & selectors.EVENT_WRITE else 0))
-    return bool(poll.poll(max(0.0, seconds) * 1000))
+    reading = select.POLLIN if events & selectors.EVENT_READ else 0
+    poll.register(socket, reading | (select.POLLOUT if events & selectors.EVENT_WRITE else 0))
+    return bool(poll.poll(max(0.0, timeout) * 1000))

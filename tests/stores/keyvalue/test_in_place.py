@@ -12,9 +12,9 @@ from pathlib import Path
 import minimalkv.fs
 import pytest
 import simplekv.fs  # type: ignore[import-untyped]
-from concurrency.world import World
-from production.children import Tell, a_child
-from stores.keyvalue.in_place import FilesOfOurs, FilesystemStoreOfOurs
+from support.browser import Site
+from support.children import Tell, a_child
+from support.objects import FilesOfOurs, FilesystemStoreOfOurs
 
 from sessionware.exceptions import Conflict, Gone, StoreUnavailable
 from sessionware.stores import KeyValueStore
@@ -74,7 +74,7 @@ def test_readers_find_the_entry_whatever_the_writers_do(make: Callable[[str], ob
 
 def test_a_visitor_whose_entry_is_being_written_is_asked_to_wait_and_stays_signed_in(tmp_path: Path) -> None:
     files = str(tmp_path / "objects")
-    world = World(KeyValueStore(FilesOfOurs(files)))
+    world = Site(KeyValueStore(FilesOfOurs(files)))
     cookie = world.begin(lambda session: session.login("owner"))
     process = os.getpid()
 
@@ -105,7 +105,7 @@ def test_a_visitor_whose_entry_a_killed_process_has_cut_off_begins_anew(
 ) -> None:
     monkeypatch.setattr(keyvalue, "_PATIENCE_SECONDS", 0.1)
     files = str(tmp_path / "objects")
-    world = World(KeyValueStore(FilesOfOurs(files)))
+    world = Site(KeyValueStore(FilesOfOurs(files)))
     cookie = world.begin(lambda session: session.login("owner"))
 
     def die_in_the_middle(tell: Tell) -> None:

@@ -13,9 +13,9 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
-from concurrency.world import SECRET
 from pymemcache.client.base import Client, PooledClient  # type: ignore[import-untyped]
 from pymemcache.client.hash import HashClient  # type: ignore[import-untyped]
+from support.constants import SECRET
 from support.servers.memcached import Memcached, memcached
 
 from sessionware import SessionMiddleware

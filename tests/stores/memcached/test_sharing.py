@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from concurrency.world import World
 from pymemcache.client.base import Client, PooledClient  # type: ignore[import-untyped]
 from pymemcache.client.hash import HashClient  # type: ignore[import-untyped]
+from support.browser import Site
 from support.servers.memcached import Memcached
 
 from sessionware import Session
@@ -27,9 +27,9 @@ READS = 1250 if IS_SOAK else 100
 
 
 @pytest.fixture
-def world(memcached_cluster: list[Memcached]) -> Iterator[World]:
+def world(memcached_cluster: list[Memcached]) -> Iterator[Site]:
     store = MemcachedStore("memcached://" + ",".join(server.place for server in memcached_cluster))
-    yield World(store)
+    yield Site(store)
     store.close()
 
 
@@ -37,7 +37,7 @@ def increment(session: Session) -> None:
     session.alter("count", lambda count: count + 1, default=0)
 
 
-def test_increments_of_eight_processes_are_all_kept(world: World) -> None:
+def test_increments_of_eight_processes_are_all_kept(world: Site) -> None:
     cookie = world.begin(increment)
 
     def count() -> None:
@@ -48,7 +48,7 @@ def test_increments_of_eight_processes_are_all_kept(world: World) -> None:
     assert world.read(cookie).seen == {"count": INCREMENTS + 1}
 
 
-def test_different_keys_that_processes_change_at_once_are_all_kept(world: World) -> None:
+def test_different_keys_that_processes_change_at_once_are_all_kept(world: Site) -> None:
     cookie = world.begin(increment)
 
     def change(me: int) -> None:
@@ -60,7 +60,7 @@ def test_different_keys_that_processes_change_at_once_are_all_kept(world: World)
     assert len(world.read(cookie).seen) == PROCESSES * (INCREMENTS // PROCESSES) + 1
 
 
-def test_a_session_that_is_ended_while_others_write_stays_ended(world: World) -> None:
+def test_a_session_that_is_ended_while_others_write_stays_ended(world: Site) -> None:
     cookies = [world.begin(increment) for _ in range(ROUNDS)]
 
     def write_until_they_have_ended() -> None:

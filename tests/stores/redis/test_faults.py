@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import redis
-from concurrency.world import World
+from support.browser import Site
 from support.servers.process import ServerProcess
 from support.servers.redis import RedisCluster, RedisSentinel, RedisServer, a_sentinel, ask, wait_until
 
@@ -26,9 +26,9 @@ PREFIX = "sessionware:"
 
 
 @pytest.fixture
-def world(own_server: RedisServer) -> Iterator[World]:
+def world(own_server: RedisServer) -> Iterator[Site]:
     store = RedisStore(own_server.url, timeout=TIMEOUT)
-    yield World(store)
+    yield Site(store)
     store.close()
 
 
@@ -52,7 +52,7 @@ def fault_of(server: RedisServer, fault: str) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("fault", ["hangs", "is dead"])
-def test_an_outage_costs_a_timeout_and_no_session(world: World, own_server: RedisServer, fault: str) -> None:
+def test_an_outage_costs_a_timeout_and_no_session(world: Site, own_server: RedisServer, fault: str) -> None:
     cookie = world.begin(write)
     answers: list[Any] = []
     repair = fault_of(own_server, fault)

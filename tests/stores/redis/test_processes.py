@@ -11,7 +11,7 @@ import threading
 from functools import partial
 
 import pytest
-from concurrency.world import World
+from support.browser import Site
 from support.servers.redis import RedisCluster, RedisSentinel, RedisServer, ask
 
 from sessionware import Session
@@ -39,7 +39,7 @@ def url(
 
 
 def count(url: str, cookie: str) -> None:
-    world = World(RedisStore(url, timeout=10))
+    world = Site(RedisStore(url, timeout=10))
     for _ in range(INCREMENTS // PROCESSES):
         answer = world.request(lambda session: session.alter("count", lambda count: count + 1, default=0), cookie)
         assert answer.status == 200, world.names()[-3:]
@@ -47,7 +47,7 @@ def count(url: str, cookie: str) -> None:
 
 def test_eight_processes_lose_no_count(url: str) -> None:
     store = RedisStore(url, timeout=10)
-    world = World(store)
+    world = Site(store)
     cookie = world.begin(lambda session: session.alter("count", lambda count: count, default=0))
 
     statuses = in_children([partial(count, url, cookie)] * PROCESSES)
@@ -59,7 +59,7 @@ def test_eight_processes_lose_no_count(url: str) -> None:
 
 def test_different_keys_changed_at_once_are_all_kept(url: str) -> None:
     store = RedisStore(url, timeout=10)
-    world = World(store)
+    world = Site(store)
     cookie = world.begin(lambda session: session.update(start=True))
 
     def change(name: str) -> None:
@@ -85,7 +85,7 @@ def test_threads_that_search_for_the_master_at_once_all_find_it(redis_sentinel: 
 
 def test_a_session_ended_while_others_write_stays_ended(url: str) -> None:
     store = RedisStore(url, timeout=10)
-    world = World(store)
+    world = Site(store)
     cookies = [world.begin(lambda session: session.update(start=True)) for _ in range(ROUNDS)]
 
     def add(session: Session) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from stores.sql.makers import StoreMaker
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
 from sessionware.stores import SQLAlchemyStore
 
-StoreMaker = Callable[..., SQLAlchemyStore]
 NETWORKED = ("postgresql", "mariadb")
 DATABASES = (*NETWORKED, "sqlite")
 
@@ -28,7 +28,7 @@ def server(request: pytest.FixtureRequest) -> PostgreSQLServer | MariaDBServer:
 
 @pytest.fixture
 def table() -> str:
-    """The name of a table that nobody else has."""
+    """The name of a table that no other test uses."""
     return f"t_{secrets.token_hex(8)}"
 
 
@@ -56,7 +56,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
-    """The application's own, without anything of ours."""
+    """An application's own, without any of the store's settings."""
     engine = sa.create_engine(url)
     yield engine
     engine.dispose()
@@ -64,7 +64,7 @@ def engine(url: str) -> Iterator[sa.Engine]:
 
 @pytest.fixture
 def no_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No write of the test's own purges on its way: for tests that count statements, or look at another purge."""
+    """No write of the test purges as well: for tests that count statements, or look at another purge."""
     monkeypatch.setattr(random, "randrange", lambda stop: 1)
 
 

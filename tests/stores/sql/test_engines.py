@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from stores.sql.conftest import StoreMaker
+from stores.sql.makers import StoreMaker
 from support.servers.postgresql import PostgreSQLServer
 
 from sessionware.exceptions import StoreUnavailable

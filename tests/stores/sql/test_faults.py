@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from support.constants import SECRET
 from support.servers.mariadb import MariaDBServer, mariadb_server
 from support.servers.postgresql import PostgreSQLServer, postgresql_server
 from webtest import TestApp
@@ -17,7 +18,6 @@ from sessionware import SessionMiddleware
 from sessionware.exceptions import StoreUnavailable
 from sessionware.stores import SQLAlchemyStore
 
-SECRET = "kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF"
 TIMEOUT = 0.5
 #: One timeout and what a busy machine adds, and less than two.
 AT_MOST = 0.95
@@ -135,7 +135,7 @@ def test_a_stopped_server_goes_on_by_itself(server: Server, store: SQLAlchemySto
 
 
 @pytest.mark.parametrize("break_it", [freeze, lambda server, store: server.process.kill()], ids=["stopped", "killed"])
-def test_requests_are_answered_within_the_timeout_and_nobody_is_logged_out(
+def test_requests_are_answered_within_the_timeout_and_no_user_is_logged_out(
     server: Server, store: SQLAlchemyStore, app: Any, break_it: Callable[[Server, SQLAlchemyStore], None]
 ) -> None:
     break_it(server, store)

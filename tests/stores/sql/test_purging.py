@@ -1,4 +1,4 @@
-"""A purge: what it takes, for whom it waits, and who waits for it."""
+"""A purge: what it removes, for which locks it waits, and which statements wait for it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from stores.sql.conftest import StoreMaker
+from stores.sql.makers import StoreMaker
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
 from sessionware.exceptions import StoreUnavailable
 from sessionware.stores import SQLAlchemyStore
-from sessionware.stores.sql import statements as sql_table
+from sessionware.stores.sql import statements
 from sessionware.testing.conformance.fixtures import new_key
 
 pytestmark = pytest.mark.usefixtures("no_sweeps")
@@ -25,8 +25,8 @@ Server = PostgreSQLServer | MariaDBServer
 #: Two batches of a purge.
 MANY = 400
 
-#: A trigger that lets no row go before the lock that has the table's name is free; how the test holds that lock; and
-#: how it sees that somebody waits for it.
+#: A trigger that delays each delete until the lock with the table's name is free; how the test holds that lock; and
+#: how it sees that the purge waits for it.
 _TRIGGER = {
     "postgresql": [
         """CREATE FUNCTION {table}_wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -68,7 +68,7 @@ def create_expired(store: SQLAlchemyStore, engine: sa.Engine, table: str, number
 
 @contextlib.contextmanager
 def held(engine: sa.Engine, table: str, key: str) -> Iterator[None]:
-    """The entry in somebody else's transaction."""
+    """The entry is locked by another transaction."""
     quoted = engine.dialect.identifier_preparer.quote("key")
     with engine.connect() as connection:
         connection.execute(sa.text(f"SELECT 1 FROM {table} WHERE {quoted} = :k FOR UPDATE"), {"k": key})
@@ -114,7 +114,7 @@ def test_a_purge_takes_no_more_than_its_limit(store: SQLAlchemyStore, engine: sa
 
 
 @pytest.mark.parametrize("number", [3, MANY], ids=["few", "many"])
-def test_a_purge_leaves_what_somebody_else_holds_for_another_time(
+def test_a_purge_leaves_a_locked_entry_for_the_next_one(
     store: SQLAlchemyStore, engine: sa.Engine, table: str, number: int
 ) -> None:
     keys = create_expired(store, engine, table, number)
@@ -136,7 +136,7 @@ def test_a_purge_waits_for_no_holder_of_an_entry_that_has_not_ended(
         assert store.purge() == 3
 
 
-def test_nobody_waits_for_a_purge(
+def test_no_write_waits_for_a_purge(
     store: SQLAlchemyStore, make: StoreMaker, url: str, engine: sa.Engine, table: str
 ) -> None:
     """New entries find their place in the index beside those that go, and entries that have not ended are free.
@@ -225,7 +225,7 @@ def test_an_engine_keeps_the_isolation_level_of_its_application(
 def test_a_server_that_cannot_skip_what_is_locked_purges_all_the_same(
     mariadb: MariaDBServer, make: StoreMaker, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sql_table.FIRST_TO_SKIP_LOCKED, "mariadb", (99, 0, 0))
+    monkeypatch.setitem(statements.SKIP_LOCKED_SINCE, "mariadb", (99, 0, 0))
     store = make(mariadb.url, timeout=1)
     engine = sa.create_engine(mariadb.url)
     keys = create_expired(store, engine, table, 3)
@@ -253,6 +253,6 @@ def test_a_server_that_cannot_skip_what_is_locked_purges_all_the_same(
     ],
 )
 def test_a_server_says_what_it_can_do(variables: dict[str, str], skips: bool, commits: bool) -> None:
-    server = sql_table.mysql_server({"max_allowed_packet": "16777216", "version": "8.4.3", **variables})
+    capabilities = statements.mysql_capabilities({"max_allowed_packet": "16777216", "version": "8.4.3", **variables})
 
-    assert (server.skips_locked, server.reads_committed) == (skips, commits)
+    assert (capabilities.skips_locked, capabilities.reads_committed) == (skips, commits)

@@ -1,4 +1,4 @@
-"""What nobody may read in a message, a traceback or a log."""
+"""What no message, traceback or log may repeat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
-from stores.sql.conftest import StoreMaker
+from stores.sql.makers import StoreMaker
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PASSWORD, USER, PostgreSQLServer
 
@@ -78,6 +78,13 @@ def test_the_cause_says_what_kind_of_error_it_was(broken_store: SQLAlchemyStore)
         "psycopg.errors.UndefinedTable (42P01)",
         "pymysql.err.ProgrammingError (1146)",
     )
+
+
+def test_no_error_of_the_driver_stays_behind_that_of_the_store(broken_store: SQLAlchemyStore) -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        broken_store.create(KEY, PAYLOAD, 60)
+
+    assert list(chain(caught.value)) == [caught.value, caught.value.__cause__]
 
 
 def test_a_refused_login_is_told_without_credentials(make: StoreMaker, server: Server) -> None:

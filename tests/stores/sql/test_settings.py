@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from stores.sql.conftest import StoreMaker
+from stores.sql.makers import StoreMaker
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
@@ -27,7 +27,7 @@ Server = PostgreSQLServer | MariaDBServer
     [
         pytest.param({}, "a url or an engine", id="neither"),
         pytest.param({"url": PG, "engine": sa.create_engine("sqlite://")}, "not both", id="both"),
-        pytest.param({"engine": "sqlite://"}, "no Engine of SQLAlchemy", id="no engine"),
+        pytest.param({"engine": "sqlite://"}, "expected an Engine of SQLAlchemy", id="no engine"),
         pytest.param({"url": "hunter2"}, "url: give", id="no url"),
         pytest.param({"url": "postgresql+psycopg://u:hunter2@h:port/d"}, "url: give", id="no port"),
         pytest.param({"url": "oracle://u:hunter2@h/d"}, "url: give", id="another database"),
@@ -128,18 +128,18 @@ def test_without_create_table_a_missing_table_is_unavailable(url: str, make: Sto
         store.load("k" * 43)
 
 
-def test_a_table_of_somebody_else_is_left_alone_with_a_clear_word(url: str, table: str, make: StoreMaker) -> None:
+def test_a_table_with_other_columns_is_refused_and_left_alone(url: str, table: str, make: StoreMaker) -> None:
     engine = sa.create_engine(url)
     with engine.begin() as connection:
         connection.execute(sa.text(f"CREATE TABLE {table} (id INTEGER)"))
     engine.dispose()
 
-    with pytest.raises(ConfigError, match="columns of somebody else"):
+    with pytest.raises(ConfigError, match="exists with other columns"):
         make(url).load("k" * 43)
 
 
 def test_a_dialect_without_ddl_is_refused() -> None:
-    with pytest.raises(ConfigError, match="there is for postgresql"):
+    with pytest.raises(ConfigError, match="expected one of postgresql"):
         SQLAlchemyStore.ddl("oracle")
 
 

@@ -8,8 +8,9 @@ import sys
 import textwrap
 from collections.abc import Callable
 
-from concurrency.world import SECRET
-from stores.sql.conftest import StoreMaker
+import pytest
+from stores.sql.makers import StoreMaker
+from support.constants import SECRET
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
@@ -146,13 +147,17 @@ def test_many_workers_may_start_at_once_without_a_table(url: str, table: str) ->
     in_processes(FIRST_USE, url, table, number=5)
 
 
-def test_a_child_uses_no_connection_of_its_parent(url: str, table: str) -> None:
+@pytest.mark.parametrize("made_from", ["url", "engine"])
+def test_a_child_uses_no_connection_of_its_parent(url: str, table: str, made_from: str) -> None:
     script = """
         import os, sys
+        import sqlalchemy
         from sessionware.stores import SQLAlchemyStore
         print("ready", flush=True)
         sys.stdin.readline()
-        store = SQLAlchemyStore(sys.argv[1], table=sys.argv[2])
+        _, url, table, made_from, _ = sys.argv
+        engine = sqlalchemy.create_engine(url)
+        store = SQLAlchemyStore(**{made_from: locals()[made_from]}, table=table)
         keys = [name.rjust(43, "x") for name in ("parent", "child")]
         for key in keys:
             store.create(key, key.encode(), 60)
@@ -166,9 +171,10 @@ def test_a_child_uses_no_connection_of_its_parent(url: str, table: str) -> None:
         assert os.waitpid(child, 0)[1] == 0
         assert store.load(mine).payload == mine.encode()
         store.close()
+        engine.dispose()
     """
 
-    in_processes(script, url, table, number=1)
+    in_processes(script, url, table, made_from, number=1)
 
 
 def test_greenlets_share_a_store_without_waiting_for_one_another(server: Server, table: str) -> None:

@@ -1,16 +1,17 @@
-"""What is said to the database: how much, by which index, and who waits for it."""
+"""The statements that a store sends: how many, by which index, and how long they wait."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
-from stores.sql.conftest import StoreMaker
+from stores.sql.makers import StoreMaker
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
@@ -21,8 +22,8 @@ from sessionware.testing.conformance.fixtures import new_key
 Server = PostgreSQLServer | MariaDBServer
 
 
-def is_expired(store: SQLAlchemyStore, engine: sa.Engine, table: str) -> None:
-    """Let all that is there end."""
+def expire_all(engine: sa.Engine, table: str) -> None:
+    """Let all entries expire."""
     with engine.begin() as connection:
         connection.execute(sa.text(f"UPDATE {table} SET expires_at = 1"))
 
@@ -64,6 +65,27 @@ def test_a_load_and_a_save_begin_no_transaction(postgresql: PostgreSQLServer, ma
     assert query.startswith("SELECT")
 
 
+def test_a_connection_that_was_idle_for_a_minute_is_replaced(
+    mariadb: MariaDBServer, make: StoreMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, monotonic = make(mariadb.url), time.monotonic
+    store.load(new_key())
+
+    with contextlib.closing(mariadb.connect()) as connection, connection.cursor() as cursor:
+
+        def connections() -> int:
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'Connections'")
+            return int(cursor.fetchone()[1])
+
+        opened = [connections()]
+        for seconds in (59, 120):
+            monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: monotonic() + seconds)
+            store.load(new_key())
+            opened.append(connections())
+
+    assert opened == [opened[0], opened[0], opened[0] + 1]
+
+
 def test_a_purge_finds_what_has_ended_by_the_index(postgresql: PostgreSQLServer, make: StoreMaker, table: str) -> None:
     make(postgresql.url).load(new_key())
     with psycopg.connect(postgresql.arguments) as connection:
@@ -79,7 +101,7 @@ def test_a_purge_finds_what_has_ended_by_the_index(postgresql: PostgreSQLServer,
 
 def test_writes_purge_a_little_on_their_way(store: SQLAlchemyStore, engine: sa.Engine, table: str) -> None:
     store.create(new_key(), b"payload", 60)
-    is_expired(store, engine, table)
+    expire_all(engine, table)
 
     for _ in range(100):
         store.create(new_key(), b"payload", 600)
@@ -90,7 +112,7 @@ def test_writes_purge_a_little_on_their_way(store: SQLAlchemyStore, engine: sa.E
 
 @pytest.fixture
 def locked(server: Server, make: StoreMaker, table: str) -> Iterator[tuple[SQLAlchemyStore, str, Any]]:
-    """A store with little patience, and an entry that somebody else holds in a transaction."""
+    """A store with a short timeout, and an entry that another transaction has locked."""
     store, key = make(server.url, timeout=1), new_key()
     version = store.create(key, b"payload", 60)
     engine = sa.create_engine(server.url)

@@ -56,7 +56,7 @@ class Memcached(ServerProcess):
 
 @contextmanager
 def memcached(*options: str, on_socket: bool = False) -> Iterator[Memcached]:
-    """A server that is stopped at the end, whatever happens."""
+    """A server that is stopped when the block ends, even by an error."""
     # Short, because the path of a unix socket has a limit.
     directory = Path(tempfile.mkdtemp(prefix="memcached-"))
     server = Memcached(directory, *options, socket_path=directory / "socket" if on_socket else None)
@@ -64,14 +64,14 @@ def memcached(*options: str, on_socket: bool = False) -> Iterator[Memcached]:
         server.start()
         yield server
     finally:
-        # It has nothing to save, and takes a second over being asked to end.
+        # It has nothing to save, and takes a second to end when it is asked.
         server.kill()
         shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")
 def memcached_server() -> Iterator[Memcached]:
-    """One that every test shares: nobody stops it or empties it."""
+    """The server of most tests, none of which stops it or empties it."""
     with memcached() as server:
         yield server
 

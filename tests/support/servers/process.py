@@ -37,7 +37,7 @@ def free_port() -> int:
 
 
 def unprivileged_user() -> str | None:
-    """Whom a server that refuses root is to run as; ``None`` where nobody is root."""
+    """The user for a server that refuses to run as root; ``None`` if the tests do not run as root."""
     return "nobody" if os.geteuid() == 0 else None
 
 
@@ -103,7 +103,7 @@ class ServerProcess:
             group=None if self._user is None else pwd.getpwnam(self._user).pw_gid,
             extra_groups=None if self._user is None else [],
             env=self._environment,
-            # A ^C of whoever runs the tests is not for the servers: these are stopped in order.
+            # A ^C ends pytest, not the servers: pytest stops them in order.
             start_new_session=True,
         )
 
@@ -125,13 +125,13 @@ class ServerProcess:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL: as a machine that loses its power."""
+        """SIGKILL, like a machine that loses its power."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def freeze(self) -> None:
-        """SIGSTOP: connections stay open, and nobody answers. It holds when every thread has stopped."""
+        """SIGSTOP: connections stay open without an answer. This returns when every thread has stopped."""
         self._signal(signal.SIGSTOP)
         deadline = time.monotonic() + STOP_SECONDS
         while self.is_running and not all(_is_stopped(task) for task in Path(f"/proc/{self.pid}/task").iterdir()):

@@ -62,7 +62,7 @@ def redis_process(directory: Path, port: int, *settings: Any) -> ServerProcess:
 
 @contextlib.contextmanager
 def running(processes: Sequence[ServerProcess]) -> Iterator[None]:
-    """All of them started, and all of them ended, whatever happens."""
+    """Start all of them, and end all of them when the block ends, even by an error."""
     try:
         for process in processes:
             process.start()
@@ -231,7 +231,7 @@ class RedisSentinel:
 
     @property
     def url(self) -> str:
-        # The first of the two is nobody.
+        # Nothing listens on the first of the two ports.
         return f"redis+sentinel://{_HOST}:1,{_HOST}:{self.port}/{SERVICE}/0"
 
     def master(self) -> int:
