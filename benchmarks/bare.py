@@ -1,4 +1,4 @@
-"""The work that no cookie session can do without, by hand: the same ciphers, and nothing around them."""
+"""The bare work of a cookie session, written by hand: the same ciphers, and nothing around them."""
 
 from __future__ import annotations
 

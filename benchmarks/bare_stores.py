@@ -1,6 +1,6 @@
-"""What a store cannot do without, by hand: the bare commands and statements, over the clients that ours use.
+"""The bare work of a store, written by hand: the commands or statements alone, sent by the clients that our stores use.
 
-Each gives two calls: one that reads a record, and one that reads it and compares and swaps it.
+Each function returns two calls: one reads a record, the other reads it and replaces it by compare-and-swap.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.subject import ten_keys
 Calls = tuple[Callable[[], object], Callable[[], object]]
 
 KEY = secrets.token_urlsafe(32)
-#: As long as the sealed record of the session that is measured.
+#: It has the size of the sealed record of the session that is measured.
 PAYLOAD = secrets.token_bytes(len(msgpack.packb(ten_keys())) + 130)
 VERSION_BYTES = 16
 TTL_SECONDS = 3600
@@ -115,4 +115,4 @@ def memcached(url: str) -> Calls:
 
 def _check(swapped: object) -> None:
     if not swapped:
-        raise AssertionError("somebody else has written the record")
+        raise AssertionError("another process has written the record")

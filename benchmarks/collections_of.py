@@ -21,16 +21,16 @@ _PREFIX = "sessionware:"
 
 
 class Collection(Protocol):
-    """One store, and the way past it."""
+    """One store, and a bulk write that bypasses it."""
 
     @property
     def store(self) -> Any: ...
 
     def add(self, records: list[Record]) -> None:
-        """Put *records* there."""
+        """Write *records* in bulk."""
 
     def bytes_used(self) -> float:
-        """What all of them take, indexes and all."""
+        """The bytes that all records take, with indexes."""
         ...
 
 

@@ -69,7 +69,7 @@ def reading(key: str) -> WSGIApplication:
 
 
 def writing(key: str) -> WSGIApplication:
-    """Counts one visit more. Beaker saves only when it is told to."""
+    """Counts one more visit. Beaker saves only if ``save()`` is called."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         session = environ[key]
@@ -90,15 +90,15 @@ def with_session(middleware: Middleware, key: str) -> tuple[Request, Request]:
 
 
 def ours(**options: Any) -> Middleware:
-    """As it comes, but for the backend. All applications share one store."""
+    """Our middleware with its default options, but for those given here."""
     config = {"secret": SECRET, **options}
     return lambda app: SessionMiddleware(app, config)
 
 
 def beaker(**options: Any) -> Middleware:
-    """With the idle timeout that ours has, JSON instead of pickle, and the attributes that a cookie should have.
+    """Beaker with the idle timeout that ours has, JSON instead of pickle, and the cookie attributes that ours has.
 
-    An idle timeout makes Beaker write down at each access that there was one.
+    With an idle timeout, Beaker records the time of each access.
     """
     config = {
         "session.key": "sid",
@@ -113,15 +113,15 @@ def beaker(**options: Any) -> Middleware:
 
 
 def beaker_cookie() -> Middleware:
-    """Encrypted by the package cryptography, which is the fastest that Beaker can use."""
+    """Beaker's cookie session, encrypted by the package cryptography, the fastest that Beaker can use."""
     return beaker(type="cookie", encrypt_key=SECRET, validate_key=SECRET[::-1], crypto_type="cryptography")
 
 
 def beaker_store(kind: str, url: str, directory: Path) -> Middleware:
-    """On a server, or in a database, with its locks in *directory*, where it keeps them in files."""
+    """Beaker with sessions on a server or in a database, and its lock files, if it needs them, in *directory*."""
     return beaker(type=f"ext:{kind}", url=url, lock_dir=str(directory / "locks"))
 
 
 def size_of_session() -> int:
-    """In bytes, as JSON."""
+    """The bytes of the session's data as JSON."""
     return len(json.dumps(ten_keys()))

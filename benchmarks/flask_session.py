@@ -1,4 +1,4 @@
-"""Flask-Session 0.8, which goes through Flask: what a request takes includes what Flask takes for itself."""
+"""Flask-Session 0.8, which needs Flask: the time of a request includes Flask's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.subject import COUNTER_KEY, USER_KEY, Request, ten_keys
 def requests(kind: str, url: str) -> tuple[Request, Request]:
     """A reading and a writing request on a session of ten keys, in the server of *kind* at *url*.
 
-    As it comes: the lifetime in the store is renewed at each request, as its cookie is.
+    It has its default options, so each request renews the cookie and the lifetime in the store.
     """
     from flask_session import Session  # type: ignore[import-untyped]
 

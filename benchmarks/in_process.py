@@ -1,4 +1,4 @@
-"""All that is measured in this process: what is called, and what its times are held against."""
+"""Lists the calls that are timed in this process, and the comparisons of their times."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sessionware.stores import MemcachedStore, MemoryStore, RedisStore, SQLAlche
 Calls = dict[str, Callable[[], object]]
 _Pair = tuple[Callable[[], object], Callable[[], object]]
 
-#: How often the bare work a store may add to what memory costs.
+#: A request with a store may take so many times the store's bare commands longer than one in memory.
 _BOUNDS = {"sqlite": 1.5, "postgresql": 1.5, "redis": 1.2, "memcached": 1.2}
-#: What each store is called, in Beaker and by hand.
+#: Of each store: our class, the name of Beaker's, and the bare commands.
 _STORES = {
     "redis": (RedisStore, "redis", bare_stores.redis),
     "memcached": (MemcachedStore, "memcached", bare_stores.memcached),
@@ -25,7 +25,7 @@ _STORES = {
 
 
 def calls(directory: Path, urls: dict[str, str]) -> Calls:
-    """One request, or one piece of work by hand, behind each name; *urls* are those of the servers that run."""
+    """The calls by their names, each one request or its bare work; *urls* are those of the servers that run."""
     memory = MemoryStore()
     flask_app, wrapped_flask = contenders.plain_flask(), contenders.plain_flask()
     wrapped_flask.wsgi_app = ours()(wrapped_flask.wsgi_app)  # type: ignore[assignment, method-assign]
@@ -58,7 +58,7 @@ def _both(first: Callable[[], object], second: Callable[[], object]) -> Callable
 
 
 def _pairs(directory: Path, urls: dict[str, str]) -> dict[str, _Pair]:
-    """What reads and what writes, by hand and by everybody."""
+    """A reading and a writing call of each contender and each store, and of the bare work."""
     beakers_sqlite = f"sqlite:///{directory / 'beaker.db'}"
     pairs: dict[str, _Pair] = {
         "cookie": with_session(ours(), OURS),
@@ -72,7 +72,7 @@ def _pairs(directory: Path, urls: dict[str, str]) -> dict[str, _Pair]:
     }
     for name, url in urls.items():
         store, beakers_name, by_hand = _STORES[name]
-        # Beaker hands the address of a memcached to its driver as it is.
+        # Beaker passes the address of a memcached to its driver unchanged, so it must have no scheme.
         beakers_url = url.removeprefix("memcached://")
         pairs[name] = with_session(ours(backend=store(url)), OURS)
         pairs[f"{name}, Beaker"] = with_session(beaker_store(beakers_name, beakers_url, directory), BEAKERS)
@@ -82,7 +82,7 @@ def _pairs(directory: Path, urls: dict[str, str]) -> dict[str, _Pair]:
 
 
 def rows(times: dict[str, float], stores: list[str]) -> list[Row]:
-    """The comparisons, those of *stores* among them."""
+    """The comparisons of *times*, those with *stores* included."""
     found = [
         over(times, "untouched list", "plain list", 1.5),
         over(times, "untouched generator", "plain generator", 2.5),

@@ -1,8 +1,9 @@
-"""What a million sessions change: reads, saves and purges beside those at a thousand, and the bytes of each.
+"""Measures reads, saves and purges at a million sessions and at a thousand, and the bytes that a session takes.
 
-The sessions are made by the middleware, one by one, and put into SQLite, PostgreSQL and Redis in bulk, past the stores,
-which know no bulk. What is measured goes through the middleware and the stores again, with a small and a large
-collection in turns. Each request is another visitor's, so that none finds its record where the last one left it.
+The middleware makes the sessions one by one; they are written to SQLite, PostgreSQL and Redis in bulk, without the
+stores, which have no bulk write. What is measured goes through the middleware and the stores, with the small and the
+large collection in turns. Successive requests are of different visitors, so that no request finds its record in a
+cache because the last one read it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ OPTIONS = {"idle_timeout": "24h", "absolute_timeout": "7d"}
 
 
 class Collector:
-    """A store that hands over what it is given."""
+    """A store that only collects the records that are created."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -55,7 +56,7 @@ class Collector:
         raise NotImplementedError
 
     def take(self) -> list[Record]:
-        """All since the last call."""
+        """The records since the last call."""
         records, self.records = self.records, []
         return records
 
@@ -88,7 +89,7 @@ def main() -> None:
 
 
 def measure(pairs: dict[str, tuple[Collection, Collection]], sessions: int, rounds: int) -> dict[str, Any]:
-    """All figures: seconds, microseconds and bytes."""
+    """Fill the collections of *pairs* and measure them: seconds to fill, microseconds of requests, bytes."""
     collector = Collector()
     visitor = Request(ours(backend=collector, **OPTIONS)(filling(OURS)))
     seconds, cookies = _fill(pairs, collector, visitor, sessions)
@@ -110,7 +111,7 @@ def measure(pairs: dict[str, tuple[Collection, Collection]], sessions: int, roun
 def _fill(
     pairs: dict[str, tuple[Collection, Collection]], collector: Collector, visitor: Request, sessions: int
 ) -> tuple[dict[str, float], tuple[list[str], list[str]]]:
-    """The seconds that each has taken, and the cookies of some visitors: of the small collection and of the large."""
+    """Fill all collections; the seconds of each, and cookies of visitors of the small and of the large collection."""
     seconds = dict.fromkeys(("making the sessions", *pairs), 0.0)
     first: list[str] = []
     sample: list[str] = []
@@ -136,14 +137,14 @@ def _fill(
 
 
 def _batches(sessions: int) -> Iterator[range]:
-    """The small collection first, then the rest in larger steps."""
+    """The numbers of the sessions in batches: those of the small collection, then the rest."""
     yield range(min(SMALL, sessions))
     for start in range(SMALL, sessions, BATCH):
         yield range(start, min(start + BATCH, sessions))
 
 
 def _purge_times(name: str, both: tuple[Collection, Collection], expired: list[Record]) -> dict[str, float]:
-    """What a batch takes; nothing where the store forgets by itself."""
+    """The microseconds of one purge; empty for a store that removes expired records by itself."""
     if not hasattr(both[0].store, "purge"):
         return {}
     taken: dict[str, list[float]] = {"small": [], "large": []}

@@ -1,4 +1,4 @@
-"""Measures several calls in turn, so that a machine that slows down slows all of them down."""
+"""Times several calls in turns, so that a machine that becomes slower affects all of them alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FIRST_CALLS = 20
 
 
 def microseconds(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median over *rounds* of what each of *calls* takes."""
+    """The median time of each of *calls* over *rounds* rounds, in microseconds."""
     repeats = {name: _repeats(call) for name, call in calls.items()}
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
@@ -30,6 +30,6 @@ def _seconds(call: Callable[[], object], repeats: int) -> float:
 
 
 def _repeats(call: Callable[[], object]) -> int:
-    """How often *call* fits into a turn, once it is warm."""
+    """How often *call* fits into a turn, measured after the first, slower calls."""
     _seconds(call, _FIRST_CALLS)
     return max(1, int(SECONDS_PER_TURN / (_seconds(call, _FIRST_CALLS) / _FIRST_CALLS)))

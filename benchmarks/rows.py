@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: *measured* should be at most *bound*, or at least, for requests per second."""
+    """One comparison: *measured* should be at most *bound*; with *is_at_least*, for requests per second, at least."""
 
     request: str
     compared_with: str
@@ -30,27 +30,27 @@ class Row:
 
 
 def over(times: dict[str, float], mine: str, theirs: str, bound: float | None) -> Row:
-    """What is added to the other."""
+    """How many microseconds *mine* takes beyond *theirs*."""
     return Row(mine, f"over {theirs}", times[mine], times[theirs], times[mine] - times[theirs], bound, "µs")
 
 
 def ratio(times: dict[str, float], mine: str, theirs: str, bound: float | None) -> Row:
-    """How many times the other."""
+    """How many times as long as *theirs* *mine* takes."""
     return Row(mine, f"times {theirs}", times[mine], times[theirs], times[mine] / times[theirs], bound, "x")
 
 
 def over_memory(times: dict[str, float], mine: str, memory: str, bound: float) -> Row:
-    """What a store costs beyond memory, in times of its bare commands or statements."""
+    """How much longer than in memory a request with a store takes, in multiples of the store's bare commands."""
     by_hand = times[f"{mine}, by hand"]
     measured = (times[mine] - times[memory]) / by_hand
     return Row(mine, "over memory, times the bare work", times[mine], by_hand, measured, bound, "x")
 
 
 def beside_memory(times: dict[str, float], mine: str, together: str, bound: float) -> Row:
-    """The same, where a request in memory and the bare work were timed one after the other, as a request has them.
+    """The same, with the request in memory and the bare commands timed in one turn, as a real request does both.
 
-    A process that has waited for an answer finds the processor's caches full of somebody else's, and runs slower for a
-    while; a request in memory alone never waits, so that the sum of the two is less than both take together.
+    While a process waits for an answer, other processes fill the processor's caches, so it runs slower for a while
+    afterwards. A request in memory never waits; timed apart, the two take less than timed together.
     """
     by_hand = times[f"{mine}, by hand"]
     measured = 1 + (times[mine] - times[together]) / by_hand

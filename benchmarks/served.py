@@ -1,11 +1,10 @@
-"""What a read costs under gunicorn: requests per second, and the worker's own processor time for each.
+"""Measures a read under gunicorn: requests per second, and the worker's processor time for each request.
 
-Everybody gets the same request, whose Cookie header holds the cookies of all: a server reads it, whether or not an
-application asks for it. The worker keeps one processor to itself, as far as the machine allows, and the clients
-another, so that they do not push it from one to the other; there are as many of them as keep it busy. Still, requests
-per second depend on what else the machine does in those seconds, so the contenders take turns, many short ones, and
-the medians count. The processor time that a worker has used does not depend on who else was waiting, hence it is the
-figure to trust, and its inverse is what a worker that is never kept waiting would serve.
+All contenders get the same request, whose Cookie header has the cookies of all, because a server reads the header even
+if no application asks for it. The worker runs on one processor and the clients on another, if the machine has two, and
+there are enough clients to keep the worker busy. Requests per second still depend on what else the machine does, so the
+contenders take many short turns, and the medians count. A worker's processor time does not depend on other processes,
+so it is the figure to trust; its inverse is what a worker that never waits would serve.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class _Worker(NamedTuple):
 
 
 def application() -> WSGIApplication:
-    """What gunicorn loads; which one is said by the environment."""
+    """The application that gunicorn loads: the contender named by the variable BENCHMARK_APP."""
     name = os.environ["BENCHMARK_APP"]
     if name == "plain":
         return plain_list
@@ -55,7 +54,7 @@ def application() -> WSGIApplication:
 
 
 def is_possible() -> bool:
-    """Whether the system counts the processor time of each process where we read it; it says so if not."""
+    """Whether the system has the file with a process's processor time; prints a line if it has not."""
     if Path("/proc/self/schedstat").exists():
         return True
     print("left out: gunicorn (this system has no /proc/<pid>/schedstat)", file=sys.stderr)
@@ -63,7 +62,7 @@ def is_possible() -> bool:
 
 
 def loads(turns: int) -> dict[str, Load]:
-    """The median of each contender over its *turns*, which they take in a circle."""
+    """The median of each contender over *turns* turns, which the contenders take one after another."""
     cookies = "; ".join(_cookie(name) for name in ("sessionware", "beaker"))
     lines = ("GET / HTTP/1.1", "Host: shop.example.org", "X-Forwarded-Proto: https", f"Cookie: {cookies}", "", "")
     request = "\r\n".join(lines).encode()
@@ -77,7 +76,7 @@ def loads(turns: int) -> dict[str, Load]:
 
 
 def rows(found: dict[str, Load]) -> list[Row]:
-    """Ours beside the others'. The bound on requests per second is one on processor time as well."""
+    """The comparisons of sessionware with the others; processor time has the bound of requests per second."""
     if not found:
         return []
     mine, plain, beaker = (found[name] for name in ("sessionware", "plain", "beaker"))
@@ -131,7 +130,7 @@ def _keep_to(process: int, place: int) -> None:
 
 
 def _wait(port: int, request: bytes) -> None:
-    """Until a request is answered: the worker has loaded the application then."""
+    """Return when a request is answered, which shows that the worker has loaded the application."""
     deadline = time.monotonic() + 20
     while True:
         try:
@@ -157,12 +156,12 @@ def _load(worker: _Worker, request: bytes) -> Load:
 
 
 def _processor_seconds(process: int) -> float:
-    """What *process* has used so far, counted in nanoseconds, where ``/proc/<pid>/stat`` counts in hundredths."""
+    """What *process* has used so far, to the nanosecond; ``/proc/<pid>/stat`` counts in hundredths of a second."""
     return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
 def _ask(port: int, request: bytes, counts: Queue[int]) -> None:
-    """One request after another."""
+    """Send one request after another for a turn, and put their number into *counts*."""
     _keep_to(os.getpid(), 1)
     count, end = 0, time.monotonic() + SECONDS_PER_TURN
     while time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""Private servers for a run, on free ports, from the programs of this machine; and which of them it lacks."""
+"""Starts private servers for a run, on free ports, from the programs that this machine has."""
 
 from __future__ import annotations
 
@@ -43,10 +43,7 @@ def memcached_url() -> Iterator[str]:
 
 @contextlib.contextmanager
 def postgresql_url() -> Iterator[str]:
-    """The URL of a PostgreSQL.
-
-    It does not wait for the disk, which would hide in its shadow whatever a middleware costs.
-    """
+    """The URL of a PostgreSQL that does not wait for the disk, whose time would hide that of a middleware."""
     port = free_port()
     settings = ("fsync=off", "synchronous_commit=off", "unix_socket_directories=", f"listen_addresses={HOST}")
     command = [_postgresql_binary("postgres"), "-D", "data", "-p", str(port)]
@@ -58,7 +55,7 @@ SERVERS = {"redis": redis_url, "memcached": memcached_url, "postgresql": postgre
 
 
 def start(stack: contextlib.ExitStack, names: Sequence[str]) -> dict[str, str]:
-    """The URLs of those of *names* that this machine can run, until *stack* ends; it says which it cannot."""
+    """Start the servers in *names* until *stack* ends; their URLs. Prints a line for each that is not installed."""
     urls = {}
     for name in names:
         try:
@@ -82,7 +79,7 @@ def _binary(*names: str) -> str:
 
 
 def _postgresql_binary(name: str) -> str:
-    # Debian keeps each version's programs in a directory of their own; the newest first.
+    # Debian has a directory of programs for each version of PostgreSQL; the newest is taken.
     places = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
     found = find_binary(name, places=places)
     if found is None:
@@ -112,7 +109,7 @@ def _running(
         try:
             yield
         finally:
-            # They have nothing to save.
+            # The servers have nothing to save.
             process.kill()
 
 

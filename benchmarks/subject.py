@@ -14,7 +14,7 @@ COUNTER_KEY = "visits"
 
 
 def ten_keys() -> dict[str, Any]:
-    """What a small shop keeps: of types that JSON knows too, so that Beaker can be spared pickle."""
+    """The data of a small shop, of types that JSON has too, so that Beaker need not use pickle."""
     return {
         USER_KEY: 4711,
         "name": "Ada Lovelace",
@@ -34,7 +34,7 @@ def ten_keys() -> dict[str, Any]:
 
 
 def environ(cookie: str = "", path: str = "/") -> dict[str, Any]:
-    """A request as gunicorn would give it; *cookie* stands between two of somebody else's."""
+    """A request as gunicorn would give it; *cookie* stands between two cookies of other applications."""
     return {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
@@ -60,7 +60,7 @@ def environ(cookie: str = "", path: str = "/") -> dict[str, Any]:
 
 
 class Request:
-    """One request, again and again: what a server does, and nothing else."""
+    """Sends one request each time it is called, with what a server does and nothing else."""
 
     def __init__(self, app: WSGIApplication, cookie: str = "", path: str = "/") -> None:
         self._app = app
@@ -79,6 +79,6 @@ class Request:
             close()
 
     def cookie(self) -> str:
-        """The pair of the cookie that the last answer has set."""
+        """The name and value of the cookie that the last response has set."""
         lines = [value for name, value in self.headers if name.lower() == "set-cookie"]
         return lines[0].partition(";")[0].strip()

@@ -18,13 +18,13 @@ site = bottle.Bottle()
 
 @site.get("/")
 def show() -> dict[str, str]:
-    """The theme that this visitor has chosen. Reading it stores nothing for those who have chosen none."""
+    """Show the theme that this visitor has chosen. To read it stores nothing."""
     return {"theme": get_session(bottle.request.environ).get("theme", "light")}
 
 
 @site.post("/theme")
 def choose() -> None:
-    """Keep the choice. Bottle's redirect raises its answer, and the session is saved all the same."""
+    """Keep the choice. Bottle's redirect raises its response as an exception, and the session is saved all the same."""
     get_session(bottle.request.environ)["theme"] = bottle.request.forms["theme"]
     bottle.redirect("/", 303)
 

@@ -24,7 +24,7 @@ app.wsgi_app = SessionMiddleware(app.wsgi_app, options)  # type: ignore[method-a
 def login() -> flask.typing.ResponseReturnValue:
     """Bind the session to a user; a real application checks a password first."""
     get_session(flask.request.environ).login(flask.request.form["user"])
-    flask.flash("Welcome!")  # this one lives in Flask's own session
+    flask.flash("Welcome!")  # kept in Flask's own session
     return flask.redirect("/")
 
 
@@ -37,7 +37,7 @@ def logout() -> flask.typing.ResponseReturnValue:
 
 @app.post("/cart")
 def add() -> flask.typing.ResponseReturnValue:
-    """Put one more item into the cart; two tabs that do so at once both get theirs in."""
+    """Put one more item into the cart; with ``alter``, two tabs that do so at once both succeed."""
     item = flask.request.form["item"]
     session = get_session(flask.request.environ)
     session.alter("cart", lambda cart: [*cart, item], default=[])

@@ -28,11 +28,11 @@ def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     return [b"%d visits" % visits]
 
 
-# A dict is enough for one process, and is empty again after it.
+# A dict is enough for one process, and ends with it.
 entries: dict[str, bytes] = {}
 options = {"backend": KeyValueStore(entries), "secret": os.environ["SESSION_SECRET"]}
 app_in_memory = SessionMiddleware(count, options)
 
-# The same with a store of minimalkv (simplekv is the same again), here in files that outlive the process.
+# A store of minimalkv or simplekv is used in the same way; this one keeps files, which outlive the process.
 files = FilesystemStore("entries", perm=0o600)
 app = SessionMiddleware(count, {**options, "backend": KeyValueStore(files)})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Count the visits, but leave the health check alone: what does not touch its session pays nothing for it."""
+    """Count the visits. The health check does not touch the session, so it costs nothing there."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/health":
         return [b"fine"]

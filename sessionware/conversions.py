@@ -1,7 +1,7 @@
-"""Turns what a person, an INI file or the environment wrote for an option into the option's value.
+"""Converts what a person, an INI file or the environment wrote for an option into the option's value.
 
-A converter takes an object, gives strings a meaning, takes other objects of its type as they are, and raises
-ValueError with the cure for anything else. What it gave it takes again.
+A converter parses strings, returns other objects of its type unchanged, and raises ValueError, whose message says what
+it expected, for anything else. Converting its result again changes nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sessionware.session.lifetimes import parse_duration
@@ -29,7 +29,7 @@ _DOTTED_NAME = re.compile(f"{_NAME}:{_NAME}")
 
 
 def shown(value: object) -> str:
-    """*value* for a message: short, without the credentials that a URL may hold or the inside of an object."""
+    """*value* as a message may show it: short, without credentials that a URL may hold, of an object only its type."""
     if isinstance(value, str) and ("://" in value or "@" in value):
         return "a URL or an address"
     if value is None or isinstance(value, (str, int, float)):
@@ -38,57 +38,74 @@ def shown(value: object) -> str:
     return f"an object of the type {type(value).__name__}"
 
 
+def expected(wanted: str, value: object) -> ValueError:
+    """The error of a converter that wants *wanted* and was given *value*."""
+    return ValueError(f"expected {wanted}, got {shown(value)}")
+
+
+def either(values: Iterable[object]) -> str:
+    """*values* as a message lists them: ``'a', 'b' or 'c'``."""
+    *first, last = map(repr, values)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def _word(value: object) -> str | None:
     return value.strip().lower() if isinstance(value, str) else None
 
 
 def boolean(value: object) -> bool:
-    """True or False; of strings only the usual words, so that "false" from an INI file is not truth."""
+    """True or False; a string must be one of :data:`BOOLEANS`, because ``bool("false")`` is true."""
     found = value if isinstance(value, bool) else BOOLEANS.get(_word(value) or "")
     if found is None:
-        raise ValueError(f"{shown(value)} is neither true nor false; give True or False, true, yes, on, false, no, off")
+        raise expected(f"True, False, {either(BOOLEANS)}", value)
     return found
 
 
 def integer(value: object) -> int:
-    """A whole number; a bool is none."""
+    """A whole number, but no bool."""
     try:
         if isinstance(value, (int, str)) and not isinstance(value, bool):
             return int(value)
     except ValueError:
         pass
-    raise ValueError(f"{shown(value)} is no whole number")
+    raise expected("a whole number such as 10", value)
 
 
 def finite_number(value: object) -> float:
-    """A number; neither a bool nor an infinity is one."""
+    """A finite number, but no bool."""
     try:
         if isinstance(value, (int, float, str)) and not isinstance(value, bool) and math.isfinite(float(value)):
             return value if isinstance(value, (int, float)) else float(value)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"{shown(value)} is no number")
+    raise expected("a number such as 2.5", value)
 
 
 def duration(value: object) -> float:
-    """Seconds; see :func:`sessionware.session.lifetimes.parse_duration`."""
+    """A duration in seconds; see :func:`sessionware.session.lifetimes.parse_duration`."""
     try:
         return parse_duration(value)
     except (ValueError, OverflowError) as error:
         raise ValueError(str(error).replace(repr(value), shown(value))) from None
 
 
-def text(value: object) -> str:
-    """A string with something in it."""
+def string(value: object) -> str:
+    """A string, the empty one included."""
     if not isinstance(value, str):
-        raise ValueError(f"{shown(value)} is no text")
-    if not value.strip():
-        raise ValueError("it is empty; leave the option out, or give it a value")
+        raise expected("a string", value)
     return value
 
 
+def nonempty_string(value: object) -> str:
+    """A string that is not only white space."""
+    found = string(value)
+    if not found.strip():
+        raise ValueError("expected a string, got an empty one; leave the option out, or give it a value")
+    return found
+
+
 def optional(convert: Converter) -> Converter:
-    """``None``, also spelled "none"; else what *convert* makes of it."""
+    """The converter that gives ``None`` for ``None`` and "none", and what *convert* gives for all else."""
 
     def convert_unless_none(value: object) -> Any:
         return None if value is None or _word(value) == "none" else convert(value)
@@ -97,14 +114,14 @@ def optional(convert: Converter) -> Converter:
 
 
 def one_of(*words: str) -> Converter:
-    """One of *words*, compared without case."""
+    """The converter to one of *words*, compared without case."""
     canonical = {word.lower(): word for word in words}
 
     def choose(value: object) -> str:
         word = _word(value)
         found = None if word is None else canonical.get(word)
         if found is None:
-            raise ValueError(f"{shown(value)} is none of {', '.join(map(repr, words))}")
+            raise expected(either(words), value)
         return found
 
     return choose
@@ -116,13 +133,13 @@ def is_dotted_name(value: object) -> bool:
 
 
 def imported(name: str) -> Any:
-    """The object that ``pkg.mod:name`` names; the ValueError has the cause of a failed import in ``__cause__``."""
+    """The object that ``pkg.mod:name`` names; the cause of a failed import is the ValueError's ``__cause__``."""
     if not is_dotted_name(name):
-        raise ValueError(f"{shown(name)} names no object; write pkg.mod:name")
+        raise expected("the name of an object, written as pkg.mod:name", name)
     module, _, attribute = name.strip().partition(":")
     try:
         return operator.attrgetter(attribute)(importlib.import_module(module))
-    except Exception as error:  # an import runs code of others, which may raise anything
+    except Exception as error:  # an import runs a module's code, which may raise anything
         raise ValueError(f"{name.strip()!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
@@ -130,18 +147,20 @@ def function(value: object) -> Callable[..., Any]:
     """A callable, or the name of one."""
     found: object = imported(value) if isinstance(value, str) else value
     if not callable(found):
-        raise ValueError(f"{shown(value)} is not callable; give a callable, or its name as pkg.mod:name")
+        raise expected("a callable, or its name as pkg.mod:name", value)
     return found
 
 
 def functions(value: object) -> tuple[Callable[..., Any], ...]:
-    """Callables: one, a list of them, or the names of either, separated by commas or lines; ``None`` for none."""
+    """Callables: one, a list, or the names of either, separated by commas or lines; ``None`` and "none" give ()."""
     if value is None or _word(value) == "none":
         return ()
     if isinstance(value, str):
         names = [name for name in re.split(r"[,\s]+", value) if name]
         if not names:
-            raise ValueError("it is empty; leave the option out, or name a callable as pkg.mod:name")
+            raise ValueError(
+                "expected the name of a callable, got an empty string; leave the option out, or write pkg.mod:name"
+            )
         return tuple(found for name in names for found in _one_or_many(imported(name)))
     return _one_or_many(value)
 

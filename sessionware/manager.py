@@ -12,9 +12,9 @@ from typing import Any
 from sessionware.backends.contract import Backend
 from sessionware.backends.cookie import CookieBackend
 from sessionware.backends.store import StoreBackend
-from sessionware.config.settings import Config, Settings, settle
+from sessionware.config.settings import Config, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
-from sessionware.crypto.sealing import SealedRecord
+from sessionware.crypto.sealing import RecordSealer
 from sessionware.events import Events
 from sessionware.lifecycle import Lifecycle
 from sessionware.protocol.vault import Vault
@@ -30,7 +30,7 @@ class SessionManager:
     """
 
     def __init__(self, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
-        settings = settle(config, options)
+        settings = make_settings(config, options)
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
         self._lifecycle = Lifecycle(settings, _make_backend(settings, events), events)
@@ -71,5 +71,5 @@ def _make_backend(settings: Settings, events: Events) -> Backend:
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
     if settings.store is None:
         return CookieBackend(settings.keyring, formats, events, lifetimes=lifetimes, clock=clock)
-    vault = Vault(settings.store, SealedRecord(settings.keyring), formats, lifetimes=lifetimes, clock=clock)
+    vault = Vault(settings.store, RecordSealer(settings.keyring), formats, lifetimes=lifetimes, clock=clock)
     return StoreBackend(settings.keyring, vault, events, grace=settings.regenerate_grace)

@@ -17,7 +17,7 @@ _SESSION_COOKIE = re.compile(r"((?:__Host-|__Secure-)?sid=)([^;]*)")
 
 
 class CookieMirror:
-    """Stands outside the session middleware, and copies its Set-Cookie, without the token, into a cookie of its own."""
+    """A middleware around the session's that copies its Set-Cookie, without the token, into another cookie."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self.app = app
@@ -40,5 +40,5 @@ def mirror(set_cookie: str) -> tuple[str, str]:
 
 
 def last_set_cookie(request: Request) -> str | None:
-    """What the last one said, if there was one."""
+    """The last Set-Cookie header that was copied, if there was one."""
     return request.cookies.get(NAME)

@@ -1,4 +1,4 @@
-"""How gunicorn serves the demo: four workers that share their sessions through one SQLite database."""
+"""Settings of gunicorn for the demo: four workers that share their sessions in one SQLite database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 port = os.environ.get("PORT", "8000")
 bind = f"127.0.0.1:{port}"
 workers = 4
-# Browsers open connections in advance; a worker without threads would wait for what never comes.
+# Browsers open connections before they need them; a worker without threads would wait on one that stays silent.
 worker_class = "gthread"
 threads = 4
 graceful_timeout = 2
@@ -18,5 +18,5 @@ control_socket_disable = True
 
 
 def when_ready(server: Any) -> None:
-    """Say where to go; "localhost", because there browsers take Secure cookies for granted."""
+    """Print the address to open: "localhost", because browsers accept Secure cookies there over plain http."""
     print(f"\n  The demo is ready: http://localhost:{port}\n  Stop it with Ctrl-C.\n", flush=True)

@@ -122,12 +122,12 @@ _BUTTON = Markup(
 
 
 def welcome(set_cookie: str | None) -> str:
-    """For who is not signed in."""
+    """The page of a visitor who is not signed in."""
     return _page(_WELCOME.format(cookie=_COOKIE.format(header=set_cookie) if set_cookie else ""))
 
 
 def shop(session: Session, set_cookie: str | None, worker: int) -> str:
-    """For who is."""
+    """The page of a visitor who is signed in."""
     return _page(
         _SHOP.format(
             name=session.user_id,
@@ -146,24 +146,24 @@ def shop(session: Session, set_cookie: str | None, worker: int) -> str:
 
 
 def signed_out(cookie: str, before: str, after: str, address: str) -> str:
-    """The farewell, with the dead cookie."""
+    """The page after signing out, with the cookie that is dead now."""
     return _page(_SIGNED_OUT.format(cookie=cookie, before=before, after=after, again=_again(cookie, address)))
 
 
 def replayed(cookie: str, answer: str, address: str) -> str:
-    """What an old cookie still opens."""
+    """The page that shows what an old cookie still opens."""
     return _page(_REPLAYED.format(cookie=cookie, found=answer, again=_again(cookie, address)))
 
 
 def found(session: Session) -> str:
-    """What a request finds, in a sentence."""
+    """A sentence that says what a request finds."""
     if session.user_id is None:
         return "no session: nobody is signed in"
     return f"the session {session.id} of {session.user_id}, with {session.get('visits', 0)} visits"
 
 
 def session_cookie(header: str) -> str:
-    """The session's own pair out of a Cookie header."""
+    """The session's name and value in a Cookie header."""
     match = re.search(r"(?:^|; ?)((?:__Host-|__Secure-)?sid=[^;]*)", header)
     return match[1] if match else ""
 

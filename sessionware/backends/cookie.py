@@ -12,7 +12,7 @@ from sessionware.clock import Clock
 from sessionware.cookies.request import CookieContext
 from sessionware.crypto.identifiers import handle_of, new_handle
 from sessionware.crypto.keys import Keyring, Purpose
-from sessionware.crypto.sealing import Rejected, SealedText, SignedText
+from sessionware.crypto.sealing import CookieSealer, CookieSigner, Rejected
 from sessionware.events import Decision, Events
 from sessionware.session.changes import Changes
 from sessionware.session.formats import Formats
@@ -24,8 +24,8 @@ from sessionware.wire.serializer import Malformed
 class CookieKeys(NamedTuple):
     """What seals a cookie session, and what signs its companion."""
 
-    sealed: SealedText
-    seen: SignedText
+    sealed: CookieSealer
+    seen: CookieSigner
 
 
 #: The companion: which cookie it was sent for, and when the session was seen then.
@@ -51,7 +51,9 @@ class CookieBackend:
         self._clock = clock
 
     def make_keys(self, full_name: str) -> CookieKeys:
-        return CookieKeys(SealedText(self._keyring, full_name), SignedText(self._keyring, Purpose.SEEN_SIGN, full_name))
+        return CookieKeys(
+            CookieSealer(self._keyring, full_name), CookieSigner(self._keyring, Purpose.SEEN_SIGN, full_name)
+        )
 
     def load(self, context: CookieContext[CookieKeys]) -> Found | None:
         for value in context.candidates():

@@ -6,7 +6,7 @@ from sessionware.backends.contract import DELETE, KEEP, Outcome, Send
 from sessionware.cookies.request import CookieContext
 from sessionware.crypto.identifiers import handle_of, store_key
 from sessionware.crypto.keys import Keyring, Purpose
-from sessionware.crypto.sealing import Opened, Rejected, SignedText
+from sessionware.crypto.sealing import CookieSigner, Opened, Rejected
 from sessionware.events import Events
 from sessionware.protocol.end import end
 from sessionware.protocol.rotate import NewId, create, write
@@ -30,10 +30,10 @@ class StoreBackend:
         self._events = events
         self._grace = grace
 
-    def make_keys(self, full_name: str) -> SignedText:
-        return SignedText(self._keyring, Purpose.TOKEN_SIGN, full_name)
+    def make_keys(self, full_name: str) -> CookieSigner:
+        return CookieSigner(self._keyring, Purpose.TOKEN_SIGN, full_name)
 
-    def load(self, context: CookieContext[SignedText]) -> Found | None:
+    def load(self, context: CookieContext[CookieSigner]) -> Found | None:
         lookups = 0
         for value in context.candidates():
             try:
@@ -62,7 +62,7 @@ class StoreBackend:
         return loaded
 
     def save(
-        self, context: CookieContext[SignedText], found: Found | None, *, changes: Changes, token: bytes | None
+        self, context: CookieContext[CookieSigner], found: Found | None, *, changes: Changes, token: bytes | None
     ) -> Outcome:
         written = (
             create(self._vault, changes, token)
@@ -75,7 +75,7 @@ class StoreBackend:
             return Outcome(written.found, KEEP, written.events)
         return Outcome(None, DELETE if isinstance(written, Emptied) else KEEP, written.events)
 
-    def renew(self, context: CookieContext[SignedText], found: Found) -> Outcome:
+    def renew(self, context: CookieContext[CookieSigner], found: Found) -> Outcome:
         renewed = renew(self._vault, found)
         return Outcome(renewed.found, KEEP, renewed.events)
 

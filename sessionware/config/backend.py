@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from importlib.metadata import entry_points
 from typing import Any, cast
 from urllib.parse import unquote
 
-from sessionware.config.faults import Faults
+from sessionware.config.faults import Faults, closest
 from sessionware.config.parameters import (
     annotations_of,
     converter_for,
@@ -28,25 +27,29 @@ from sessionware.stores.urls import scheme_of
 
 #: The backend that needs no store.
 COOKIE = "cookie"
-#: Where other packages announce their stores, by name or scheme.
+#: The group of entry points in which other packages announce their stores, by name or by URL scheme.
 ENTRY_POINTS = "sessionware.stores"
-METHODS = ("load", "create", "replace", "delete")
+STORE_METHODS = ("load", "create", "replace", "delete")
 
 _BY_NAME: dict[str, type] = {store.backend_name: store for store in STORES if hasattr(store, "backend_name")}
 _SCHEMES = tuple(scheme for store in STORES for scheme in getattr(store, "url_schemes", ()))
+#: Names of options whose values no message repeats.
 _SENSITIVE_NAME = re.compile(r"passw|secret|token|auth|credential|key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A backend that was found and checked; nothing is opened yet. Neither a class nor a store: the cookie backend."""
+    """A backend that was found and checked, before anything is opened.
+
+    It has a class with its options, or a store that the application has made, or neither: the cookie backend.
+    """
 
     store_class: type | None = None
     store: Store | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
     def make(self, clock: Callable[[], float], faults: Faults) -> Store | None:
-        """The store, which is given *clock* if it takes one; ``None`` for the cookie backend, or after a fault."""
+        """The store, made with *clock* if its class takes one; ``None`` for the cookie backend, or after a fault."""
         if self.store_class is None:
             return self.store
         parameters = parameters_of(self.store_class)
@@ -59,34 +62,38 @@ class Backend:
 
 
 def find_backend(backend: object, options: Mapping[str, Any], faults: Faults) -> Backend | None:
-    """What the option ``backend`` and the store's *options* (without ``backend.``) name; ``None`` after a fault."""
+    """The backend that the option ``backend`` names, with the store's *options* (their names without ``backend.``).
+
+    Adds what is wrong to *faults*; ``None`` if no backend was found.
+    """
     try:
         found, from_url = _find(backend)
-        found = _class_or_store(found, backend)
+        _check_is_store(found)
     except ValueError as error:
         faults.add_error("backend", error)
         return None
     if found is None:
         for name in options:
-            faults.add(f"backend.{name}: the cookie backend has no options; name the store by backend (nested: type)")
+            faults.add(f"backend.{name}: the cookie backend has no options; name a store by backend (nested: type)")
         return Backend()
     if not isinstance(found, type):
         for name in options:
-            faults.add(f"backend.{name}: the backend is a store that is already made; give this to its class")
+            faults.add(f"backend.{name}: the backend is a store that is already made; give this option to its class")
         return Backend(store=found)
-    in_url, here = _converted(found, from_url, faults), _converted(found, options, faults)
-    for name in in_url.keys() & here.keys():
-        if _plain(in_url[name]) != _plain(here[name]):
+    in_url, beside = _converted(found, from_url, faults), _converted(found, options, faults)
+    for name in in_url.keys() & beside.keys():
+        if _comparable(in_url[name]) != _comparable(beside[name]):
             faults.add(f"backend.{name}: it is given twice, here and in the URL, with different values")
-    return Backend(store_class=found, options={**in_url, **here})
+    return Backend(store_class=found, options={**in_url, **beside})
 
 
-def _plain(value: object) -> object:
+def _comparable(value: object) -> object:
+    """*value*, of a path its text: the path in a URL is a str, the one beside it may be an object."""
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _find(backend: object) -> tuple[Any, Mapping[str, Any]]:
-    """A class, a store or ``None`` for the cookie, with the options that a URL holds."""
+    """What *backend* names (a class, a store, or ``None`` for the cookie backend), and the options in its URL."""
     if not isinstance(backend, str):
         return backend, {}
     if "://" in backend:
@@ -114,7 +121,7 @@ def _announced(name: str) -> type | None:
     for entry_point in entry_points(group=ENTRY_POINTS, name=name):
         try:
             return cast(type, entry_point.load())
-        except Exception as error:  # an import runs code of others, which may raise anything
+        except Exception as error:  # an import runs a module's code, which may raise anything
             package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
             raise ValueError(
                 f"{package} announces {name!r}, and {entry_point.value} cannot be imported: "
@@ -125,11 +132,12 @@ def _announced(name: str) -> type | None:
 
 def _unknown_name(name: str) -> str:
     if "." in name:
-        return f"{shown(name)} is no backend; write a class as pkg.mod:Class, with a colon"
+        return f"unknown backend {shown(name)}; write a class as pkg.mod:Class, with a colon"
     names = [COOKIE, *_BY_NAME]
-    close = difflib.get_close_matches(name.lower(), names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{shown(name)} is no backend{hint or '; give ' + ', '.join(map(repr, names)) + ', a URL, or pkg.mod:Class'}"
+    meant = closest(name.lower(), names)
+    if meant is not None:
+        return f"unknown backend {shown(name)}; did you mean {meant!r}?"
+    return f"unknown backend {shown(name)}; give {', '.join(map(repr, names))}, a URL, or pkg.mod:Class"
 
 
 def _from_url(url: str) -> tuple[type, Mapping[str, Any]]:
@@ -139,7 +147,7 @@ def _from_url(url: str) -> tuple[type, Mapping[str, Any]]:
             return store, _options_from_url(store, url)
     announced = _announced(scheme)
     if announced is None:
-        raise ValueError(f"no store is known for URLs of {scheme!r}; there are {_listed_schemes()}")
+        raise ValueError(f"no store reads URLs of the scheme {scheme!r}; give one of {_listed_schemes()}")
     return announced, _options_from_url(announced, url)
 
 
@@ -148,23 +156,22 @@ def _listed_schemes() -> str:
 
 
 def _options_from_url(store_class: Any, url: str) -> Mapping[str, Any]:
-    """What *url* gives; a class that does not read URLs itself is given it as its option ``url``."""
+    """The options that *store_class* reads from *url*; a class that reads none gets it as its option ``url``."""
     read = getattr(store_class, "options_from_url", None)
     return {"url": url} if read is None else cast(Mapping[str, Any], read(url))
 
 
-def _class_or_store(found: Any, backend: object) -> Any:
-    if found is None:
-        return None
-    missing = [name for name in METHODS if not callable(getattr(found, name, None))]
-    if not missing:
-        return found
-    lacks = f"lacks {', '.join(missing)}"
+def _check_is_store(found: Any) -> None:
+    """Raise ValueError unless *found* has a store's methods, or is ``None``, the cookie backend."""
+    missing = [name for name in STORE_METHODS if not callable(getattr(found, name, None))]
+    if found is None or not missing:
+        return
+    lacks = f"it lacks the methods {', '.join(missing)}"
     if isinstance(found, type):
-        raise ValueError(f"the class {found.__name__} is no store: it {lacks}")
+        raise ValueError(f"the class {found.__name__} is not a store: {lacks}")
     raise ValueError(
-        f"an object of the type {type(found).__name__} is no store: it {lacks}; "
-        "a dict or another key/value object is given as KeyValueStore(obj)"
+        f"an object of the type {type(found).__name__} is not a store: {lacks}; "
+        "give a dict or another key/value object as KeyValueStore(obj)"
     )
 
 
@@ -188,9 +195,9 @@ def _converted(store_class: type, given: Mapping[str, Any], faults: Faults) -> d
 def _hint(name: str, names: list[str]) -> str:
     if not names:
         return ""
-    close = difflib.get_close_matches(name.lower(), names, n=1)
-    if close:
-        return f"; did you mean backend.{close[0]}?"
+    meant = closest(name.lower(), names)
+    if meant is not None:
+        return f"; did you mean backend.{meant}?"
     return f"; it has {', '.join(f'backend.{known}' for known in names)}"
 
 
@@ -199,7 +206,7 @@ def _construct(store_class: type, options: Mapping[str, Any], faults: Faults) ->
         return cast(Store, store_class(**options))
     except ConfigError as error:
         faults.add(f"backend: {error}", error.__cause__)
-    except Exception as error:  # noqa: BLE001 - a store of others may raise anything
+    except Exception as error:  # noqa: BLE001 - a store of another package may raise anything
         failure = f"backend: {store_class.__name__} cannot be made: {type(error).__name__}"
         if any(hidden in str(error) for hidden in _credentials(options)):
             faults.add(failure)
@@ -209,7 +216,7 @@ def _construct(store_class: type, options: Mapping[str, Any], faults: Faults) ->
 
 
 def _credentials(options: Mapping[str, Any]) -> set[str]:
-    """What among the options must not be repeated: the passwords of URLs, and what is named like a password."""
+    """The values that no message may repeat: passwords in URLs, and the options that are named like a password."""
     hidden = set()
     for name, value in options.items():
         if not isinstance(value, (str, bytes)):

@@ -1,12 +1,15 @@
-"""Collects what is wrong with a configuration, so that one error tells it all."""
+"""Collects the faults of a configuration, so that one error names them all."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 from sessionware.exceptions import ConfigError
 
 
 class Faults:
-    """The faults found so far, a sentence each, and what caused the first that had a cause."""
+    """The faults found so far, a sentence each, and the first exception that caused one of them."""
 
     __slots__ = ("_cause", "texts")
 
@@ -15,12 +18,12 @@ class Faults:
         self._cause: BaseException | None = None
 
     def add(self, text: str, cause: BaseException | None = None) -> None:
-        """One more fault; *cause* is the error of somebody else's code behind it."""
+        """Add the fault *text*; *cause* is the exception that a driver, an import or a store raised."""
         self.texts.append(text)
         self._cause = self._cause or cause
 
     def add_error(self, name: str, error: ValueError) -> None:
-        """The fault that a conversion of the option *name* found; its cause is the error's cause."""
+        """Add what a converter said of the option *name*, with the cause that it chained."""
         self.add(f"{name}: {error}", error.__cause__)
 
     def raise_if_any(self) -> None:
@@ -31,3 +34,9 @@ class Faults:
             raise ConfigError(self.texts[0]) from self._cause
         listed = "".join(f"\n  - {text}" for text in self.texts)
         raise ConfigError(f"the configuration has {len(self.texts)} faults:{listed}") from self._cause
+
+
+def closest(written: str, known: Iterable[str], *, similarity: float = 0.6) -> str | None:
+    """The one of *known* that a developer who wrote *written* probably meant; *similarity* is 1 for equal words."""
+    found = difflib.get_close_matches(written, list(known), n=1, cutoff=similarity)
+    return found[0] if found else None

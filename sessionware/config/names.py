@@ -1,20 +1,19 @@
-"""Reads the spellings of one configuration: dotted, nested, prefixed names, and environment variables."""
+"""Reduces every spelling of a configuration to dotted names: nested dicts, prefixed names, environment variables."""
 
 from __future__ import annotations
 
 import configparser
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sessionware.config.faults import Faults
+from sessionware.config.faults import Faults, closest
 from sessionware.config.table import GROUPS, OPTIONS, STORE_GROUPS, STORE_OPTIONS
 from sessionware.conversions import shown
 
-#: Before the names of our options in a dict that others share, such as the section of an INI file.
+#: Precedes the names of our options in a dict that has other keys too, such as a section of an INI file.
 PREFIX = "session."
 
-#: What other session packages call an option of ours.
+#: The names that other session packages have for an option of ours.
 OTHER_NAMES = {
     "timeout": "idle_timeout",
     "key": "cookie.name",
@@ -30,30 +29,30 @@ _UNREADABLE = object()
 
 
 def flatten(given: object, faults: Faults) -> dict[str, Any]:
-    """The options of *given* by their dotted names, as they were written, whatever the spelling."""
+    """The options in *given* by their dotted names, not yet converted."""
     if not isinstance(given, Mapping):
-        # Never the object itself: it may well be the secret, by itself.
-        faults.add(f"the configuration is an object of the type {type(given).__name__}; give a dict or a Config")
+        # The object is not shown: a secret may have been given in place of the dict.
+        faults.add(f"expected a dict or a Config as configuration, got an object of the type {type(given).__name__}")
         return {}
     names = [name for name in given if isinstance(name, str) and name.startswith(PREFIX)]
     prefix = PREFIX if names else ""
-    flat = _Flat(faults, lambda name: prefix + name)
+    dotted = _DottedOptions(faults, lambda name: prefix + name)
     for name in names or given:
         if not isinstance(name, str):
-            faults.add(f"{shown(name)}: the name of an option is a string")
+            faults.add(f"expected a string as the name of an option, got {shown(name)}")
             continue
         value = _get(given, name, faults)
         if value is not _UNREADABLE:
-            flat.take(name[len(prefix) :], value)
-    return flat.options
+            dotted.add(name[len(prefix) :], value)
+    return dotted.options
 
 
 def from_environment(environ: Mapping[str, str], prefix: str, faults: Faults) -> dict[str, Any]:
-    """The options in the variables that begin with *prefix*; a double underscore stands for the dot."""
-    flat = _Flat(faults, lambda name: prefix + name.upper().replace(".", "__"))
+    """The options in the variables that begin with *prefix*, by their dotted names: ``__`` stands for the dot."""
+    dotted = _DottedOptions(faults, lambda name: prefix + name.upper().replace(".", "__"))
     for variable in sorted(name for name in environ if name.startswith(prefix)):
-        flat.take(variable[len(prefix) :].lower().replace("__", "."), environ[variable])
-    return flat.options
+        dotted.add(variable[len(prefix) :].lower().replace("__", "."), environ[variable])
+    return dotted.options
 
 
 def _get(given: Mapping[Any, Any], name: str, faults: Faults) -> Any:
@@ -65,8 +64,8 @@ def _get(given: Mapping[Any, Any], name: str, faults: Faults) -> Any:
         return _UNREADABLE
 
 
-class _Flat:
-    """The options taken so far; *spell* says a dotted name as the developer spells names here."""
+class _DottedOptions:
+    """Collects options by their dotted names; *spell* turns such a name into the developer's spelling, for messages."""
 
     __slots__ = ("_faults", "_spell", "options")
 
@@ -75,10 +74,10 @@ class _Flat:
         self._faults = faults
         self._spell = spell
 
-    def take(self, name: str, value: object) -> None:
-        """Take one option, or one group of them."""
-        for dotted, plain in self._unnested(name, value):
-            self._take_one(dotted, plain)
+    def add(self, name: str, value: object) -> None:
+        """Add one option, or every option of a nested dict."""
+        for dotted, single in self._unnested(name, value):
+            self._add_one(dotted, single)
 
     def _unnested(self, name: str, value: object) -> Iterator[tuple[str, object]]:
         if name not in GROUPS or not isinstance(value, Mapping) or (name in STORE_GROUPS and _may_be_a_store(value)):
@@ -86,16 +85,16 @@ class _Flat:
             return
         if not value and name in STORE_GROUPS:
             self._faults.add(
-                f"{self._spell(name)}: a dict is read as nested options and this one is empty; "
+                f"{self._spell(name)}: a dict is read as nested options, and this one is empty; "
                 "to keep sessions in a dict or another key/value object, give KeyValueStore(obj)"
             )
-        for key, plain in value.items():
+        for key, single in value.items():
             if isinstance(key, str):
-                yield f"{name}.{key}", plain
+                yield f"{name}.{key}", single
             else:
-                self._faults.add(f"{self._spell(name)}: {shown(key)}: the name of an option is a string")
+                self._faults.add(f"{self._spell(name)}: expected a string as the name of an option, got {shown(key)}")
 
-    def _take_one(self, name: str, value: object) -> None:
+    def _add_one(self, name: str, value: object) -> None:
         group, _, option = name.partition(".")
         if group in STORE_GROUPS and option == "type":
             name = group
@@ -109,18 +108,19 @@ class _Flat:
     def _unknown(self, name: str) -> str:
         if name in GROUPS:
             example = self._spell("cookie.secure")
-            return f"{self._spell(name)}: give a dict of its options, or dotted names such as {example}"
+            return f"{self._spell(name)}: expected a dict of its options, or dotted names such as {example}"
         similar = suggestion(name)
         hint = f"; did you mean {self._spell(similar)}?" if similar else ""
         return f"{self._spell(name)}: unknown option{hint}"
 
 
 def _may_be_a_store(value: Mapping[Any, Any]) -> bool:
-    """Whether what can be read as a mapping was rather meant as a store, or as what a store may keep entries in."""
-    return not (type(value) is dict or "type" in value)
+    """Whether a mapping is more likely a store, or an object to keep entries in, than nested options."""
+    return type(value) is not dict and "type" not in value
 
 
 def _is_same(name: str, one: object, other: object) -> bool:
+    """Whether two values of the option *name* mean the same, such as "1h" and 3600."""
     if one is other or (type(one) is type(other) and one == other):
         return True
     if name not in OPTIONS:
@@ -133,10 +133,10 @@ def _is_same(name: str, one: object, other: object) -> bool:
 
 
 def suggestion(name: str) -> str | None:
-    """The option that *name* was probably meant to be."""
-    plain = name.lower().replace("-", "_").replace(".", "_").removeprefix("session_")
+    """The option that a developer who wrote *name* probably meant."""
+    written = name.lower().replace("-", "_").replace(".", "_").removeprefix("session_")
     known = [*OPTIONS, *STORE_OPTIONS]
     spelled = {option.rpartition(".")[2]: option for option in reversed(known)}
     spelled |= OTHER_NAMES | {option.replace(".", "_"): option for option in known}
-    close = difflib.get_close_matches(plain, spelled, n=1, cutoff=0.7)
-    return spelled[close[0]] if close else None
+    meant = closest(written, spelled, similarity=0.7)
+    return None if meant is None else spelled[meant]

@@ -16,21 +16,23 @@ from sessionware.conversions import (
     Converter,
     boolean,
     duration,
+    either,
+    expected,
     finite_number,
     function,
     imported,
     integer,
     is_dotted_name,
     optional,
-    shown,
+    string,
 )
 
-#: The note in ``Annotated[float, "duration"]``.
-DURATION = "duration"
+#: The note in ``Annotated[float, "duration"]``, by which a store's parameter asks for seconds.
+DURATION_NOTE = "duration"
 
 
 def parameters_of(store_class: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """What *store_class* is made from, by name; a ``**`` parameter is among them."""
+    """The parameters of *store_class* by name, with a ``**`` parameter among them."""
     return inspect.signature(store_class).parameters
 
 
@@ -48,7 +50,7 @@ def takes_any_name(parameters: Mapping[str, inspect.Parameter]) -> bool:
 def annotations_of(store_class: Any) -> dict[str, Any]:
     """The annotations of ``__init__``, as far as they can be resolved.
 
-    A name that is imported for type checkers only stays unresolved; its parameter then takes what it is given.
+    A name that is imported for type checkers only cannot be resolved: it becomes ``Any``, which converts nothing.
     """
     init = inspect.unwrap(store_class.__init__)
     written = getattr(init, "__annotations__", {})
@@ -58,21 +60,15 @@ def annotations_of(store_class: Any) -> dict[str, Any]:
 
 def _resolved(annotation: object, names: dict[str, Any]) -> Any:
     try:
-        holder = types.SimpleNamespace(__annotations__={"it": annotation})
-        return typing.get_type_hints(holder, globalns=names, include_extras=True)["it"]
-    except Exception:  # noqa: BLE001 - an annotation is an expression of others, which may raise anything
+        holder = types.SimpleNamespace(__annotations__={"parameter": annotation})
+        return typing.get_type_hints(holder, globalns=names, include_extras=True)["parameter"]
+    except Exception:  # noqa: BLE001 - evaluating an annotation may raise anything
         return Any
-
-
-def _string(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{shown(value)} is no text")
-    return value
 
 
 def _path(value: object) -> Path:
     if not isinstance(value, (str, os.PathLike)) or not str(value):
-        raise ValueError(f"{shown(value)} is no path")
+        raise expected("a path", value)
     return Path(value)
 
 
@@ -80,16 +76,16 @@ def _interval(value: object) -> timedelta:
     try:
         return timedelta(seconds=duration(value))
     except OverflowError:
-        raise ValueError(f"{shown(value)} is longer than a timedelta can be") from None
+        raise expected("a duration that fits into a timedelta", value) from None
 
 
 def _object(value: object) -> Any:
-    """Anything; the name of an object stands for the object."""
+    """Any object unchanged, but for the name of an object, which is imported."""
     return imported(value) if isinstance(value, str) and is_dotted_name(value) else value
 
 
 _BY_TYPE: dict[Any, Converter] = {
-    str: _string,
+    str: string,
     bool: boolean,
     int: integer,
     float: finite_number,
@@ -98,16 +94,16 @@ _BY_TYPE: dict[Any, Converter] = {
     collections.abc.Callable: function,
 }
 
-#: A string may be any of a union's types: what refuses most strings is asked first.
+#: Nearly every string converts to these, so in a union the narrower types are tried first.
 _BROADER_TYPES: tuple[Any, ...] = (str, Path)
 
 
 def converter_for(annotation: Any) -> Converter:
-    """The converter for a parameter with *annotation*; where the type says nothing to us, objects stay as they are."""
+    """The converter for a parameter with *annotation*; objects of a type that is not known here stay as they are."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         plain, *notes = typing.get_args(annotation)
-        return duration if DURATION in notes else converter_for(plain)
+        return duration if DURATION_NOTE in notes else converter_for(plain)
     if origin in (typing.Union, types.UnionType):
         return _union(typing.get_args(annotation))
     if origin is typing.Literal:
@@ -144,6 +140,6 @@ def _literal(values: tuple[Any, ...]) -> Converter:
         for literal in values:
             if value == literal or (isinstance(value, str) and value.strip() == str(literal)):
                 return literal
-        raise ValueError(f"{shown(value)} is none of {', '.join(map(repr, values))}")
+        raise expected(either(values), value)
 
     return convert

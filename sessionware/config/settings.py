@@ -1,4 +1,4 @@
-"""Settles a configuration: every fault in one error, or settings to work with."""
+"""Turns a configuration into the settings of a manager, or into one error that names every fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sessionware.config.faults import Faults
 from sessionware.config.names import flatten, from_environment
 from sessionware.config.table import OPTIONS, STORE_GROUPS, OnStoreFailure
 from sessionware.cookies.header import CookieSettings, faults_of
-from sessionware.crypto.keys import Keyring
+from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
 from sessionware.crypto.sealing import check_ciphers
 from sessionware.events import Listener
 from sessionware.session.lifetimes import Lifetimes
@@ -22,22 +22,22 @@ from sessionware.stores.contract import Store
 from sessionware.stores.memory import MemoryStore
 from sessionware.wire.serializer import Serializer
 
-__all__ = ["Config", "OnStoreFailure", "Settings", "manager_key_of", "settle"]
+__all__ = ["Config", "OnStoreFailure", "Settings", "make_settings", "manager_key_of"]
 
-#: A session that is read now and then must not write each time, yet lose little of its idle timeout.
+#: The default of ``refresh_after`` is this fraction of ``idle_timeout``: few reads write, and little of it is lost.
 REFRESHES_PER_IDLE_TIMEOUT = 10
 
 _MISSING_SECRET = (
-    "secret: it is missing; make a good one with 'sessionware secret' (or 'python -m sessionware secret'), "
-    "keep it out of the source, and give it from there, e.g. os.environ['SESSION_SECRET']"
+    f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
+    "for example as os.environ['SESSION_SECRET']"
 )
 
 
 class Config:
     """Options that were checked one by one, to be given to a middleware.
 
-    Raises ConfigError for unknown options and bad values, all together. A missing secret and bad combinations are
-    reported by the middleware, which may be given further options.
+    Raises one :exc:`ConfigError` for all unknown options and bad values. The middleware, which may be given further
+    options, reports a missing secret and bad combinations.
     """
 
     __slots__ = ("_options",)
@@ -51,7 +51,8 @@ class Config:
     def from_environ(cls, environ: Mapping[str, str], prefix: str = "SESSIONWARE_") -> Config:
         """The options in environment variables: ``SESSIONWARE_COOKIE__SECURE=true`` is ``cookie.secure``.
 
-        A double underscore stands for the dot. A variable with the prefix that names no option is a fault.
+        A double underscore stands for the dot. Raises :exc:`ConfigError` as the class does, also for a variable that
+        begins with *prefix* and names no option.
         """
         faults = Faults()
         config = cls()
@@ -60,27 +61,26 @@ class Config:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """The given options by their dotted names, converted; the secret is among them."""
+        """The given options by their dotted names, converted. The secret is among them: do not log them."""
         return MappingProxyType(self._options)
 
     def __eq__(self, other: object) -> bool:
         return self._options == other._options if isinstance(other, Config) else NotImplemented
 
     def __repr__(self) -> str:
-        """The names of the options, without a value: a secret or a URL's password may be among them."""
+        """Only the names of the options: a value may be a secret, or a URL with a password."""
         return f"<Config of {', '.join(sorted(self._options)) or 'no options'}>"
 
 
 def _checked(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
     values = _converted(given, faults)
     if "backend" in values:
-        backend = find_backend(values["backend"], _store_options(given), faults)
+        given_to_store = _group("backend", given)
+        backend = find_backend(values["backend"], given_to_store, faults)
         if backend is not None:
-            values |= {
-                f"backend.{name}": backend.options[name] for name in _store_options(given).keys() & backend.options
-            }
+            values |= {f"backend.{name}": backend.options[name] for name in given_to_store.keys() & backend.options}
     else:
-        values |= {f"backend.{name}": value for name, value in _store_options(given).items()}
+        values |= {f"backend.{name}": value for name, value in _group("backend", given).items()}
     faults.raise_if_any()
     return values
 
@@ -103,10 +103,11 @@ class Settings:
     manager_key: str
 
 
-def settle(config: Mapping[str, Any] | Config | None, options: Mapping[str, Any]) -> Settings:
-    """The settings that *config* and *options* make, which win; raises one ConfigError that names every fault.
+def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[str, Any]) -> Settings:
+    """The settings that *config* and *options* give; *options* win.
 
-    No fault tells a secret, a password in a URL, or the value of an option that does not exist.
+    Raises one :exc:`ConfigError` that names every fault, and that repeats no secret, no password of a URL and no value
+    of an option that does not exist.
     """
     faults = Faults()
     given = _merged(_flat(config, faults), flatten(options, faults))
@@ -114,16 +115,13 @@ def settle(config: Mapping[str, Any] | Config | None, options: Mapping[str, Any]
     failed = given.keys() - good.keys()
     values = {name: option.convert(option.default) for name, option in OPTIONS.items()} | good
     clock = values["clock"] or current_time
-    cookie = CookieSettings(**{name[7:]: value for name, value in values.items() if name.startswith("cookie.")})
-    for fault in faults_of(cookie):
+    cookie = CookieSettings(**_group("cookie", values))
+    for fault in filter(None, [*faults_of(cookie), check_ciphers()]):
         faults.add(fault)
-    backend = None if "backend" in failed else find_backend(values["backend"], _store_options(given), faults)
+    backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
     store = None if backend is None else backend.make(clock, faults)
     keyring = None if "secret" in failed else _keyring(values["secret"], store, faults)
     lifetimes = _lifetimes(values, failed, faults)
-    without_ciphers = check_ciphers()
-    if without_ciphers:
-        faults.add(without_ciphers)
     faults.raise_if_any()
     return Settings(
         store=store,
@@ -142,7 +140,7 @@ def settle(config: Mapping[str, Any] | Config | None, options: Mapping[str, Any]
 
 
 def manager_key_of(environ_key: str) -> str:
-    """Where the manager stands in ``environ``: beside the session."""
+    """The manager's key in ``environ``, which follows from the session's."""
     return f"{environ_key.removesuffix('.session')}.manager"
 
 
@@ -153,13 +151,13 @@ def _flat(config: Mapping[str, Any] | Config | None, faults: Faults) -> dict[str
 
 
 def _merged(config: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    """A backend among *options* replaces that of *config*, the options of its store included."""
+    """*config* with *options* laid over it; a backend in *options* also replaces all ``backend.*`` of *config*."""
     replaced = tuple(f"{group}." for group in STORE_GROUPS if group in options)
     return {name: value for name, value in config.items() if not name.startswith(replaced)} | options
 
 
 def _converted(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
-    """The values of the table's options among *given*; those with a fault are left out."""
+    """The converted values of the table's options in *given*, without those that have a fault."""
     values = {}
     for name, value in given.items():
         try:
@@ -172,14 +170,16 @@ def _converted(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
     return values
 
 
-def _store_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name.removeprefix("backend."): value for name, value in given.items() if name.startswith("backend.")}
+def _group(group: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of *group*, by their names without it."""
+    prefix = f"{group}."
+    return {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
 
 
 def _keyring(given: tuple[bytes, ...] | None, store: Store | None, faults: Faults) -> Keyring | None:
-    """What is kept in this process alone may be sealed with a secret that nobody needs to know."""
+    """The keyring; for a memory store without a secret, a random one, since its sessions end with the process."""
     if given is None and isinstance(store, MemoryStore):
-        given = (secrets.token_bytes(32),)
+        given = (secrets.token_bytes(KEY_BYTES),)
     if given is None:
         faults.add(_MISSING_SECRET)
         return None
@@ -196,7 +196,7 @@ def _lifetimes(values: Mapping[str, Any], failed: set[str], faults: Faults) -> L
         refresh_after = idle / REFRESHES_PER_IDLE_TIMEOUT
     elif idle is not None and refresh_after >= idle and "idle_timeout" not in failed:
         faults.add(
-            f"refresh_after: {refresh_after:g} seconds are no less than the idle_timeout of {idle:g}, so a session "
-            "that is only read would never be renewed; leave it out for a tenth of idle_timeout"
+            f"refresh_after: {refresh_after:g} seconds is not less than the idle_timeout of {idle:g} seconds, so a "
+            "session that is only read would never be renewed; leave it out for a tenth of idle_timeout"
         )
     return Lifetimes(idle=idle, absolute=values["absolute_timeout"], refresh_after=refresh_after)

@@ -1,4 +1,4 @@
-"""The table of the options: how each is read, what it is by default, and what it means."""
+"""The table of the options: each one's converter, default and meaning."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sessionware.conversions import (
     Converter,
     boolean,
     duration,
+    expected,
     function,
     functions,
     imported,
+    nonempty_string,
     one_of,
     optional,
-    shown,
-    text,
 )
 from sessionware.crypto.keys import read_secrets
 from sessionware.stores.contract import Duration
@@ -34,7 +34,7 @@ from sessionware.wire.serializer import Serializer
 
 
 class OnStoreFailure(enum.Enum):
-    """What a request that needs its session gets while the store cannot answer."""
+    """What happens to a request that needs its session while the store cannot answer."""
 
     UNAVAILABLE = "unavailable"
     RAISE = "raise"
@@ -43,7 +43,7 @@ class OnStoreFailure(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. ``default`` is what one would write; ``shown_default`` says it where a value cannot."""
+    """One option. ``default`` is converted like a given value; ``shown_default`` replaces it in the documentation."""
 
     convert: Converter
     default: Any
@@ -58,14 +58,14 @@ class Option:
 
 def _backend(value: object) -> object:
     if isinstance(value, str):
-        return text(value).strip()
+        return nonempty_string(value).strip()
     if value is None:
-        raise ValueError("None is no backend; leave the option out for 'cookie'")
+        raise ValueError("expected a backend, got None; leave the option out for 'cookie'")
     return value
 
 
 def _secret(value: object) -> tuple[bytes, ...] | None:
-    """The secrets, newest first; what an unset variable gives is no secret, not a weak one."""
+    """The secrets, newest first. An empty value counts as missing, not as weak: an unset variable gives it."""
     if value is None or (isinstance(value, (str, bytes)) and not value.strip()):
         return None
     return read_secrets(value)
@@ -74,7 +74,7 @@ def _secret(value: object) -> tuple[bytes, ...] | None:
 def _types(value: object) -> Mapping[Any, Any]:
     found = imported(value) if isinstance(value, str) else value
     if not isinstance(found, Mapping):
-        raise ValueError(f"{shown(value)} is no mapping; give {{Money: ('money', to_plain, from_plain)}}")
+        raise expected("a mapping such as {Money: ('money', to_plain, from_plain)}", value)
     Serializer(found)
     return found
 
@@ -89,12 +89,12 @@ def _secure(value: object) -> bool | str:
         return boolean(value)
     if isinstance(value, str) and value.strip().lower() == "auto":
         return "auto"
-    raise ValueError(f"{shown(value)} is neither true, false nor 'auto'")
+    raise expected("True, False or 'auto'", value)
 
 
 def _same_site(value: object) -> str:
     if value is None:
-        raise ValueError("None says nothing; write 'None' for SameSite=None, or leave the option out for 'Lax'")
+        raise ValueError("None is ambiguous; write 'None' for SameSite=None, or leave the option out for 'Lax'")
     return str(one_of("Lax", "Strict", "None")(value))
 
 
@@ -114,14 +114,14 @@ OPTIONS: dict[str, Option] = {
     "secret": Option(
         _secret,
         None,
-        "At least 32 bytes that nobody can guess, as ``str`` or ``bytes``; several, newest first, as a list or as "
-        "the lines of one string. ``sessionware secret`` makes a good one.",
-        "required (``memory``: drawn at start)",
+        "At least 32 random bytes, as ``str`` or ``bytes``; several, newest first, as a list or as the lines of one "
+        "string. ``sessionware secret`` makes a good one.",
+        "required (``memory``: a random one, made at start)",
     ),
     "types": Option(
         _types,
         {},
-        "Types of your own, by exact class: ``{Money: ('money', to_plain, from_plain)}``.",
+        "Types of your own, matched by exact class: ``{Money: ('money', to_plain, from_plain)}``.",
     ),
     "idle_timeout": Option(
         optional(duration), "1h", "A session ends after this long without a request that touched it; ``None`` for none."
@@ -134,13 +134,13 @@ OPTIONS: dict[str, Option] = {
     "refresh_after": Option(
         optional(duration),
         None,
-        "How old “last seen” may become before a request that only reads renews it.",
+        "How old “last seen” may become before a request that only reads the session renews it.",
         "a tenth of ``idle_timeout``",
     ),
     "regenerate_grace": Option(
         optional(duration),
         "10s",
-        "How long the old id of a regenerated session still reads; ``None`` for not at all.",
+        "How long the old id of a regenerated session can still be read; ``None`` for not at all.",
     ),
     "user_key": Option(
         optional(_later), None, "A session key whose change counts as a login. Not in this version yet."
@@ -151,27 +151,30 @@ OPTIONS: dict[str, Option] = {
     "on_store_failure": Option(
         _on_store_failure,
         "unavailable",
-        "What a request gets that needs its session while the store is down: ``'unavailable'`` (503), ``'raise'``, "
-        "or ``'anonymous'`` (an empty session that cannot be changed).",
+        "What happens to a request that needs its session while the store cannot answer: ``'unavailable'`` (503), "
+        "``'raise'`` (``StoreUnavailable``), or ``'anonymous'`` (an empty session that cannot be changed).",
     ),
     "save_on_error": Option(boolean, True, "Whether changes are kept when the app answers with a 5xx."),
-    "cookie.name": Option(text, "sid", "The cookie's name, without a prefix."),
+    "cookie.name": Option(nonempty_string, "sid", "The cookie's name, without a prefix."),
     "cookie.domain": Option(
-        optional(text), None, "The Domain attribute; ``None`` for a cookie of this host alone, which is safer."
+        optional(nonempty_string),
+        None,
+        "The Domain attribute; ``None`` for a cookie of this host alone, which is safer.",
     ),
-    "cookie.path": Option(text, "/", "The Path attribute."),
+    "cookie.path": Option(nonempty_string, "/", "The Path attribute."),
     "cookie.secure": Option(
         _secure,
         "auto",
-        "``True``, ``False``, or ``'auto'``: Secure, but for plain http on a loopback host without a proxy.",
+        "``True``, ``False``, or ``'auto'``: Secure except over plain http on a loopback host without a proxy.",
     ),
-    "cookie.httponly": Option(boolean, True, "Whether scripts in the page are kept from the cookie."),
+    "cookie.httponly": Option(boolean, True, "Whether the cookie is hidden from scripts in the page."),
     "cookie.samesite": Option(_same_site, "Lax", "``'Lax'``, ``'Strict'`` or ``'None'``."),
-    "cookie.partitioned": Option(boolean, False, "Whether a page in a frame has a cookie per top-level site (CHIPS)."),
+    "cookie.partitioned": Option(boolean, False, "Whether a framed page has a cookie for each top-level site (CHIPS)."),
     "cookie.prefix": Option(
         one_of("auto", "__Host-", "__Secure-", ""),
         "auto",
-        "``'auto'``, ``'__Host-'``, ``'__Secure-'``, or ``''`` for none; ``'auto'`` is the strongest that is allowed.",
+        "``'auto'``, ``'__Host-'``, ``'__Secure-'``, or ``''`` for none; ``'auto'`` is the strongest that "
+        "the other options allow.",
     ),
     "cookie.persistent": Option(
         boolean, False, "``True`` sends Max-Age, so that the cookie outlives the browser (400 days at most)."
@@ -179,21 +182,23 @@ OPTIONS: dict[str, Option] = {
     "login_backend": Option(
         optional(_later), None, "A store for signed-in sessions beside the cookie backend. Not in this version yet."
     ),
-    "on_event": Option(functions, None, "A callable, or a list of them, that gets every event."),
+    "on_event": Option(functions, None, "A callable, or a list of them, called with every event."),
     "clock": Option(
         optional(function),
         None,
-        "A callable that gives seconds since the epoch, for tests; a store that takes ``clock`` is given it.",
+        "A callable that returns seconds since the epoch, for tests; a store whose ``__init__`` takes ``clock`` is "
+        "given it.",
         "``time.time``",
     ),
     "environ_key": Option(
-        text,
+        nonempty_string,
         "sessionware.session",
-        "The session's key in ``environ``; of ``x.session`` the manager's is ``x.manager``.",
+        "The session's key in ``environ``. The manager's key is ``x.manager`` for ``x.session``, and ``k.manager`` for "
+        "any other key ``k``.",
     ),
 }
 
-#: The stores in this package. A new one stands here, and says all else itself.
+#: The stores in this package. A new one is added here; its class tells its name, its URLs and its options.
 STORES: tuple[Any, ...] = (
     MemoryStore,
     FileStore,
@@ -206,37 +211,37 @@ STORES: tuple[Any, ...] = (
 
 
 def _store_options() -> dict[str, str]:
-    """The meaning of each of the stores' options: what is the same for several stores is said once."""
+    """What each of the stores' options means. Stores that say the same of an option are listed together."""
     words: dict[str, dict[str, list[str]]] = {}
     for store in STORES:
         parameters = signature(store).parameters
         for name, meaning in getattr(store, "option_help", {}).items():
             default = parameters[name].default
             is_telling = default is not Parameter.empty and default is not None
-            text = f"{meaning} ({_default_text(parameters[name])})" if is_telling else meaning
-            words.setdefault(name, {}).setdefault(text, []).append(getattr(store, "backend_name", store.__name__))
+            described = f"{meaning} ({_default_text(parameters[name])})" if is_telling else meaning
+            words.setdefault(name, {}).setdefault(described, []).append(getattr(store, "backend_name", store.__name__))
     return {
         f"backend.{name}": "; ".join(
-            f"{', '.join(f'``{store}``' for store in stores)}: {text}" for text, stores in texts.items()
+            f"{', '.join(f'``{store}``' for store in stores)}: {described}" for described, stores in meanings.items()
         )
         + "."
-        for name, texts in words.items()
+        for name, meanings in words.items()
     }
 
 
 def _default_text(parameter: Parameter) -> str:
-    """A default as one would write it; of a duration, with its unit."""
+    """The parameter's default as reStructuredText; a duration's has its unit."""
     is_duration = parameter.annotation in ("Duration", Duration)
     return f"``'{parameter.default:g}s'``" if is_duration else f"``{parameter.default!r}``"
 
 
-#: The options of the stores in this package, in the words of their classes.
+#: The options of the stores in this package, and what they mean.
 STORE_OPTIONS: dict[str, str] = _store_options()
 
 #: Groups whose options may also be given as a nested dict.
 GROUPS = ("cookie", "backend", "login_backend")
 
-#: Groups whose options are a store's own.
+#: Groups whose options are those of a store.
 STORE_GROUPS = ("backend", "login_backend")
 
 

@@ -11,10 +11,10 @@ from sessionware.config.table import OnStoreFailure
 from sessionware.events import Listener
 from sessionware.stores.contract import Store
 
-Duration = float | str | timedelta
-Boolean = bool | str
-Secret = str | bytes
-Path = str | os.PathLike[str]
+BooleanOption = bool | str
+DurationOption = float | str | timedelta
+PathOption = str | os.PathLike[str]
+SecretOption = str | bytes
 
 
 class CookieOptions(TypedDict, total=False):
@@ -23,26 +23,26 @@ class CookieOptions(TypedDict, total=False):
     name: str
     domain: str | None
     path: str
-    secure: Boolean
-    httponly: Boolean
+    secure: BooleanOption
+    httponly: BooleanOption
     samesite: Literal["Lax", "Strict", "None"]
-    partitioned: Boolean
+    partitioned: BooleanOption
     prefix: Literal["auto", "__Host-", "__Secure-", ""]
-    persistent: Boolean
+    persistent: BooleanOption
 
 
 class BackendOptions(TypedDict, total=False):
     """The nested form of ``backend`` and the options of the stores in this package."""
 
     type: str | type[Store] | Store
-    path: Path
-    timeout: Duration
+    path: PathOption
+    timeout: DurationOption
     prefix: str
     url: str
     client: object
     engine: object
     table: str
-    create_table: Boolean
+    create_table: BooleanOption
     obj: object
 
 
@@ -50,35 +50,35 @@ Options = TypedDict(
     "Options",
     {
         "backend": str | type[Store] | Store | BackendOptions,
-        "backend.path": Path,
-        "backend.timeout": Duration,
+        "backend.path": PathOption,
+        "backend.timeout": DurationOption,
         "backend.prefix": str,
         "backend.url": str,
         "backend.client": object,
         "backend.engine": object,
         "backend.table": str,
-        "backend.create_table": Boolean,
+        "backend.create_table": BooleanOption,
         "backend.obj": object,
-        "secret": Secret | Sequence[Secret] | None,
+        "secret": SecretOption | Sequence[SecretOption] | None,
         "types": Mapping[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] | str,
-        "idle_timeout": Duration | None,
-        "absolute_timeout": Duration | None,
-        "refresh_after": Duration | None,
-        "regenerate_grace": Duration | None,
+        "idle_timeout": DurationOption | None,
+        "absolute_timeout": DurationOption | None,
+        "refresh_after": DurationOption | None,
+        "regenerate_grace": DurationOption | None,
         "user_key": str | None,
         "max_sessions_per_user": int | str | None,
         "on_store_failure": Literal["unavailable", "raise", "anonymous"] | OnStoreFailure,
-        "save_on_error": Boolean,
+        "save_on_error": BooleanOption,
         "cookie": CookieOptions,
         "cookie.name": str,
         "cookie.domain": str | None,
         "cookie.path": str,
-        "cookie.secure": Boolean,
-        "cookie.httponly": Boolean,
+        "cookie.secure": BooleanOption,
+        "cookie.httponly": BooleanOption,
         "cookie.samesite": Literal["Lax", "Strict", "None"],
-        "cookie.partitioned": Boolean,
+        "cookie.partitioned": BooleanOption,
         "cookie.prefix": Literal["auto", "__Host-", "__Secure-", ""],
-        "cookie.persistent": Boolean,
+        "cookie.persistent": BooleanOption,
         "login_backend": str | type[Store] | Store | BackendOptions | None,
         "on_event": Listener | Sequence[Listener | str] | str | None,
         "clock": Callable[[], float] | str | None,

@@ -1,4 +1,4 @@
-"""The headers of a session laid into those of a response."""
+"""Merges a session's headers into a response so that no cache gives one visitor's page to another."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ Headers = list[tuple[str, str]]
 #: One element of a comma-separated list; a comma inside a quoted string separates nothing (RFC 9110, 5.6.1 and 5.6.4).
 _ELEMENT = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*(?:"|\\?\Z))+', re.DOTALL)
 _CLOSED = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*")*', re.DOTALL)
-#: What tells a cache in front of the application more than Cache-Control does; RFC 9213 for the last.
+#: Headers that a cache in front of the application obeys rather than Cache-Control. RFC 9213 defines those that end in
+#: ``CDN-Cache-Control``, each CDN with a prefix of its own.
 _CACHE_OVERRIDES = ("surrogate-control", "x-accel-expires")
-_CDN_OVERRIDE = "cdn-cache-control"
+_CDN_OVERRIDE_SUFFIX = "cdn-cache-control"
 
 
 def merge_headers(headers: Sequence[tuple[str, str]], pairs: Iterable[tuple[str, str]]) -> Headers:
-    """*headers* with *pairs* of a session laid in, as a new list; every other header stays as it is, in its place.
+    """A new list of *headers* with a session's *pairs* merged in; all other headers keep their values and places.
 
-    ``Vary`` joins the one that is there, a ``Set-Cookie`` makes the response private to every cache (RFC 9111, 7.3),
-    and ``Cache-Control`` takes the place of the application's.
+    ``Vary`` is joined to the application's, ``Cache-Control`` replaces the application's, and a ``Set-Cookie`` keeps
+    shared caches from storing the response (RFC 9111, 7.3).
     """
     merged = list(headers)
-    # Most responses have no header that matters here; a search through all names at once tells.
+    # Most responses have no header that matters here, which one search through all names together shows.
     names = "\n".join([name for name, _ in merged]).lower()
     sets_cookie = False
     for name, value in pairs:
@@ -47,7 +48,7 @@ def merge_headers(headers: Sequence[tuple[str, str]], pairs: Iterable[tuple[str,
 
 
 def _vary(headers: Headers, field: str) -> None:
-    """Add *field* to the last Vary line, unless one has it or says that everything varies."""
+    """Add *field* to the last Vary line, unless one line has it already, or has ``*``."""
     lines = _lines(headers, "vary")
     known = {element.strip(" \t").lower() for index in lines for element in headers[index][1].split(",")}
     if field.lower() in known or "*" in known:
@@ -60,19 +61,19 @@ def _vary(headers: Headers, field: str) -> None:
 
 
 def _override(headers: Headers, directives: str) -> None:
-    """Let *directives* alone decide: ``must-understand`` beside them would allow storing again (RFC 9111, 5.2.2.3)."""
+    """Replace all directives: a ``must-understand`` that stayed would allow storing again (RFC 9111, 5.2.2.3)."""
     _drop_overrides(headers)
     _join_cache_control(headers, directives)
 
 
 def _make_private(headers: Headers) -> None:
-    """Keep shared caches from storing a response that carries a cookie."""
+    """Keep shared caches from storing a response that has a Set-Cookie."""
     _drop_overrides(headers)
     directives = [element for index in _lines(headers, "cache-control") for element in _elements(headers[index][1])]
     if any(directive.lower() in ("no-store", "private") for directive in directives):
         return
     kept = [directive for directive in directives if _name(directive) not in ("public", "s-maxage", "private")]
-    # A string that nobody closed would swallow what comes behind it, so it goes last.
+    # A quoted string that is never closed would swallow what follows it, so it goes last.
     kept = sorted([*kept, "private"], key=lambda directive: not _CLOSED.fullmatch(directive))
     _join_cache_control(headers, ", ".join(kept))
 
@@ -82,11 +83,11 @@ def _drop_overrides(headers: Headers) -> None:
 
 
 def _is_override(name: str) -> bool:
-    return name in _CACHE_OVERRIDES or name.endswith(_CDN_OVERRIDE)
+    return name in _CACHE_OVERRIDES or name.endswith(_CDN_OVERRIDE_SUFFIX)
 
 
 def _join_cache_control(headers: Headers, directives: str) -> None:
-    """Put *directives* where the first Cache-Control line stands, and remove the others."""
+    """Write *directives* in place of the first Cache-Control line, and remove the others."""
     lines = _lines(headers, "cache-control")
     if not lines:
         headers.append(("Cache-Control", directives))

@@ -11,20 +11,21 @@ from werkzeug.http import dump_cookie
 
 from sessionware.exceptions import CookieTooLarge
 
-#: The whole header, ``Set-Cookie: `` included. What every browser is asked to take is 4096 bytes of name, value and
-#: attributes (RFC 6265, 6.1); beyond that of name and value alone they drop it in silence (RFC 6265bis).
+#: Of the whole header, ``Set-Cookie: `` included. Every browser must take 4096 bytes of name, value and attributes
+#: (RFC 6265, 6.1); it silently drops a cookie whose name and value alone are longer (RFC 6265bis).
 MAX_HEADER_BYTES = 4096
-#: Browsers cut Max-Age down to 400 days (RFC 6265bis).
+#: Browsers shorten a longer Max-Age to 400 days (RFC 6265bis).
 MAX_AGE_SECONDS = 400 * 86400
-#: More cookies of one name than this are not ours but somebody's attempt to keep the server busy.
+#: A browser has one cookie of ours, rarely two or three; a request with more than this tries to keep the server busy.
 MAX_CANDIDATES = 8
 MAX_NAME_LENGTH = 255
-#: No host's name is longer (RFC 1035, 2.3.4, less what only the wire has).
+#: No host name is longer: RFC 1035, 2.3.4 allows 255 octets, two of which are not written.
 MAX_DOMAIN_LENGTH = 253
-#: Browsers ignore an attribute whose value is longer (RFC 6265bis).
+#: Browsers ignore an attribute with a longer value (RFC 6265bis).
 MAX_ATTRIBUTE_LENGTH = 1024
 
-#: What browsers reserve, compared without case (RFC 6265bis; ``__Http-`` and ``__Host-Http-`` by its successor).
+#: Prefixes that browsers reserve, without regard to case (RFC 6265bis; its successor adds ``__Http-`` and
+#: ``__Host-Http-``).
 RESERVED_PREFIXES = ("__secure-", "__host-", "__http-")
 
 _FIELD_NAME_LENGTH = len("Set-Cookie: ")
@@ -36,17 +37,17 @@ _PATH = re.compile(r"/[0-9A-Za-z\-._~%!$&'()*+,=:@/]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CookieSettings:
-    """The options ``cookie.*``. A leading dot of ``domain`` means nothing, as in browsers (RFC 6265, 5.2.3)."""
+    """The values of the options ``cookie.*``; browsers ignore a leading dot of ``domain`` (RFC 6265, 5.2.3)."""
 
-    name: str = "sid"
-    domain: str | None = None
-    path: str = "/"
-    secure: bool | Literal["auto"] = "auto"
-    httponly: bool = True
-    samesite: Literal["Lax", "Strict", "None"] = "Lax"
-    partitioned: bool = False
-    prefix: Literal["auto", "__Host-", "__Secure-", ""] = "auto"
-    persistent: bool = False
+    name: str
+    domain: str | None
+    path: str
+    secure: bool | Literal["auto"]
+    httponly: bool
+    samesite: Literal["Lax", "Strict", "None"]
+    partitioned: bool
+    prefix: Literal["auto", "__Host-", "__Secure-", ""]
+    persistent: bool
 
     @property
     def needs_secure(self) -> bool:
@@ -63,7 +64,7 @@ class CookieSettings:
         return self.name, domain, self.path
 
     def full_name(self, *, secure: bool) -> str:
-        """The name that is sent and read: the strongest prefix that the attributes allow, or the chosen one."""
+        """The name with its prefix: the chosen one, or the strongest that the attributes allow."""
         if self.prefix != "auto":
             return self.prefix + self.name
         if not secure:
@@ -76,7 +77,7 @@ class CookieSettings:
 
 
 def faults_of(settings: CookieSettings) -> list[str]:
-    """Everything that a browser would reject, or that cannot work: a sentence each, with its cure."""
+    """What a browser would reject or ignore, and what cannot work: a sentence each, with its cure."""
     return [*_faults_of_name(settings), *_faults_of_scope(settings), *_faults_of_combination(settings)]
 
 
@@ -88,44 +89,44 @@ def _faults_of_name(settings: CookieSettings) -> Iterator[str]:
             "use letters, digits and the characters !#$%&'*+-.^_`|~"
         )
     elif len(name) > MAX_NAME_LENGTH:
-        yield f"cookie.name: {len(name)} characters leave too little for the value; use {MAX_NAME_LENGTH} at most"
+        yield f"cookie.name: {len(name)} characters leave too few for the value; use {MAX_NAME_LENGTH} at most"
     if name.lower().startswith(RESERVED_PREFIXES):
         yield (
             f"cookie.name: {name!r} begins with a prefix that browsers reserve (case does not matter); "
-            "give the name without it and choose the prefix by cookie.prefix"
+            "give the name without it, and choose a prefix by cookie.prefix"
         )
     elif name.lower().startswith("http-") and not settings.httponly and settings.prefix in ("auto", "__Host-"):
         yield (
-            f"cookie.name: {name!r} behind '__Host-' makes the reserved prefix '__Host-Http-', which needs HttpOnly; "
-            "choose another name or leave cookie.httponly on"
+            f"cookie.name: {name!r} after '__Host-' makes the reserved prefix '__Host-Http-', which needs HttpOnly; "
+            "choose another name, or leave cookie.httponly on"
         )
 
 
 def _faults_of_scope(settings: CookieSettings) -> Iterator[str]:
     domain, path = settings.domain, settings.path
     if domain == "":
-        yield "cookie.domain: it is empty; leave it out (or None) for a cookie of the host alone"
+        yield "cookie.domain: it is empty; leave it out (or give None) for a cookie of the host alone"
     elif domain is not None and not (_DOMAIN.fullmatch(domain) and len(domain) <= MAX_DOMAIN_LENGTH):
         yield (
             f"cookie.domain: {domain!r} is not a host name; "
-            "use letters, digits, hyphens and dots, without scheme and port, an international name in its xn-- form"
+            "use letters, digits, hyphens and dots, without scheme and port, and an international name in its xn-- form"
         )
     if not path.startswith("/"):
         yield f"cookie.path: {path!r} does not begin with '/', so browsers ignore it; write '/' or '/app'"
     elif not _PATH.fullmatch(path):
         yield (
-            f"cookie.path: {path!r} has a character that no path in a URL has, so it would match none; "
-            "write it percent-encoded (and ';' not at all)"
+            f"cookie.path: {path!r} has a character that a URL's path cannot have, so it would match no request; "
+            "percent-encode it (and leave out ';')"
         )
     elif len(path) > MAX_ATTRIBUTE_LENGTH:
-        yield f"cookie.path: browsers ignore {len(path)} characters; use {MAX_ATTRIBUTE_LENGTH} at most"
+        yield f"cookie.path: browsers ignore a path of {len(path)} characters; use {MAX_ATTRIBUTE_LENGTH} at most"
 
 
 def _faults_of_combination(settings: CookieSettings) -> Iterator[str]:
     if settings.prefix == "__Host-" and settings.domain is not None:
-        yield "cookie.prefix: '__Host-' allows no Domain; remove cookie.domain, or use '__Secure-'"
+        yield "cookie.prefix: '__Host-' needs a cookie without Domain; remove cookie.domain, or use '__Secure-'"
     if settings.prefix == "__Host-" and settings.path != "/":
-        yield "cookie.prefix: '__Host-' allows no Path but '/'; remove cookie.path, or use '__Secure-'"
+        yield "cookie.prefix: '__Host-' needs the Path '/'; remove cookie.path, or use '__Secure-'"
     if settings.secure is not False:
         return
     cure = "set cookie.secure to True (or leave it out)"
@@ -140,9 +141,9 @@ def _faults_of_combination(settings: CookieSettings) -> Iterator[str]:
 def find(header: str, name: str) -> list[str]:
     """The distinct values of the cookies called exactly *name*, in the order of *header*, eight at most.
 
-    Nothing in *header* (the bytes as latin-1, PEP 3333) raises anything, and no other cookie can hide ours.
-    Written by hand because ``werkzeug.http.parse_cookie`` raises on bytes that are no UTF-8 and unquotes values,
-    which would give one value several spellings.
+    Nothing in *header* (bytes decoded as latin-1, PEP 3333) raises an error, and no other cookie can hide ours.
+    ``werkzeug.http.parse_cookie`` is not used: it raises for bytes that are not UTF-8, and it unquotes values, which
+    would give one value several spellings.
     """
     if name not in header:
         return []
@@ -150,7 +151,7 @@ def find(header: str, name: str) -> list[str]:
     for piece in header.split(";"):
         if name not in piece:
             continue
-        # A nameless cookie ("=__Host-sid=forged", or no "=" at all) is never taken for a named one: CVE-2023-23934.
+        # A cookie without a name ("=__Host-sid=forged", or no "=" at all) must not count as ours: CVE-2023-23934.
         found, equals, value = piece.partition("=")
         if not equals or found.strip(" \t") != name:
             continue
@@ -163,10 +164,10 @@ def find(header: str, name: str) -> list[str]:
 
 
 class CookieLines:
-    """Writes the Set-Cookie header values of one cookie, all with the same attributes, the deletion's too.
+    """Writes the Set-Cookie header values of one cookie, all with the same attributes, the deletion included.
 
-    Werkzeug renders each form once; afterwards only the value and Max-Age are put in, which is exact
-    for values of ``[0-9A-Za-z_.-]``. Those need no quoting, and no others may be given.
+    Werkzeug renders each form once; afterwards only the value and Max-Age are inserted. A value must consist of
+    ``[0-9A-Za-z_.-]``, which need no quoting, so that the result is what Werkzeug would have rendered.
     """
 
     __slots__ = ("_lasting", "_name", "_plain", "deletion")
@@ -179,22 +180,22 @@ class CookieLines:
             "httponly": settings.httponly,
             "samesite": settings.samesite,
             "partitioned": settings.partitioned,
-            # Max-Age alone: every browser knows it, and an Expires depends on the client's clock.
+            # Every browser knows Max-Age; an Expires beside it would depend on the client's clock.
             "sync_expires": False,
             "max_size": 0,
         }
         self._name = f"{full_name}="
         self._plain = dump_cookie(full_name, **attributes).removeprefix(self._name)
         lasting = dump_cookie(full_name, max_age=0, **attributes).removeprefix(self._name)
-        # Neither a domain nor a path can hold "; ", so this is the attribute itself.
+        # No domain and no path contains "; ", so this finds the attribute.
         self._lasting = lasting.partition("; Max-Age=0")[::2]
-        #: The header value that removes the cookie; Expires is for clients that know no Max-Age.
+        #: The header value that deletes the cookie; Expires is for clients that do not know Max-Age.
         self.deletion = dump_cookie(full_name, max_age=0, expires=0, **attributes)
 
     def set(self, value: str, *, max_age: int | None) -> str:
-        """The header value that sets the cookie for *max_age* seconds, or until the browser ends.
+        """The header value that sets the cookie for *max_age* seconds, or with ``None`` until the browser is closed.
 
-        Raises CookieTooLarge when the whole header would exceed 4096 bytes.
+        Raises :exc:`CookieTooLarge` if the whole header would exceed 4096 bytes.
         """
         if max_age is None:
             line = f"{self._name}{value}{self._plain}"
@@ -204,7 +205,7 @@ class CookieLines:
         size = _FIELD_NAME_LENGTH + len(line)
         if size > MAX_HEADER_BYTES:
             raise CookieTooLarge(
-                f"the Set-Cookie header would have {size} bytes, and browsers drop cookies "
-                f"beyond {MAX_HEADER_BYTES} without a word; keep less in the session, or use a store as backend"
+                f"the Set-Cookie header would have {size} bytes, and browsers silently drop cookies of more than "
+                f"{MAX_HEADER_BYTES}; keep less in the session, or use a store as backend"
             )
         return line

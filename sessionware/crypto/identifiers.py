@@ -1,6 +1,8 @@
-"""From a secret token to its public handle and to its key in a store.
+"""Derives from a session's secret token its handle, and from the handle its session id and its key in a store.
 
-Each step is a hash of its own, so none leads back: who reads the store, or is shown a handle, opens no session.
+A token is the 32 secret bytes that the cookie carries, a handle the 16 bytes that name the session inside the package,
+and a session id the handle as text, which may be shown. Token to handle and handle to store key are one-way hashes
+(SHA-256, each with a label of its own), so a reader of the store or of a log can open no session.
 """
 
 from __future__ import annotations
@@ -19,37 +21,37 @@ _SESSION_ID_CHARACTERS = 22
 
 
 def new_token() -> bytes:
-    """A new secret token of 256 random bits; raises what a failing random source raises."""
+    """A new secret token of 256 random bits. Raises OSError if the system has no randomness."""
     return secrets.token_bytes(TOKEN_BYTES)
 
 
 def new_handle() -> bytes:
-    """A new handle of 128 random bits, for a session that has no token."""
+    """A new handle of 128 random bits, for a cookie session, which has no token."""
     return secrets.token_bytes(HANDLE_BYTES)
 
 
 def handle_of(token: bytes) -> bytes:
-    """The handle of *token*, from which the token cannot be found."""
+    """The handle of *token*, from which the token cannot be computed."""
     return hashlib.sha256(_HANDLE_LABEL + token).digest()[:HANDLE_BYTES]
 
 
 def store_key(handle: bytes) -> str:
-    """The key of 43 characters of ``[0-9A-Za-z_-]`` under which a store holds the session of *handle*."""
+    """The key under which a store keeps the session of *handle*: 43 characters of ``[0-9A-Za-z_-]``."""
     return base64_encode(hashlib.sha256(_STORE_KEY_LABEL + handle).digest()).decode("ascii")
 
 
 def session_id_of(handle: bytes) -> str:
-    """*handle* as text of 22 characters: safe to log and to show."""
+    """*handle* as 22 characters of base64url: safe to log and to show."""
     return base64_encode(handle).decode("ascii")
 
 
 def handle_from_session_id(text: str) -> bytes | None:
-    """The handle that :func:`session_id_of` gave *text* for, or ``None`` for any other text."""
+    """The handle whose session id is *text*, or ``None`` if *text* is not a session id."""
     if len(text) != _SESSION_ID_CHARACTERS:
         return None
     try:
         handle = base64_decode(text)
     except BadData:
         return None
-    # The decoder skips what is no base64 and ignores the last bits; an id has one spelling.
+    # The decoder skips other characters and ignores the last bits, so only encoding again shows the one spelling.
     return handle if session_id_of(handle) == text else None

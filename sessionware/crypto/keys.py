@@ -1,4 +1,4 @@
-"""The keys: how strong a secret must be, and what is derived from it for each purpose."""
+"""Checks that secrets are strong, and derives a key from each for every purpose."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ MIN_BYTES_BESIDE_WORDS = 16
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
 
-#: Random secrets may happen to end with a few of the bytes that they begin with; with this many none ever will.
+#: A random secret may end with a few of the bytes that it begins with, but never with this many.
 _MIN_REPEATED_BYTES = 8
 _WORDS = re.compile(rb"secret|password|changeme|change-me|insecure|example|default|placeholder", re.IGNORECASE)
-_CURE = "make a good one with 'sessionware secret' (or 'python -m sessionware secret')"
+#: What a message about a bad secret tells the developer to do.
+SECRET_CURE = "make a good one with 'sessionware secret' (or 'python -m sessionware secret')"
 
-#: What the format of keys and of all that is sealed by them begins with.
+#: The version of the key derivation; another one would give other keys.
 _FORMAT = "sessionware 1"
 
 
 class Purpose(enum.Enum):
-    """What a key is for. A key for one purpose proves and opens nothing of another."""
+    """What a key is for. A key for one purpose verifies and decrypts nothing that was made for another."""
 
     COOKIE_SEAL = "cookie seal"
     COOKIE_SIGN = "cookie sign"
@@ -40,18 +41,18 @@ class Purpose(enum.Enum):
 
 
 def new_secret() -> str:
-    """A new secret of 256 random bits, as text of 43 characters."""
+    """A new secret of 256 random bits, as a str of 43 characters."""
     return secrets.token_urlsafe(MIN_SECRET_BYTES)
 
 
 def read_secrets(value: object) -> tuple[bytes, ...]:
     """The secrets in *value*, newest first: a str or bytes, a list or tuple of them, or the lines of a str.
 
-    White space around a line of a str is cut, and empty lines are skipped; bytes are taken as they are. Raises
-    ValueError, whose text names every fault by the position of the secret, never a secret, and the cure.
+    White space around a line of a str is removed, and empty lines are skipped; bytes are taken unchanged. Raises one
+    ValueError for all faults, which names each secret by its position, never by its value, and the cure.
     """
     given = value if isinstance(value, (list, tuple)) else (value,)
-    items = [item for one in given for item in _lines(one)]
+    items = [item for entry in given for item in _lines(entry)]
     found = [_utf8(item) if isinstance(item, str) else item for item in items]
     faults = [] if found else ["the list is empty"]
     for index, secret in enumerate(found):
@@ -61,12 +62,12 @@ def read_secrets(value: object) -> tuple[bytes, ...]:
         else:
             faults += [f"{name} {fault}" for fault in _faults(secret)]
     if faults:
-        raise ValueError(f"{'; '.join(faults)}; {_CURE}")
+        raise ValueError(f"{'; '.join(faults)}; {SECRET_CURE}")
     return tuple(secret for secret in found if isinstance(secret, bytes))
 
 
 def _lines(given: object) -> list[object]:
-    """The secrets in one entry; a text without any is an empty one, which is told rather than passed over."""
+    """The secrets in one entry. A str without any counts as an empty secret, so that it is reported and not skipped."""
     if not isinstance(given, str):
         return [given]
     return [line.strip() for line in given.splitlines() if line.strip()] or [""]
@@ -81,18 +82,18 @@ def _utf8(text: str) -> bytes | str:
 
 def _faults(secret: object) -> Iterator[str]:
     if isinstance(secret, str):
-        yield "is no text that UTF-8 can encode, so give bytes"
+        yield "cannot be encoded as UTF-8; give bytes"
     elif isinstance(secret, bytes):
         yield from _weaknesses(secret)
     else:
-        yield f"is of the type {type(secret).__name__}, and must be str or bytes"
+        yield f"must be str or bytes, not {type(secret).__name__}"
 
 
 def _weaknesses(secret: bytes) -> Iterator[str]:
-    """Why *secret* is guessable: what people type instead of drawing at random, and nothing that is drawn."""
+    """Why *secret* is guessable: rules that refuse what people type by hand, and pass every random secret."""
     size = len(secret)
     if size < MIN_SECRET_BYTES:
-        yield f"has {size} bytes, and {MIN_SECRET_BYTES} are the least"
+        yield f"has {size} bytes, and needs at least {MIN_SECRET_BYTES}"
     if len(set(secret)) < MIN_DIFFERENT_BYTES:
         yield f"has fewer than {MIN_DIFFERENT_BYTES} different bytes"
     if _repeats_a_piece(secret):
@@ -115,10 +116,10 @@ def _most_equal_steps(secret: bytes) -> int:
 
 
 class Keyring:
-    """The keys of several secrets, newest first: the first seals and signs, all open.
+    """The keys of several secrets, newest first: the newest seals and signs, all of them open.
 
-    Keys for different purposes and names are independent of each other (HKDF-SHA256, RFC 5869). Raises ValueError if
-    there is no secret, or if two have the same key id.
+    A key id is 4 bytes that name a key without telling it, shown as 8 hexadecimal digits. Raises ValueError without a
+    secret, or if two have the same key id.
     """
 
     __slots__ = ("_secrets", "key_ids")
@@ -127,15 +128,18 @@ class Keyring:
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         if not secrets:
-            raise ValueError(f"there is no secret; {_CURE}")
+            raise ValueError(f"expected at least one secret, got none; {SECRET_CURE}")
         self._secrets = tuple(secrets)
         self.key_ids = tuple(key[:KEY_ID_BYTES].hex() for key in self.derive(Purpose.KEY_ID))
         if len(set(self.key_ids)) < len(self.key_ids):
-            raise ValueError(f"two of the secrets have the same key id; replace one of them: {_CURE}")
+            raise ValueError(f"two of the secrets have the same key id; replace one of them: {SECRET_CURE}")
 
     def derive(self, purpose: Purpose, name: str = "") -> tuple[bytes, ...]:
-        """A key of 32 bytes per secret, newest first; *name* is the full name of the cookie that it serves."""
-        # Only the name, which comes last, could ever hold a NUL, so no two of these are the same bytes.
+        """A key of 32 bytes per secret, newest first; *name* is the full name of the cookie that the keys are for.
+
+        Keys for different purposes and names are independent of each other (HKDF-SHA256, RFC 5869).
+        """
+        # A NUL can stand only in the name, which comes last, so no two purposes and names give the same bytes.
         info = f"{_FORMAT}\0{purpose.value}\0{name}".encode()
         return tuple(HKDF(SHA256(), KEY_BYTES, None, info).derive(secret) for secret in self._secrets)
 

@@ -1,13 +1,14 @@
-"""Signs texts and encrypts sessions, and opens nothing that was not made so.
+"""Signs and encrypts the values of cookies and the records of stores, and opens them again.
 
-A text is a head, a payload, a dot and a signature, all base64url without padding::
+A cookie value is a head, a payload, a dot and a signature, all base64url without padding::
 
     head       8 characters: format version, kind, 4 bytes of key id
     payload    a token; or a nonce and an AES-256-GCM-SIV ciphertext
-    signature  43 characters: HMAC-SHA256 over all before the dot
+    signature  43 characters: HMAC-SHA256 over everything before the dot
 
-A record is the same head as 6 bytes, a nonce and a ciphertext. A head names its key, so each is tried with one key
-only. Nothing is compressed (CRIME, BREACH), and there is no way from sealed back to unsealed (CVE-2026-39324).
+A sealed record is the same head as 6 bytes, a nonce and a ciphertext. The head names the key, so only that key is
+tried. Nothing is compressed before it is encrypted (CRIME, BREACH), and what should be sealed is never accepted
+unsealed (CVE-2026-39324).
 """
 
 from __future__ import annotations
@@ -29,17 +30,18 @@ from itsdangerous.encoding import want_bytes
 from sessionware.crypto.keys import KEY_BYTES, Keyring, Purpose
 
 FORMAT_VERSION = 1
-MAX_TEXT_CHARACTERS = 4096
+MAX_VALUE_CHARACTERS = 4096
 NONCE_BYTES = 12
 _TAG_BYTES = 16
 _HEAD_BYTES = 6
 _HEAD_CHARACTERS = 8
 _SHAPE = re.compile(rb"[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{43}")
 
-_TEXT_KINDS = {Purpose.TOKEN_SIGN: 1, Purpose.COOKIE_SIGN: 2, Purpose.SEEN_SIGN: 3}
+_VALUE_KINDS = {Purpose.TOKEN_SIGN: 1, Purpose.COOKIE_SIGN: 2, Purpose.SEEN_SIGN: 3}
 _RECORD_KIND = 4
 
-#: Between the alphabets of RFC 4648, sections 4 and 5; what is not in the latter becomes what is in neither.
+#: From standard to URL-safe base64 (RFC 4648, sections 4 and 5) and back. Decoding maps "+", "/" and "=" to "!", which
+#: neither alphabet has.
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _FROM_URLSAFE = bytes.maketrans(b"-_+/=", b"+/!!!")
 
@@ -47,7 +49,7 @@ Reason = Literal["malformed", "bad_signature", "unknown_key", "undecryptable"]
 
 
 class Rejected(Exception):
-    """A text or a record that is not opened, and why; never leaves the manager."""
+    """A cookie value or a record was not opened, for :attr:`reason`; never leaves the manager."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -55,39 +57,39 @@ class Rejected(Exception):
 
 
 class Opened(NamedTuple):
-    """What was sealed, by which key, and whether that is the key that seals now."""
+    """What was signed or sealed, the id of the key, and whether it is the key that seals now."""
 
     payload: bytes
     key_id: str
     is_current: bool
 
     def __repr__(self) -> str:
-        # A token may be the payload, and crash reports show local variables.
+        # The payload may be a token, and crash reports show the repr of local variables.
         return f"Opened(..., {self.key_id!r}, {self.is_current!r})"
 
 
 def check_ciphers() -> str | None:
-    """What is wrong with the OpenSSL at hand, or ``None`` if it can encrypt a session."""
+    """What is wrong with the OpenSSL that is installed, or ``None`` if it can encrypt a session."""
     try:
         AESGCMSIV(bytes(KEY_BYTES))
     except UnsupportedAlgorithm:
         return (
-            "the OpenSSL behind the package cryptography has no AES-256-GCM-SIV, which sessions are encrypted with; "
+            "the OpenSSL of the package cryptography has no AES-256-GCM-SIV, which encrypts sessions; "
             "install one of the wheels of cryptography 42 or newer, or build it with OpenSSL 3.2 or newer"
         )
     return None
 
 
 def _encode(decoded: bytes) -> bytes:
-    """base64url without padding; ``urlsafe_b64encode`` would take twice as long for a signature."""
+    """*decoded* as base64url without padding, in half the time that ``urlsafe_b64encode`` takes for a signature."""
     return binascii.b2a_base64(decoded, newline=False).rstrip(b"=").translate(_TO_URLSAFE)
 
 
 class _HmacSigner(Signer):
-    """itsdangerous' signer with the same bytes in a quarter of the time: the key is taken in once, not for each text.
+    """Signs as itsdangerous does, in a quarter of the time: the key is hashed once, and not for each value.
 
-    The key is used as it is (a salt would be ignored; HKDF keeps keys apart), and a signature is compared as text, so
-    that there is one spelling of it.
+    The key is used without a salt, because HKDF has separated it from others already. Signatures are compared as
+    characters, so each has one spelling.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -104,7 +106,7 @@ class _HmacSigner(Signer):
 
 
 def _decode(text: bytes) -> bytes:
-    """The bytes of a text that was found good: a signature covers its very characters, so they are as we spelt them."""
+    """The bytes of base64url whose signature is good: the signature covers the characters, so they are canonical."""
     return binascii.a2b_base64(text.translate(_FROM_URLSAFE) + b"=" * (-len(text) % 4))
 
 
@@ -112,23 +114,23 @@ def _heads(keyring: Keyring, kind: int) -> list[bytes]:
     return [bytes((FORMAT_VERSION, kind)) + bytes.fromhex(key_id) for key_id in keyring.key_ids]
 
 
-class _TextKey(NamedTuple):
+class _ValueKey(NamedTuple):
     head: bytes
     signer: _HmacSigner
     key_id: str
     is_current: bool
 
 
-class SignedText:
-    """Signs and opens the texts of one purpose for the cookie of one name: a token, or the companion's value."""
+class CookieSigner:
+    """Signs and verifies the values of one cookie for one purpose, such as a token."""
 
     __slots__ = ("_current", "_keys", "_prefix")
 
     def __init__(self, keyring: Keyring, purpose: Purpose, name: str) -> None:
-        heads = _heads(keyring, _TEXT_KINDS[purpose])
+        heads = _heads(keyring, _VALUE_KINDS[purpose])
         signers = map(_HmacSigner, keyring.derive(purpose, name))
         keys = [
-            _TextKey(_encode(head), signer, key_id, key_id == keyring.key_ids[0])
+            _ValueKey(_encode(head), signer, key_id, key_id == keyring.key_ids[0])
             for head, signer, key_id in zip(heads, signers, keyring.key_ids, strict=True)
         ]
         self._prefix = heads[0][:2]
@@ -136,28 +138,28 @@ class SignedText:
         self._keys = {key.head: key for key in keys}
 
     def sign(self, payload: bytes) -> str:
-        """*payload* as text, signed with the first key; everybody can read it."""
+        """The cookie value of *payload*, signed with the newest key, but not encrypted."""
         key = self._current
         return key.signer.sign(key.head + _encode(payload)).decode("ascii")
 
-    def open(self, text: str) -> Opened:
-        """What :meth:`sign` was given; raises :exc:`Rejected` for any other text."""
-        key, payload = self.verified(text)
+    def open(self, value: str) -> Opened:
+        """What :meth:`sign` was given for *value*; raises :exc:`Rejected` for any other value."""
+        key, payload = self.verified(value)
         return Opened(payload, key.key_id, key.is_current)
 
-    def verified(self, text: str) -> tuple[_TextKey, bytes]:
-        """The key that has signed *text*, and the payload; raises :exc:`Rejected`."""
-        if len(text) > MAX_TEXT_CHARACTERS or not text.isascii():
+    def verified(self, value: str) -> tuple[_ValueKey, bytes]:
+        """The key that has signed *value*, and the payload; raises :exc:`Rejected`."""
+        if len(value) > MAX_VALUE_CHARACTERS or not value.isascii():
             raise Rejected("malformed")
-        signed = text.encode("ascii")
-        value, _, signature = signed.rpartition(b".")
-        key = self._keys.get(value[:_HEAD_CHARACTERS])
-        if key is None or not key.signer.verify_signature(value, signature):
+        signed = value.encode("ascii")
+        covered, _, signature = signed.rpartition(b".")
+        key = self._keys.get(covered[:_HEAD_CHARACTERS])
+        if key is None or not key.signer.verify_signature(covered, signature):
             raise Rejected(self._reason(signed))
-        return key, _decode(value[_HEAD_CHARACTERS:])
+        return key, _decode(covered[_HEAD_CHARACTERS:])
 
     def _reason(self, signed: bytes) -> Reason:
-        """Why *signed* was not opened; only what has the whole shape of a text can be of an unknown key or forged."""
+        """Why *signed* was not opened: unless all of its shape is that of a cookie value, it is malformed."""
         if not _SHAPE.fullmatch(signed):
             return "malformed"
         head = signed[:_HEAD_CHARACTERS]
@@ -167,51 +169,51 @@ class SignedText:
 
 
 class _Cipher(NamedTuple):
-    """A key of AES-256-GCM-SIV (RFC 8452), whose nonces may be random for as long as one likes."""
+    """A key of AES-256-GCM-SIV (RFC 8452), whose nonces may be random however many are used."""
 
     aead: AESGCMSIV
     context: bytes
 
-    def encrypt(self, payload: bytes, key: bytes = b"") -> bytes:
+    def encrypt(self, payload: bytes, store_key: bytes = b"") -> bytes:
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self.aead.encrypt(nonce, payload, self.context + key)
+        return nonce + self.aead.encrypt(nonce, payload, self.context + store_key)
 
-    def decrypt(self, sealed: bytes, key: bytes = b"") -> bytes:
+    def decrypt(self, sealed: bytes, store_key: bytes = b"") -> bytes:
         try:
-            return self.aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self.context + key)
+            return self.aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self.context + store_key)
         except InvalidTag as error:
             raise Rejected("undecryptable") from error
 
 
-#: A nonce, at least one byte, and its tag: nothing that is sealed is empty.
+#: A nonce, at least one byte, and a tag: an empty payload is never sealed.
 _MIN_SEALED_BYTES = NONCE_BYTES + 1 + _TAG_BYTES
 
 
-class SealedText:
-    """Encrypts a whole session for the cookie of one name, and then signs it.
+class CookieSealer:
+    """Encrypts whole sessions for one cookie, and signs the result.
 
-    The signature rejects forgeries before anything is decrypted, and binds a text to its key, which AES-GCM-SIV alone
+    The signature rejects forgeries before anything is decrypted. It also commits to the key, which AES-GCM-SIV alone
     does not.
     """
 
-    __slots__ = ("_ciphers", "_current", "_signed")
+    __slots__ = ("_ciphers", "_current", "_signer")
 
     def __init__(self, keyring: Keyring, name: str) -> None:
-        heads = _heads(keyring, _TEXT_KINDS[Purpose.COOKIE_SIGN])
+        heads = _heads(keyring, _VALUE_KINDS[Purpose.COOKIE_SIGN])
         seals = keyring.derive(Purpose.COOKIE_SEAL, name)
         context = Purpose.COOKIE_SEAL.value.encode()
         ciphers = [_Cipher(AESGCMSIV(seal), head + context) for head, seal in zip(heads, seals, strict=True)]
-        self._signed = SignedText(keyring, Purpose.COOKIE_SIGN, name)
+        self._signer = CookieSigner(keyring, Purpose.COOKIE_SIGN, name)
         self._current = ciphers[0]
         self._ciphers = dict(zip(keyring.key_ids, ciphers, strict=True))
 
     def seal(self, payload: bytes) -> str:
-        """*payload*, which is not empty, as text that nobody can read, sealed with the first key."""
-        return self._signed.sign(self._current.encrypt(payload))
+        """The cookie value of *payload*, which must not be empty, encrypted and signed with the newest key."""
+        return self._signer.sign(self._current.encrypt(payload))
 
-    def open(self, text: str) -> Opened:
-        """What :meth:`seal` was given; raises :exc:`Rejected` for any other text."""
-        key, sealed = self._signed.verified(text)
+    def open(self, value: str) -> Opened:
+        """What :meth:`seal` was given for *value*; raises :exc:`Rejected` for any other value."""
+        key, sealed = self._signer.verified(value)
         if len(sealed) < _MIN_SEALED_BYTES:
             raise Rejected("malformed")
         return Opened(self._ciphers[key.key_id].decrypt(sealed), key.key_id, key.is_current)
@@ -223,8 +225,8 @@ class _RecordKey(NamedTuple):
     is_current: bool
 
 
-class SealedRecord:
-    """Encrypts a record for the store key that it stands under; copied to another key it does not open."""
+class RecordSealer:
+    """Encrypts records for their store keys; a record that is copied to another key does not open."""
 
     __slots__ = ("_current", "_head", "_keys")
 
@@ -239,17 +241,19 @@ class SealedRecord:
             for head, cipher, key_id in zip(heads, ciphers, keyring.key_ids, strict=True)
         }
 
-    def seal(self, payload: bytes, key: str) -> bytes:
-        """*payload*, which is not empty, for the store key *key*, sealed with the first key."""
-        return self._head + self._current.encrypt(payload, key.encode("ascii"))
+    def seal(self, payload: bytes, store_key: str) -> bytes:
+        """*payload*, which must not be empty, encrypted with the newest key for *store_key*."""
+        return self._head + self._current.encrypt(payload, store_key.encode("ascii"))
 
-    def open(self, sealed: bytes, key: str) -> Opened:
-        """What :meth:`seal` was given for *key*; raises :exc:`Rejected` for any other bytes."""
+    def open(self, sealed: bytes, store_key: str) -> Opened:
+        """What :meth:`seal` was given for *store_key*; raises :exc:`Rejected` for any other bytes."""
         head = sealed[:_HEAD_BYTES]
         found = self._keys.get(head)
         if found is None or len(sealed) < _HEAD_BYTES + _MIN_SEALED_BYTES:
             raise Rejected(self._reason(sealed))
-        return Opened(found.cipher.decrypt(sealed[_HEAD_BYTES:], key.encode("ascii")), found.key_id, found.is_current)
+        return Opened(
+            found.cipher.decrypt(sealed[_HEAD_BYTES:], store_key.encode("ascii")), found.key_id, found.is_current
+        )
 
     def _reason(self, sealed: bytes) -> Reason:
         is_whole = len(sealed) >= _HEAD_BYTES + _MIN_SEALED_BYTES

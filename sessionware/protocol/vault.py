@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sessionware.clock import Clock
-from sessionware.crypto.sealing import Rejected, SealedRecord
+from sessionware.crypto.sealing import RecordSealer, Rejected
 from sessionware.exceptions import StoreUnavailable
 from sessionware.session.formats import Formats
 from sessionware.session.lifetimes import Lifetimes, Verdict
@@ -69,7 +69,7 @@ class Vault:
     __slots__ = ("_formats", "_lifetimes", "_sealed", "_store", "clock")
 
     def __init__(
-        self, store: Store, sealed: SealedRecord, formats: Formats, *, lifetimes: Lifetimes, clock: Clock
+        self, store: Store, sealed: RecordSealer, formats: Formats, *, lifetimes: Lifetimes, clock: Clock
     ) -> None:
         self._store = store
         self._sealed = sealed

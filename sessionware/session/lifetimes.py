@@ -20,7 +20,7 @@ def parse_duration(value: object) -> float:
     """
     seconds = _seconds(value)
     if seconds is None:
-        raise ValueError(f"{value!r} is no duration; give seconds, a timedelta, or a string: '90s', '30m', '12h', '7d'")
+        raise ValueError(f"expected a duration, got {value!r}; give seconds, a timedelta, '90s', '30m', '12h' or '7d'")
     if not 0 < seconds < math.inf:
         raise ValueError("a duration must be positive and finite; None means that there is no limit")
     return seconds

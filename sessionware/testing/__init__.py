@@ -1,4 +1,4 @@
-"""What a project that uses sessionware needs in its own tests."""
+"""Help for the tests of a project that uses sessionware: a clock to set, and a suite for stores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["FakeClock", "StoreConformance"]
 
 
 def __getattr__(name: str) -> Any:
-    """``StoreConformance`` is imported at its first use: it needs pytest, the clock does not."""
+    """Import ``StoreConformance`` at its first use, because it needs pytest and the clock does not."""
     if name != "StoreConformance":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import pytest

@@ -1,10 +1,12 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that a test sets by hand."""
 
 from __future__ import annotations
 
 
 class FakeClock:
-    """A clock that moves when it is told to: give it as the option ``clock``.
+    """A clock for the option ``clock`` that stands still until :meth:`advance` is called.
+
+    It begins at *now*, in seconds since the epoch; ``now`` may also be set.
 
     >>> clock = FakeClock(1_000_000)
     >>> clock.advance(60)
@@ -19,5 +21,5 @@ class FakeClock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* pass."""
+        """Move the clock *seconds* ahead."""
         self.now += seconds

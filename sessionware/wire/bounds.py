@@ -1,7 +1,7 @@
-"""Refuses bytes that would cost more to load than their length allows, before anything is built from them.
+"""Refuses bytes whose loading would take more memory or recursion than their length justifies, before it begins.
 
-msgpack reserves eight bytes for each element that the header of an array claims: four kilobytes of ``dc 0f a0`` take
-33 MB. Extension bodies are loaded by recursion, which has to end as well.
+msgpack reserves eight bytes for each element that the header of an array claims, so four kilobytes of ``dc 0f a0``
+would take 33 MB. The bodies of extensions are loaded by recursion, whose depth has to be bounded too.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from sessionware.wire import tags
 
 MAX_LEVELS = 64
-"""How deep the containers of one key's value may stand in each other."""
+"""How many levels deep the value of one key may nest."""
 
-_MAX_CONTAINERS = MAX_LEVELS + 2  # those, in the mapping that is the session's data, in the array that is its record
+_MAX_CONTAINERS = MAX_LEVELS + 2  # and around them the mapping of the session's data, in the array of its record
 
 _FIRST_OF_MAPS, _FIRST_OF_ARRAYS, _AFTER_FIXED = 0x80, 0x90, 0xA0
-_TIMESTAMP = b"\xff"  # msgpack's own extension type -1, which it unpacks without asking us
+_TIMESTAMP = b"\xff"  # msgpack's own extension type -1, which it unpacks without calling our ext_hook
 _OPENERS = frozenset(range(_FIRST_OF_MAPS, _AFTER_FIXED)) | {0xDC, 0xDD, 0xDE, 0xDF}
 _NO_OPENERS = bytes(byte for byte in range(256) if byte not in _OPENERS)
-_RESERVED = 1 << 18  # elements that headers may claim together without being looked at: 2 MB
+_RESERVED = 1 << 18  # the elements that headers may claim in all before the bytes are scanned: 2 MB
 
 _SCALARS = {0xC0: 1, 0xC2: 1, 0xC3: 1, 0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9}
 _SCALARS |= {0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9}
@@ -36,8 +36,8 @@ _LEAF_CODES = frozenset(leaf.code for leaf in tags.LEAVES.values())
 def check_bounds(data: bytes) -> None:
     """Raise ``ValueError`` or ``IndexError`` if *data* claims more than it holds or nests deeper than it may.
 
-    Where the bytes that could open a container are few, wherever they stand, nothing can go wrong and nothing is
-    scanned. What passes may still be malformed, but costs no more than its length allows.
+    If few bytes, wherever they stand, could open a container, then no bound can be exceeded, and nothing is scanned.
+    What passes may still be malformed, but to load it takes no more than its length justifies.
     """
     openers = len(data.translate(None, _NO_OPENERS))
     if openers > _MAX_CONTAINERS or openers * len(data) > _RESERVED or _TIMESTAMP in data:
@@ -45,18 +45,18 @@ def check_bounds(data: bytes) -> None:
 
 
 def starts_with_array(body: bytes) -> bool:
-    """Whether the first element is an array, as it is in the body of every container."""
+    """Whether the first element of *body* is an array, which is so in every container of ours."""
     return _FIRST_OF_ARRAYS <= body[0] < _AFTER_FIXED or body[0] in _ARRAY_LENGTHS
 
 
 def _scan(data: bytes) -> None:
     """Go over the elements without building them.
 
-    The elements that are promised and not yet seen never outnumber the bytes that are left, so all claims together
-    stay below the length of the input.
+    The elements that headers have claimed and that are still to come may never outnumber the bytes that are left, so
+    all claims together stay below the length of the input.
     """
     outer: list[tuple[int, int]] = []  # of each open container: the elements still to come, and where it has to end
-    left, end, position, promised = 1, len(data), 0, 1
+    left, end, position, claimed = 1, len(data), 0, 1
     while True:
         while not left:
             if end not in (position, _ANYWHERE):
@@ -65,14 +65,14 @@ def _scan(data: bytes) -> None:
                 return
             left, end = outer.pop()
         left -= 1
-        promised -= 1
+        claimed -= 1
         size = _SIZES[data[position]]
         if size:
             position += size
             continue
         elements, position, inner_end = _open(data, position)
-        promised += elements
-        if promised > len(data) - position or len(outer) >= _MAX_CONTAINERS:
+        claimed += elements
+        if claimed > len(data) - position or len(outer) >= _MAX_CONTAINERS:
             raise ValueError("more elements than bytes, or nested too deep")
         outer.append((left, end))
         left, end = elements, inner_end

@@ -1,4 +1,4 @@
-"""Finds what a session cannot hold, and says where it stands and what to store instead."""
+"""Refuses the values that a session cannot hold, with the path to each and what to store instead."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ from msgpack import ExtType, Timestamp
 
 from sessionware.exceptions import SessionDataError
 from sessionware.wire.bounds import MAX_LEVELS
-from sessionware.wire.tags import LEAVES, encode_text
+from sessionware.wire.tags import LEAVES, encode_str
 
 PLAIN = frozenset({type(None), bool, int, float, bytes})
-"""The types of which no value can be refused."""
+"""The types whose values are all supported, so that none needs a look."""
 
 SUPPORTED = PLAIN | {str, list, tuple, dict, set, frozenset} | LEAVES.keys()
 
 UNTAGGABLE = frozenset({bytearray, memoryview, ExtType, Timestamp})
-"""What msgpack packs by itself, as something else, even where it is told to be strict."""
+"""The types that msgpack packs as another type without asking, even if it is told to be strict."""
 
-Path = tuple[object, ...]
+#: The root and the keys and indexes that lead from it to a value.
+ValuePath = tuple[object, ...]
 
 
 class _Note(str):
-    """A step of a path that no subscript leads to."""
+    """A step of a path that is not a subscript."""
 
 
 _KEY = _Note(" (a key)")
 _ELEMENT = _Note(" (an element)")
-_GIVEN = _Note(" (what its to_plain gave)")
+_PLAIN_VALUE = _Note(" (what its to_plain gave)")
 
 
 class Inspector:
-    """Walks over values; *to_plain* has the own types' functions. Every refusal is a :exc:`SessionDataError`."""
+    """Walks over values, and raises :exc:`SessionDataError` for the first that is not supported.
+
+    *to_plain* maps each own type to the function that gives a supported value for it.
+    """
 
     __slots__ = ("_to_plain",)
 
@@ -46,19 +50,20 @@ class Inspector:
         self._to_plain = to_plain
 
     def inspect_data(self, data: dict[Any, Any]) -> None:
-        """A session's data: its keys, and the values with all that is in them."""
+        """Inspect a session's data: its keys, and its values with everything in them."""
         for key, value in data.items():
             self.inspect_item(key, value)
 
     def inspect_item(self, key: Any, value: Any) -> None:
-        """One key of a session and its value."""
+        """Inspect one key of a session and its value."""
         if type(key) is not str:
-            raise SessionDataError(f"session[{_show(key)}]: a key is a str, not {_name(type(key))}; {_key_cure(key)}")
+            got = _name(type(key))
+            raise SessionDataError(f"session[{_show(key)}]: expected a str as key, got {got}; {_key_cure(key)}")
         _inspect_leaf(key, ("session", key, _KEY))
         self.inspect(value, ("session", key), 1)
 
-    def inspect(self, value: Any, path: Path, level: int) -> None:
-        """A value and all that is in it; *level* counts the containers around it, and itself."""
+    def inspect(self, value: Any, path: ValuePath, level: int) -> None:
+        """Inspect a value and everything in it; *level* counts the containers around it, and itself."""
         kind = type(value)
         if kind in PLAIN:
             return
@@ -69,11 +74,11 @@ class Inspector:
                 raise SessionDataError(f"{_render(path)}: nested deeper than {MAX_LEVELS} levels, or contains itself")
             self._inspect_parts(kind, value, path, level + 1)
         else:
-            raise SessionDataError(f"{_render(path)}: {_name(kind)} is not a type that a session holds; {cure(value)}")
+            raise SessionDataError(f"{_render(path)}: {_name(kind)} is not a type that a session holds; {_cure(value)}")
 
-    def _inspect_parts(self, kind: type, value: Any, path: Path, level: int) -> None:
+    def _inspect_parts(self, kind: type, value: Any, path: ValuePath, level: int) -> None:
         if kind in self._to_plain:
-            self.inspect(self._plain(value, path), (*path, _GIVEN), level)
+            self.inspect(self._plain(value, path), (*path, _PLAIN_VALUE), level)
         elif kind is dict:
             for key, item in value.items():
                 if type(key) not in PLAIN:
@@ -88,16 +93,18 @@ class Inspector:
             for item in value:
                 self.inspect(item, (*path, _ELEMENT), level)
 
-    def _plain(self, value: Any, path: Path) -> Any:
+    def _plain(self, value: Any, path: ValuePath) -> Any:
         try:
             return self._to_plain[type(value)](value)
-        except Exception as error:  # the function is the application's
-            raise SessionDataError(f"{_render(path)}: its to_plain raised {_name(type(error))}") from error
+        except Exception as error:  # the function is the application's, and may raise anything
+            raise SessionDataError(
+                f"{_render(path)}: the to_plain of {_name(type(value))} raised {_name(type(error))}; see the cause"
+            ) from error
 
 
-def _inspect_leaf(value: Any, path: Path) -> None:
+def _inspect_leaf(value: Any, path: ValuePath) -> None:
     try:
-        encode_text(value) if type(value) is str else LEAVES[type(value)].encode(value)
+        encode_str(value) if type(value) is str else LEAVES[type(value)].encode(value)
     except ValueError as error:
         raise SessionDataError(f"{_render(path)}: {error}") from error
 
@@ -112,28 +119,29 @@ def _key_cure(key: object) -> str:
     return "take x.decode()" if isinstance(key, bytes) else "take str(x)"
 
 
-_LONGEST_KEY = 40
-_LONGEST_PATH = 8
+_MAX_KEY_CHARACTERS = 40
+_MAX_KEY_BITS = 40
+_MAX_PATH_STEPS = 8
 
 
 def _show(key: object) -> str:
-    """A key as it stands in a path. Of own and other types only the type: who knows what their ``repr`` tells."""
+    """A key as a path shows it; of an own or unknown type only the type, because its ``repr`` may tell a secret."""
     if type(key) is str:
-        return repr(key if len(key) <= _LONGEST_KEY else key[:_LONGEST_KEY] + "…")
-    if type(key) in (bool, float, type(None)) or (type(key) is int and key.bit_length() <= _LONGEST_KEY):
+        return repr(key if len(key) <= _MAX_KEY_CHARACTERS else key[:_MAX_KEY_CHARACTERS] + "…")
+    if type(key) in (bool, float, type(None)) or (type(key) is int and key.bit_length() <= _MAX_KEY_BITS):
         return repr(key)
     return f"<{_name(type(key))}>"
 
 
-def _render(path: Path) -> str:
+def _render(path: ValuePath) -> str:
     root, *steps = path
     shown = [step if isinstance(step, _Note) else f"[{_show(step)}]" for step in steps]
-    if len(shown) > _LONGEST_PATH:
-        shown[_LONGEST_PATH:] = ["[…]"]
+    if len(shown) > _MAX_PATH_STEPS:
+        shown[_MAX_PATH_STEPS:] = ["[…]"]
     return f"{root}{''.join(shown)}"
 
 
-# The first that fits is what is advised, so the special stand before the general.
+# The first match is the advice, so subclasses stand before their base classes.
 _CURES: tuple[tuple[tuple[type, ...], str], ...] = (
     ((enum.Enum,), "store its .value"),
     ((bytearray, memoryview), "store bytes(x)"),
@@ -154,8 +162,8 @@ _CURES: tuple[tuple[tuple[type, ...], str], ...] = (
 )
 
 
-def cure(value: object) -> str:
-    """What to do instead of storing *value*. Asks its class only: proxies lie about theirs, and may raise."""
+def _cure(value: object) -> str:
+    """What to store instead of *value*. Only ``type()`` is asked: a proxy's ``__class__`` lies, or raises."""
     kind = type(value)
     package = kind.__module__.partition(".")[0]
     if package == "numpy":
@@ -163,7 +171,7 @@ def cure(value: object) -> str:
     if package == "pandas" and issubclass(kind, datetime):
         return "store x.to_pydatetime()"
     if kind.__module__ == "werkzeug.local":
-        return "store what it stands for: x._get_current_object()"
+        return "store the object behind the proxy: x._get_current_object()"
     for kinds, advice in _CURES:
         if issubclass(kind, kinds):
             return advice

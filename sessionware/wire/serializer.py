@@ -1,4 +1,4 @@
-"""Values to bytes and back: the same type, the same value, the same bytes."""
+"""Packs values into bytes and unpacks them, with the same type, the same value and the same bytes each time."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ from sessionware.wire.bounds import check_bounds, starts_with_array
 OwnTypes = Mapping[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]
 
 _STR = frozenset({str})
-_PACKER_BYTES = 1024  # what a packer begins with; the default of 256 KB costs more than packing a session
+_PACKER_BYTES = 1024  # a packer's first buffer: to allocate the default of 256 KB takes longer than to pack a session
 _IDLE_PACKERS = 16
 
 
 class Malformed(Exception):
-    """Bytes that no serializer of ours has written, or that name an unknown type. Never leaves the package."""
+    """Bytes that no :class:`Serializer` has written, or that name an unknown type. Never leaves the package."""
 
 
 class Serializer:
-    """Packs the supported types and a program's own; safe to share between threads.
+    """Packs the supported types and an application's own; safe to share between threads.
 
-    *types* are own types, each with its name in the bytes, a function that gives a supported value for it, and one
-    that makes it from such a value again. They are matched by exact class. Raises ``ValueError`` that names every
-    fault of *types*.
+    *types* maps each own type, matched by exact class, to its name in the bytes, a function that gives a supported
+    value for it, and one that makes it from such a value. Raises one ``ValueError`` that names every fault of *types*.
 
-    Three calls share the work of refusing what is not supported. :meth:`check` sees all of a value when it is
-    assigned. :meth:`dumps` runs at C speed and sees nearly all that was put into a container since. :meth:`verify`
-    sees the rest; it walks, and is needed only when the bytes have turned out to be new.
+    Three methods refuse what is not supported. :meth:`check` sees a whole value when it is assigned. :meth:`dumps`
+    runs at C speed, and sees nearly everything that was put into a container later. :meth:`verify` finds the rest; it
+    walks over the data, and is needed only if the bytes have changed.
     """
 
     __slots__ = ("_decoders", "_encoders", "_inspector", "_new_packer", "_own", "_packers", "_unpack")
@@ -57,19 +56,19 @@ class Serializer:
             tags.OWN: self._decode_own,
         }
         self._new_packer = partial(msgpack.Packer, default=self._tag, strict_types=True, buf_size=_PACKER_BYTES)
-        # Those that nobody is using, because making one takes as long as packing a small session. Both methods of a
-        # deque are atomic.
+        # Packers not in use, kept because making one takes as long as packing a small session. A deque's append and
+        # pop are atomic.
         self._packers: deque[Any] = deque(maxlen=_IDLE_PACKERS)
-        # Every max_*_len is by default the length of the input, in the bodies of extensions their own.
+        # By default every max_*_len is the length of what is unpacked: the input, or the body of an extension.
         self._unpack = partial(msgpack.unpackb, strict_map_key=False, ext_hook=self._untag)
 
     def dumps(self, value: Any) -> bytes:
-        """The bytes of *value*; the same for the same value, with the order of a dict, and whatever order of a set.
+        """The bytes of *value*: equal values give equal bytes; the order of a dict counts, that of a set does not.
 
-        A dict is taken for a session's data: its keys must be exactly ``str``, and paths begin with ``session``; those
-        in any other value begin with ``value``. Raises :exc:`SessionDataError` with the path for what is not
-        supported, but for a ``bytearray``, a ``memoryview`` and msgpack's own two types, which msgpack packs as
-        something else, and for nesting somewhat beyond the limit: these are :meth:`verify`'s to find.
+        A dict is taken for a session's data: its keys must be exactly ``str``, and paths in messages begin with
+        ``session``; for any other value they begin with ``value``. Raises :exc:`SessionDataError` with the path to
+        what is not supported. Only :meth:`verify` finds a ``bytearray``, a ``memoryview`` and msgpack's own two types,
+        which msgpack packs as another type, and a nesting slightly beyond the limit.
         """
         try:
             if type(value) is dict and not _STR.issuperset(map(type, value)):
@@ -80,7 +79,7 @@ class Serializer:
             raise SessionDataError(f"the session could not be packed: {type(error).__name__}") from error
 
     def verify(self, value: Any) -> None:
-        """Raise :exc:`SessionDataError` with the path for everything that is not supported; walks over all of it."""
+        """Walk over all of *value*, and raise :exc:`SessionDataError` with the path to what is not supported."""
         if type(value) is dict:
             self._inspector.inspect_data(value)
         else:
@@ -89,7 +88,7 @@ class Serializer:
     def check(self, key: str, value: Any) -> None:
         """Raise :exc:`SessionDataError` with the path if a session cannot hold *value* under *key*.
 
-        Plain values cost the same whatever their size; containers are walked over.
+        A plain value takes the same time whatever its size; a container is walked over.
         """
         if type(key) is str and key.isascii():
             kind = type(value)
@@ -98,25 +97,24 @@ class Serializer:
         self._inspector.inspect_item(key, value)
 
     def loads(self, data: bytes) -> Any:
-        """The one value that *data* holds. Raises :exc:`Malformed`, and nothing else, for all other bytes.
+        """The value that :meth:`dumps` was given for *data*. Raises only :exc:`Malformed`, for any other bytes.
 
-        Neither time nor memory exceeds what the length of *data* allows, and nothing is built that nests deeper than
-        64 levels.
+        Time and memory are bounded by the length of *data*, and no value is built that nests deeper than 64 levels.
         """
         try:
             check_bounds(data)
             return self._unpack(data)
-        except Exception as error:  # from msgpack, from the constructors of ten types, from an own type's from_plain
-            raise Malformed("not a value of ours") from error
+        except Exception as error:  # from msgpack, the constructors of ten types, or an own type's from_plain
+            raise Malformed("these bytes were not written by a serializer with these types") from error
 
     def _pack(self, value: Any) -> bytes:
-        # A packer of its own for each call: one cannot be used by two threads, nor again inside its own call of _tag.
+        # Each call takes a packer for itself: two threads cannot share one, nor can _tag use the one that called it.
         try:
             packer = self._packers.pop()
         except IndexError:
             packer = self._new_packer()
         packed: bytes = packer.pack(value)
-        # After an error it is not given back, for it holds what it had begun; nor is one that has grown large.
+        # A packer that raised is not given back, because it still holds a part; nor is one whose buffer has grown.
         if len(packed) <= _PACKER_BYTES:
             self._packers.append(packer)
         return packed
@@ -143,7 +141,7 @@ class Serializer:
         return self._own[name](plain)
 
     def _items(self, body: bytes) -> list[Any]:
-        # The header of an array at every level is what check_bounds counts: without it the recursion had no end.
+        # check_bounds counts levels by the headers of arrays: a body without one could recurse without limit.
         if not starts_with_array(body):
             raise ValueError("a container without an array")
         items: list[Any] = self._unpack(body)
@@ -152,7 +150,10 @@ class Serializer:
 
 def _checked(types: OwnTypes) -> OwnTypes:
     if not isinstance(types, Mapping):
-        raise ValueError("own types are a mapping of classes to (name, to_plain, from_plain)")
+        raise ValueError(
+            f"expected a mapping of classes to (name, to_plain, from_plain), got an object of the type "
+            f"{type(types).__name__}"
+        )
     faults = [fault for kind, own in types.items() for fault in _faults(kind, own)]
     names = [own[0] for own in types.values() if isinstance(own, tuple) and own and isinstance(own[0], str)]
     faults += [f"the name {name!r} is given twice" for name in dict.fromkeys(names) if names.count(name) > 1]
@@ -163,15 +164,15 @@ def _checked(types: OwnTypes) -> OwnTypes:
 
 def _faults(kind: Any, own: Any) -> list[str]:
     if not isinstance(kind, type):
-        return [f"{type(kind).__name__}: an own type is a class, and this is an object"]
+        return [f"expected a class as own type, got an object of the type {type(kind).__name__}"]
     if not isinstance(own, tuple) or len(own) != 3:
-        return [f"{kind.__name__}: give (name, to_plain, from_plain)"]
+        return [f"{kind.__name__}: expected (name, to_plain, from_plain), a tuple of three"]
     name, to_plain, from_plain = own
     faults = []
     if kind in refusals.SUPPORTED:
-        faults.append("is supported already")
+        faults.append("is supported already; leave it out")
     if kind in refusals.UNTAGGABLE:
-        faults.append("is packed by msgpack as something else, and cannot be an own type")
+        faults.append("cannot be an own type, because msgpack packs it as another type; store bytes or a datetime")
     if type(name) is not str or not name or not name.isprintable():
         faults.append("the name must be a printable str that is not empty")
     if not callable(to_plain):

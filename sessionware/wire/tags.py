@@ -1,8 +1,8 @@
-"""The extension types: what stands in the bytes for a type that msgpack does not have.
+"""The msgpack extension types: their numbers, and the bytes of the types that msgpack does not have.
 
 Tuples, sets, frozensets and own types are containers: their body is a msgpack array, so that every level of nesting
-shows as the header of an array or a map. The bodies of the others are given by ``LEAVES``. The numbers are part of the
-format and are never used again for something else.
+shows as the header of an array or a map. ``LEAVES`` has the bodies of the others. The numbers are part of the format,
+and none is ever used again for another type.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ CONTAINERS = frozenset({TUPLE, SET, FROZENSET, OWN})
 
 
 class Leaf(NamedTuple):
-    """How a type without parts travels; both functions raise ``ValueError`` (or the type's own error) for bad input."""
+    """A type that contains no other values: its number, and its functions to and from bytes.
+
+    Both raise ``ValueError``, or an error of the type itself, for bad input.
+    """
 
     code: int
     encode: Callable[[Any], bytes]
@@ -41,27 +44,27 @@ class Leaf(NamedTuple):
 
 
 _MICROSECOND = timedelta(microseconds=1)
-_LOCAL = struct.Struct(">Q")
+_WITHOUT_OFFSET = struct.Struct(">Q")
 _WITH_OFFSET = struct.Struct(">Qq")
 _ORDINAL = struct.Struct(">I")
 _FOLD = 1 << 63  # above every count of microseconds, which stay below 2**59
-_LONGEST_TIMEDELTA = 10  # bytes; timedelta.max has 77 bits
+_MAX_TIMEDELTA_BYTES = 10  # timedelta.max has 77 bits
 
-# A context of our own: str(Decimal) and Decimal(text) obey the thread's, which may write "e" for "E" and let nonsense
-# pass as NaN. Neither of the two rounds.
+# str(Decimal) and Decimal(str) follow the thread's context, which may write "e" for "E" and read nonsense as NaN, so
+# both are given this one. Neither rounds.
 _DECIMALS = Context(capitals=1, traps=[])
 
 
-def encode_text(text: str) -> bytes:
+def encode_str(value: str) -> bytes:
     """UTF-8; ``ValueError`` for a lone surrogate, which has no UTF-8."""
     try:
-        return text.encode()
+        return value.encode()
     except UnicodeEncodeError:
         raise ValueError("holds a lone surrogate, which has no UTF-8; store it as bytes") from None
 
 
 def _encode_int(value: int) -> bytes:
-    # Bytes and not digits: converting digits takes a time that grows with the square of their number.
+    # Not as digits: converting those takes a time that grows with the square of their number.
     return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
 
 
@@ -72,11 +75,11 @@ def _decode_int(body: bytes) -> int:
 def _encode_moment(since: timedelta, value: datetime | time) -> bytes:
     count = since // _MICROSECOND | (_FOLD if value.fold else 0)
     if value.tzinfo is None:
-        return _LOCAL.pack(count)
+        return _WITHOUT_OFFSET.pack(count)
     try:
         offset = value.utcoffset()
-    except Exception as error:  # the zone is foreign code
-        raise ValueError("has a time zone that fails to tell its offset; use datetime.timezone") from error
+    except Exception as error:  # a tzinfo is not our code, and may raise anything
+        raise ValueError("has a time zone whose utcoffset() raises; use datetime.timezone") from error
     if offset is None:
         raise ValueError("has a time zone without an offset; drop it, or use datetime.timezone")
     return _WITH_OFFSET.pack(count, offset // _MICROSECOND)
@@ -84,8 +87,8 @@ def _encode_moment(since: timedelta, value: datetime | time) -> bytes:
 
 def _decode_moment(body: bytes) -> datetime:
     zone = None
-    if len(body) == _LOCAL.size:
-        (count,) = _LOCAL.unpack(body)
+    if len(body) == _WITHOUT_OFFSET.size:
+        (count,) = _WITHOUT_OFFSET.unpack(body)
     else:
         count, offset = _WITH_OFFSET.unpack(body)
         zone = timezone(timedelta(microseconds=offset)) if offset else timezone.utc
@@ -122,7 +125,7 @@ def _encode_timedelta(value: timedelta) -> bytes:
 
 
 def _decode_timedelta(body: bytes) -> timedelta:
-    if len(body) > _LONGEST_TIMEDELTA:
+    if len(body) > _MAX_TIMEDELTA_BYTES:
         raise ValueError("a timedelta of too many bytes")
     return timedelta(microseconds=_decode_int(body))
 
@@ -158,5 +161,5 @@ LEAVES: dict[type, Leaf] = {
     timedelta: Leaf(TIMEDELTA, _encode_timedelta, _decode_timedelta),
     UUID: Leaf(UUID_, _encode_uuid, _decode_uuid),
     Decimal: Leaf(DECIMAL, _encode_decimal, _decode_decimal),
-    Markup: Leaf(MARKUP, encode_text, _decode_markup),
+    Markup: Leaf(MARKUP, encode_str, _decode_markup),
 }

@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line makes secrets, and explains itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store that a name, a URL, a dotted path or an object stands for."""
+"""The option ``backend`` finds a store by a name, a URL, a dotted path, a class or an object."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, Union
 
 import pytest
+from support.empty_store import EmptyStore
 
 from sessionware.config.backend import Backend, find_backend
 from sessionware.config.faults import Faults
@@ -30,26 +31,7 @@ HERE = __name__
 SQL = "postgresql+psycopg://user:word@host/web"
 
 
-class Base:
-    """A store that keeps nothing."""
-
-    def load(self, key: str) -> None:
-        """See Store."""
-
-    def create(self, key: str, payload: bytes, ttl: float | None) -> int:
-        """See Store."""
-        return 0
-
-    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> int:
-        """See Store."""
-        return 0
-
-    def delete(self, key: str) -> bool:
-        """See Store."""
-        return False
-
-
-class Typed(Base):
+class Typed(EmptyStore):
     """A store with a parameter of every type that is converted."""
 
     def __init__(  # type: ignore[no-untyped-def]
@@ -78,28 +60,28 @@ class Typed(Base):
         self.given = {name: value for name, value in locals().items() if name != "self"}
 
 
-class Strict(Base):
+class Strict(EmptyStore):
     """A store that cannot be made without its two parameters."""
 
     def __init__(self, host: str, port: int) -> None:
         self.place = (host, port)
 
 
-class Open(Base):
+class Open(EmptyStore):
     """A store that takes any option."""
 
     def __init__(self, **options: str) -> None:
         self.options = options
 
 
-class Failing(Base):
+class Failing(EmptyStore):
     """A store that cannot be made."""
 
     def __init__(self, path: str = "") -> None:
         raise OSError("the disk is on fire")
 
 
-class Particular(Base):
+class Particular(EmptyStore):
     """A store that refuses its options itself."""
 
     def __init__(self) -> None:
@@ -107,7 +89,7 @@ class Particular(Base):
 
 
 @dataclass
-class Data(Base):
+class Data(EmptyStore):
     """A store without an ``__init__`` of its own."""
 
     host: str
@@ -255,12 +237,16 @@ def test_a_store_that_is_named_is_one() -> None:
         pytest.param("sqlite:///x?timeout=1s&timeout=2s", "gives an option twice", id="query twice"),
         pytest.param("redis://x?timeout=1s&timeout=2s", "gives an option twice", id="query of redis twice"),
         pytest.param("redis://x/y/z", "the number of a database", id="path of redis"),
-        pytest.param("ftp://x/y", "no store is known for URLs of 'ftp'", id="scheme"),
+        pytest.param("ftp://x/y", "no store reads URLs of the scheme 'ftp'", id="scheme"),
         pytest.param("no.such.package:Store", "ModuleNotFoundError", id="no module"),
         pytest.param(f"{HERE}:Missing", "AttributeError", id="no class"),
-        pytest.param("not a:name", "write pkg.mod:name", id="no dotted name"),
-        pytest.param(Half, "the class Half is no store: it lacks create, replace", id="half a store"),
-        pytest.param(Half(), "an object of the type Half is no store: it lacks create, replace", id="half an instance"),
+        pytest.param("not a:name", "written as pkg.mod:name", id="no dotted name"),
+        pytest.param(Half, "the class Half is not a store: it lacks the methods create, replace", id="half a store"),
+        pytest.param(
+            Half(),
+            "an object of the type Half is not a store: it lacks the methods create, replace",
+            id="half an instance",
+        ),
         pytest.param(A_DICT, "KeyValueStore(obj)", id="dict"),
         pytest.param(f"{HERE}:A_DICT", "KeyValueStore(obj)", id="name of a dict"),
         pytest.param(Particular, "backend: a path of mine, please", id="a fault of the store's own finding"),
@@ -391,9 +377,9 @@ def test_an_unknown_option_like_no_other_is_refused_with_all_that_there_are() ->
 
 
 def test_an_option_of_a_store_without_any_is_refused() -> None:
-    fault = fault_of(Base, path="x")
+    fault = fault_of(EmptyStore, path="x")
 
-    assert fault == "backend.path: Base has no such option"
+    assert fault == "backend.path: EmptyStore has no such option"
 
 
 def test_an_option_in_a_url_is_checked_like_another() -> None:

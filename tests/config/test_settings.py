@@ -1,4 +1,4 @@
-"""A whole configuration: what it settles to, and every fault in one error."""
+"""A whole configuration gives settings, or one error that names every fault."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.constants import NEW_SECRET, SECRET
+from support.empty_store import EmptyStore
 
-from sessionware.config.settings import Config, settle
+from sessionware.config.settings import Config, make_settings
 from sessionware.config.table import OPTIONS
 from sessionware.crypto import sealing
 from sessionware.crypto.keys import read_secrets
@@ -28,7 +29,7 @@ from sessionware.testing import FakeClock
 def fault_of(config: Any, **options: Any) -> str:
     """The message of the one error that *config* and *options* are refused with."""
     with pytest.raises(ConfigError) as caught:
-        settle(config, options)
+        make_settings(config, options)
     return str(caught.value)
 
 
@@ -37,7 +38,7 @@ def everything_told_by(error: BaseException) -> str:
     return "\n".join([str(error), repr(error), *traceback.format_exception(error)])
 
 
-class Recorded:
+class Recorded(EmptyStore):
     """A store of another package, which keeps the clock that it was made with."""
 
     def __init__(self, url: str = "", password: str = "", clock: Callable[[], float] | None = None) -> None:
@@ -45,27 +46,12 @@ class Recorded:
             raise RuntimeError(f"no connection to {url} with {password}")
         self.clock = clock
 
-    def load(self, key: str) -> None:
-        """See Store."""
-
-    def create(self, key: str, payload: bytes, ttl: float | None) -> int:
-        """See Store."""
-        return 0
-
-    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> int:
-        """See Store."""
-        return 0
-
-    def delete(self, key: str) -> bool:
-        """See Store."""
-        return False
-
 
 # Merging.
 
 
 def test_a_secret_is_all_that_a_cookie_session_needs() -> None:
-    settings = settle({"secret": SECRET}, {})
+    settings = make_settings({"secret": SECRET}, {})
 
     assert settings.store is None
     assert settings.lifetimes.idle == 3600
@@ -74,14 +60,16 @@ def test_a_secret_is_all_that_a_cookie_session_needs() -> None:
 
 
 def test_keyword_options_win_over_the_dict() -> None:
-    settings = settle({"secret": SECRET, "cookie.name": "one", "cookie.path": "/app"}, {"cookie": {"name": "two"}})
+    settings = make_settings(
+        {"secret": SECRET, "cookie.name": "one", "cookie.path": "/app"}, {"cookie": {"name": "two"}}
+    )
 
     assert settings.cookie.name == "two"
     assert settings.cookie.path == "/app"
 
 
 def test_keyword_options_alone_are_a_configuration() -> None:
-    settings = settle(None, {"secret": SECRET, "cookie": {"secure": True}, "cookie.name": "x"})
+    settings = make_settings(None, {"secret": SECRET, "cookie": {"secure": True}, "cookie.name": "x"})
 
     assert settings.cookie.secure is True
     assert settings.cookie.name == "x"
@@ -90,7 +78,7 @@ def test_keyword_options_alone_are_a_configuration() -> None:
 def test_a_backend_among_the_keywords_replaces_the_whole_backend_of_the_dict() -> None:
     config = {"secret": SECRET, "backend": "sqlite", "backend.path": "x.db", "backend.timeout": "2s"}
 
-    settings = settle(config, {"backend": "memory"})
+    settings = make_settings(config, {"backend": "memory"})
 
     assert isinstance(settings.store, MemoryStore)
 
@@ -98,7 +86,7 @@ def test_a_backend_among_the_keywords_replaces_the_whole_backend_of_the_dict() -
 def test_a_backend_that_was_replaced_is_not_looked_at() -> None:
     config = {"secret": SECRET, "backend": "no.such.package:Store"}
 
-    settings = settle(config, {"backend": {"type": "memory"}})
+    settings = make_settings(config, {"backend": {"type": "memory"}})
 
     assert isinstance(settings.store, MemoryStore)
 
@@ -106,7 +94,7 @@ def test_a_backend_that_was_replaced_is_not_looked_at() -> None:
 def test_a_stores_option_among_the_keywords_is_added_to_the_dicts_backend() -> None:
     config = {"secret": SECRET, "backend": "sqlite"}
 
-    settings = settle(config, {"backend.path": "x.db"})
+    settings = make_settings(config, {"backend.path": "x.db"})
 
     assert isinstance(settings.store, SQLiteStore)
 
@@ -114,19 +102,19 @@ def test_a_stores_option_among_the_keywords_is_added_to_the_dicts_backend() -> N
 def test_a_nested_type_among_the_keywords_is_a_backend_too() -> None:
     config = {"secret": SECRET, "backend": "sqlite", "backend.timeout": "2s"}
 
-    settings = settle(config, {"backend": {"type": "file", "path": "sessions"}})
+    settings = make_settings(config, {"backend": {"type": "file", "path": "sessions"}})
 
     assert isinstance(settings.store, FileStore)
 
 
-def test_names_without_the_prefix_belong_to_somebody_else() -> None:
-    settings = settle({"session.secret": SECRET, "cookie.name": "theirs", "debug": True, 5: "five"}, {})  # type: ignore[dict-item]
+def test_names_without_the_prefix_are_left_to_other_packages() -> None:
+    settings = make_settings({"session.secret": SECRET, "cookie.name": "theirs", "debug": True, 5: "five"}, {})  # type: ignore[dict-item]
 
     assert settings.cookie.name == "sid"
 
 
 def test_prefixed_names_may_be_nested() -> None:
-    settings = settle({"session.secret": SECRET, "session.cookie": {"name": "visit"}}, {})
+    settings = make_settings({"session.secret": SECRET, "session.cookie": {"name": "visit"}}, {})
 
     assert settings.cookie.name == "visit"
 
@@ -143,7 +131,7 @@ def test_prefixed_names_may_be_nested() -> None:
 def test_the_same_value_may_be_given_twice(config: dict[str, Any]) -> None:
     secret = "session.secret" if "session.idle_timeout" in config else "secret"
 
-    settings = settle({secret: SECRET, **config}, {})
+    settings = make_settings({secret: SECRET, **config}, {})
 
     assert settings.lifetimes.idle in (3600, 5)
 
@@ -212,11 +200,19 @@ def test_a_suggestion_for_a_variable_is_a_variable() -> None:
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        pytest.param(["secret"], "the configuration is an object of the type list", id="list"),
-        pytest.param({5: "x", "secret": SECRET}, "5: the name of an option is a string", id="number as name"),
-        pytest.param({"secret": SECRET, "cookie": {5: 1}}, "cookie: 5: the name of an option is a string", id="nested"),
-        pytest.param({"secret": SECRET, "cookie": "secure"}, "cookie: give a dict of its options", id="text for dict"),
-        pytest.param({"secret": SECRET, "cookie": None}, "cookie: give a dict of its options", id="None for dict"),
+        pytest.param(
+            ["secret"], "expected a dict or a Config as configuration, got an object of the type list", id="list"
+        ),
+        pytest.param(
+            {5: "x", "secret": SECRET}, "expected a string as the name of an option, got 5", id="number as name"
+        ),
+        pytest.param(
+            {"secret": SECRET, "cookie": {5: 1}}, "cookie: expected a string as the name of an option", id="nested"
+        ),
+        pytest.param(
+            {"secret": SECRET, "cookie": "secure"}, "cookie: expected a dict of its options", id="text for dict"
+        ),
+        pytest.param({"secret": SECRET, "cookie": None}, "cookie: expected a dict of its options", id="None for dict"),
         pytest.param({"secret": SECRET, "backend": {}}, "KeyValueStore(obj)", id="empty dict"),
         pytest.param(
             {"secret": SECRET, "backend": {"a": 1}}, "backend.a: the cookie backend has no options", id="dict"
@@ -242,7 +238,7 @@ def test_a_weak_secret_is_refused_without_being_told() -> None:
     weak = "hunter" + str(2)
 
     with pytest.raises(ConfigError) as caught:
-        settle({"secret": weak}, {})
+        make_settings({"secret": weak}, {})
 
     assert str(caught.value).startswith("secret: ")
     assert "hunter2" not in everything_told_by(caught.value)
@@ -254,7 +250,7 @@ def test_a_secret_given_as_the_whole_configuration_is_not_told() -> None:
 
 def test_a_secret_given_twice_is_refused_without_being_told() -> None:
     with pytest.raises(ConfigError) as caught:
-        settle({"secret": [SECRET, SECRET]}, {})
+        make_settings({"secret": [SECRET, SECRET]}, {})
 
     assert str(caught.value).startswith("secret: ")
     assert SECRET not in everything_told_by(caught.value)
@@ -269,7 +265,7 @@ def test_two_secrets_that_name_one_key_are_a_fault(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_memory_backend_draws_a_secret() -> None:
-    settings = settle({"backend": "memory"}, {})
+    settings = make_settings({"backend": "memory"}, {})
 
     assert isinstance(settings.store, MemoryStore)
 
@@ -277,7 +273,7 @@ def test_the_memory_backend_draws_a_secret() -> None:
 def test_a_memory_store_that_was_made_already_needs_no_secret_either() -> None:
     store = MemoryStore()
 
-    settings = settle(None, {"backend": store})
+    settings = make_settings(None, {"backend": store})
 
     assert settings.store is store
 
@@ -333,9 +329,9 @@ WILD_VALUES = st.recursive(
 
 
 @given(st.dictionaries(WILD_NAMES, WILD_VALUES, max_size=4))
-def test_whatever_is_given_either_settles_or_is_a_config_error(config: dict[str, Any]) -> None:
+def test_whatever_is_given_gives_settings_or_a_config_error(config: dict[str, Any]) -> None:
     try:
-        settings = settle(config, {"secret": SECRET})
+        settings = make_settings(config, {"secret": SECRET})
     except ConfigError as error:
         settings = None
         message = str(error)
@@ -349,7 +345,7 @@ def test_whatever_is_given_either_settles_or_is_a_config_error(config: dict[str,
 @pytest.mark.parametrize("name", ["sercet", "secrets", "session_secret", "cookie.secret", "SECRET"])
 def test_the_value_of_an_unknown_option_is_never_told(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        settle({name: SECRET}, {})
+        make_settings({name: SECRET}, {})
 
     assert f"{name}: unknown option" in str(caught.value)
     assert SECRET not in everything_told_by(caught.value)
@@ -373,7 +369,7 @@ def test_the_value_of_an_unknown_option_is_never_told(name: str) -> None:
 )
 def test_a_password_is_never_told(config: dict[str, Any]) -> None:
     with pytest.raises(ConfigError) as caught:
-        settle({"secret": SECRET, **config}, {})
+        make_settings({"secret": SECRET, **config}, {})
 
     assert "hunter2" not in everything_told_by(caught.value)
 
@@ -383,7 +379,7 @@ def test_a_secret_that_an_ini_file_interpolates_wrongly_is_never_told() -> None:
     parser.read_string(f"[app:main]\nother = 5%\nsession.secret = {SECRET}%x{NEW_SECRET}\n")
 
     with pytest.raises(ConfigError) as caught:
-        settle(parser["app:main"], {})
+        make_settings(parser["app:main"], {})
 
     assert "session.secret: the INI file's interpolation fails" in str(caught.value)
     assert NEW_SECRET not in everything_told_by(caught.value)
@@ -395,7 +391,7 @@ def test_a_secret_that_an_ini_file_interpolates_wrongly_is_never_told() -> None:
 def test_a_store_that_takes_a_clock_is_given_ours() -> None:
     clock = FakeClock()
 
-    settings = settle({"secret": SECRET, "backend": Recorded, "clock": clock}, {})
+    settings = make_settings({"secret": SECRET, "backend": Recorded, "clock": clock}, {})
 
     assert isinstance(settings.store, Recorded)
     assert settings.store.clock is clock
@@ -405,7 +401,7 @@ def test_a_store_that_takes_a_clock_is_given_ours() -> None:
 def test_a_clock_that_a_store_was_given_is_left_to_it() -> None:
     clock = FakeClock()
 
-    settings = settle({"secret": SECRET, "backend": Recorded, "backend.clock": clock}, {})
+    settings = make_settings({"secret": SECRET, "backend": Recorded, "backend.clock": clock}, {})
 
     assert isinstance(settings.store, Recorded)
     assert settings.store.clock is clock
@@ -413,7 +409,7 @@ def test_a_clock_that_a_store_was_given_is_left_to_it() -> None:
 
 
 def test_the_default_clock_looks_the_time_up_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = settle({"secret": SECRET}, {})
+    settings = make_settings({"secret": SECRET}, {})
 
     monkeypatch.setattr(time, "time", lambda: 42.0)
 
@@ -425,7 +421,7 @@ def test_the_default_clock_looks_the_time_up_at_each_call(monkeypatch: pytest.Mo
     [("sessionware.session", "sessionware.manager"), ("x.session", "x.manager"), ("visit", "visit.manager")],
 )
 def test_the_manager_stands_beside_the_session(environ_key: str, manager_key: str) -> None:
-    settings = settle({"secret": SECRET, "environ_key": environ_key}, {})
+    settings = make_settings({"secret": SECRET, "environ_key": environ_key}, {})
 
     assert settings.manager_key == manager_key
 
@@ -439,7 +435,7 @@ def test_the_manager_stands_beside_the_session(environ_key: str, manager_key: st
     ],
 )
 def test_refresh_after_follows_the_idle_timeout(config: dict[str, Any], refresh_after: float | None) -> None:
-    settings = settle({"secret": SECRET, **config}, {})
+    settings = make_settings({"secret": SECRET, **config}, {})
 
     assert settings.lifetimes.refresh_after == refresh_after
 
@@ -475,14 +471,16 @@ def test_a_config_names_every_bad_value_and_unknown_option() -> None:
 
 
 def test_a_config_with_an_unknown_backend_is_refused() -> None:
-    with pytest.raises(ConfigError, match="backend: 'sqllite' is no backend; did you mean 'sqlite'"):
+    with pytest.raises(ConfigError, match="backend: unknown backend 'sqllite'; did you mean 'sqlite'"):
         Config({"backend": "sqllite", "backend.path": "x.db"})
 
 
 def test_a_config_may_lack_what_the_middleware_is_given_besides() -> None:
     config = Config({"backend.path": "x.db", "cookie.secure": False, "cookie.samesite": "None"})
 
-    settings = settle(config, {"secret": SECRET, "backend": {"type": "sqlite", "path": "y.db"}, "cookie.secure": True})
+    settings = make_settings(
+        config, {"secret": SECRET, "backend": {"type": "sqlite", "path": "y.db"}, "cookie.secure": True}
+    )
 
     assert isinstance(settings.store, SQLiteStore)
     assert settings.cookie.samesite == "None"
@@ -498,13 +496,13 @@ def test_a_config_opens_no_store() -> None:
 def test_a_config_may_give_a_stores_option_in_the_url_and_beside_it(timeout: Any) -> None:
     config = Config({"backend": "sqlite:///x.db?timeout=5s", "backend.timeout": timeout, "secret": SECRET})
 
-    assert isinstance(settle(config, {}).store, SQLiteStore)
+    assert isinstance(make_settings(config, {}).store, SQLiteStore)
 
 
 def test_a_nested_backend_may_be_any_mapping() -> None:
     nested = MappingProxyType({"type": "sqlite", "path": "x.db"})
 
-    assert isinstance(settle({"backend": nested, "secret": SECRET}, {}).store, SQLiteStore)
+    assert isinstance(make_settings({"backend": nested, "secret": SECRET}, {}).store, SQLiteStore)
 
 
 def test_a_store_that_is_a_dict_is_a_store() -> None:
@@ -513,7 +511,7 @@ def test_a_store_that_is_a_dict_is_a_store() -> None:
 
     store = InADict()
 
-    assert settle({"backend": store, "secret": SECRET}, {}).store is store
+    assert make_settings({"backend": store, "secret": SECRET}, {}).store is store
 
 
 def test_what_a_config_has_read_can_be_read_again() -> None:
@@ -536,7 +534,7 @@ def test_a_config_shows_names_and_no_values() -> None:
 def test_variables_with_another_prefix_are_left_alone() -> None:
     environ = {"SESSIONWARE_COOKIE__NAME": "one", "SHOP_COOKIE__NAME": "two", "SHOP_SECRET": SECRET}
 
-    settings = settle(Config.from_environ(environ, prefix="SHOP_"), {})
+    settings = make_settings(Config.from_environ(environ, prefix="SHOP_"), {})
 
     assert settings.cookie.name == "two"
 
@@ -548,6 +546,6 @@ def test_variables_name_a_backend_and_its_options() -> None:
         "SESSIONWARE_SECRET": f"{SECRET}\n{NEW_SECRET}",
     }
 
-    settings = settle(Config.from_environ(environ), {})
+    settings = make_settings(Config.from_environ(environ), {})
 
     assert isinstance(settings.store, SQLiteStore)

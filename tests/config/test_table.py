@@ -1,4 +1,4 @@
-"""Every option, in every spelling."""
+"""Each option is read in every spelling, and a bad value of each is a fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from support.constants import SECRET
 
 from sessionware.config.names import suggestion
-from sessionware.config.settings import Config, OnStoreFailure, Settings, settle
+from sessionware.config.settings import Config, OnStoreFailure, Settings, make_settings
 from sessionware.config.table import GROUPS, OPTIONS, STORE_OPTIONS, render_options
 from sessionware.config.typed import BackendOptions, CookieOptions, Options
 from sessionware.exceptions import ConfigError
@@ -88,7 +88,7 @@ READERS: dict[str, Callable[[Settings], object]] = {
 
 
 def read(settings: Settings, name: str) -> object:
-    """What became of the option *name*."""
+    """The value that *settings* have for the option *name*."""
     if name in READERS:
         return READERS[name](settings)
     if name.startswith("cookie."):
@@ -242,7 +242,7 @@ def test_a_text_is_converted_by_the_options_type_in_every_spelling(
 ) -> None:
     config = spell(name, written)
 
-    settings = settle(config, {})
+    settings = make_settings(config, {})
 
     assert read(settings, name) == expected
     assert type(read(settings, name)) is type(expected)
@@ -255,7 +255,7 @@ def test_an_object_is_taken_as_it_is_in_every_spelling(
 ) -> None:
     config = spell(name, value)
 
-    settings = settle(config, {})
+    settings = make_settings(config, {})
 
     assert read(settings, name) == expected
 
@@ -264,7 +264,7 @@ def test_an_object_is_taken_as_it_is_in_every_spelling(
 def test_keyword_options_are_read_like_the_dict(name: str, value: object, expected: object) -> None:
     options = nested(name, value)
 
-    settings = settle({"secret": SECRET}, options)
+    settings = make_settings({"secret": SECRET}, options)
 
     assert read(settings, name) == expected
 
@@ -277,9 +277,34 @@ def test_a_bad_value_is_a_fault_that_names_its_option(
     config = spell(name, value) if name != "secret" else {"secret": value}
 
     with pytest.raises(ConfigError) as caught:
-        settle(config, {})
+        make_settings(config, {})
 
     assert f"{name}: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("cookie.name", 5, "expected a string, got 5"),
+        ("cookie.name", " ", "expected a string, got an empty one; leave the option out, or give it a value"),
+        ("cookie.secure", "maybe", "expected True, False or 'auto', got 'maybe'"),
+        ("cookie.samesite", "Loose", "expected 'Lax', 'Strict' or 'None', got 'Loose'"),
+        ("save_on_error", "maybe", "expected True, False, 'true', 'yes', 'on', '1', 'false', 'no', 'off' or '0', got "),
+        (
+            "types",
+            [Money],
+            "expected a mapping such as {Money: ('money', to_plain, from_plain)}, got an object of the ",
+        ),
+        ("clock", "not a name", "expected the name of an object, written as pkg.mod:name, got 'not a name'"),
+        ("on_event", 5, "expected a callable, or its name as pkg.mod:name, got 5"),
+        ("environ_key", b"x", "expected a string, got an object of the type bytes"),
+    ],
+)
+def test_a_fault_says_what_was_expected_and_what_was_given(name: str, value: object, fault: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, name: value}, {})
+
+    assert fault in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "value"), ids([case for case in BAD if isinstance(case[1], str)]))
@@ -287,7 +312,7 @@ def test_a_bad_value_in_the_environment_is_a_fault_that_names_its_option(name: s
     variable = "SESSIONWARE_" + name.upper().replace(".", "__")
 
     with pytest.raises(ConfigError) as caught:
-        settle(Config.from_environ({variable: value}), {})
+        make_settings(Config.from_environ({variable: value}), {})
 
     assert f"{name}: " in str(caught.value)
 
@@ -303,10 +328,10 @@ def test_every_option_is_tried_with_good_and_bad_values() -> None:
 def test_every_default_is_a_good_value() -> None:
     defaults = {name: option.default for name, option in OPTIONS.items() if name != "secret"}
 
-    settings = settle({**defaults, "secret": SECRET}, {})
+    settings = make_settings({**defaults, "secret": SECRET}, {})
 
-    assert settings.cookie == settle({"secret": SECRET}, {}).cookie
-    assert settings.lifetimes == settle({"secret": SECRET}, {}).lifetimes
+    assert settings.cookie == make_settings({"secret": SECRET}, {}).cookie
+    assert settings.lifetimes == make_settings({"secret": SECRET}, {}).lifetimes
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How the headers of a session are laid into those of a response."""
+"""The headers of a session are merged into those of a response, and no shared cache stores it with a cookie."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.constants import COOKIE
+from support.cookies import cookie_settings
 from werkzeug.http import dump_cookie
 
 from sessionware.cookies.header import MAX_HEADER_BYTES, CookieLines, CookieSettings, faults_of, find
@@ -91,7 +92,7 @@ class TestFind:
 
     @given(value=our_values)
     def test_what_was_set_is_found_again(self, value: str) -> None:
-        pair = CookieLines(CookieSettings(), COOKIE, secure=True).set(value, max_age=60).partition(";")[0]
+        pair = CookieLines(cookie_settings(), COOKIE, secure=True).set(value, max_age=60).partition(";")[0]
 
         assert find(f"a=b; {pair}; c=d", COOKIE) == [value]
 
@@ -126,12 +127,12 @@ def attributes_of(line: str) -> list[str]:
 
 class TestCookieLines:
     def test_the_default_cookie_is_as_safe_as_a_cookie_can_be(self) -> None:
-        line = CookieLines(CookieSettings(), COOKIE, secure=True).set("token", max_age=None)
+        line = CookieLines(cookie_settings(), COOKIE, secure=True).set("token", max_age=None)
 
         assert line == f"{COOKIE}=token; Secure; HttpOnly; Path=/; SameSite=Lax"
 
     def test_max_age_comes_without_expires(self) -> None:
-        line = CookieLines(CookieSettings(), "sid", secure=False).set("token", max_age=3600)
+        line = CookieLines(cookie_settings(), "sid", secure=False).set("token", max_age=3600)
 
         assert line == "sid=token; Max-Age=3600; HttpOnly; Path=/; SameSite=Lax"
 
@@ -140,7 +141,7 @@ class TestCookieLines:
     def test_a_line_is_what_werkzeug_renders(
         self, options: dict[str, Any], value: str, max_age: int | None, secure: bool
     ) -> None:
-        settings = CookieSettings(**options)
+        settings = cookie_settings(**options)
 
         line = CookieLines(settings, "sid", secure=secure).set(value, max_age=max_age)
 
@@ -152,24 +153,24 @@ class TestCookieLines:
     def test_deleting_uses_the_attributes_of_setting(
         self, options: dict[str, Any], max_age: int | None, secure: bool
     ) -> None:
-        lines = CookieLines(CookieSettings(**options), "sid", secure=secure)
+        lines = CookieLines(cookie_settings(**options), "sid", secure=secure)
 
         assert attributes_of(lines.deletion) == attributes_of(lines.set("token", max_age=max_age))
 
     def test_deleting_empties_the_cookie_and_ends_it_in_both_ways(self) -> None:
-        line = CookieLines(CookieSettings(), "sid", secure=True).deletion
+        line = CookieLines(cookie_settings(), "sid", secure=True).deletion
 
         assert line.startswith("sid=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; ")
 
     def test_the_path_holds_when_setting_and_when_deleting_cve_2026_28779(self) -> None:
-        lines = CookieLines(CookieSettings(path="/app"), "sid", secure=True)
+        lines = CookieLines(cookie_settings(path="/app"), "sid", secure=True)
 
         assert "; Path=/app;" in lines.set("token", max_age=None)
         assert "; Path=/app;" in lines.deletion
 
     @pytest.mark.parametrize("max_age", [None, 3600])
     def test_a_header_of_exactly_4096_bytes_goes_out(self, max_age: int | None) -> None:
-        lines = CookieLines(CookieSettings(), "sid", secure=True)
+        lines = CookieLines(cookie_settings(), "sid", secure=True)
         room = MAX_HEADER_BYTES - len("Set-Cookie: " + lines.set("", max_age=max_age))
 
         line = lines.set("A" * room, max_age=max_age)
@@ -178,7 +179,7 @@ class TestCookieLines:
 
     @pytest.mark.parametrize("max_age", [None, 3600])
     def test_a_header_of_4097_bytes_is_refused_without_showing_the_value(self, max_age: int | None) -> None:
-        lines = CookieLines(CookieSettings(), "sid", secure=True)
+        lines = CookieLines(cookie_settings(), "sid", secure=True)
         room = MAX_HEADER_BYTES - len("Set-Cookie: " + lines.set("", max_age=max_age))
 
         with pytest.raises(CookieTooLarge, match="4097 bytes") as caught:
@@ -204,7 +205,7 @@ class TestFullName:
     def test_the_name_has_the_strongest_prefix_that_fits(
         self, options: dict[str, Any], secure: bool, full_name: str
     ) -> None:
-        assert CookieSettings(**options).full_name(secure=secure) == full_name
+        assert cookie_settings(**options).full_name(secure=secure) == full_name
 
 
 class TestFaults:
@@ -234,7 +235,7 @@ class TestFaults:
         ],
     )
     def test_what_browsers_take_is_no_fault(self, options: dict[str, Any]) -> None:
-        assert faults_of(CookieSettings(**options)) == []
+        assert faults_of(cookie_settings(**options)) == []
 
     @pytest.mark.parametrize(
         ("options", "said"),
@@ -267,10 +268,10 @@ class TestFaults:
             pytest.param({"path": "/a;b"}, "cookie.path", id="semicolon in the path"),
             pytest.param({"path": "/a\x00"}, "cookie.path", id="control character in the path"),
             pytest.param({"path": "/a\n"}, "cookie.path", id="line end behind the path"),
-            pytest.param({"path": "/caf\xe9"}, "percent-encoded", id="non-ASCII path"),
-            pytest.param({"path": "/a b"}, "percent-encoded", id="space in the path"),
+            pytest.param({"path": "/caf\xe9"}, "percent-encode it", id="non-ASCII path"),
+            pytest.param({"path": "/a b"}, "percent-encode it", id="space in the path"),
             pytest.param({"path": "/a?b"}, "cookie.path", id="query in the path"),
-            pytest.param({"path": "/" + "a" * 1024}, "cookie.path: browsers ignore 1025", id="long path"),
+            pytest.param({"path": "/" + "a" * 1024}, "cookie.path: browsers ignore a path of 1025", id="long path"),
             pytest.param({"prefix": "__Host-", "domain": "a.example"}, "remove cookie.domain", id="__Host-, domain"),
             pytest.param({"prefix": "__Host-", "path": "/app"}, "remove cookie.path", id="__Host-, path"),
             pytest.param({"prefix": "__Host-", "secure": False}, "'__Host-' needs Secure", id="__Host-, not secure"),
@@ -280,12 +281,12 @@ class TestFaults:
         ],
     )
     def test_what_browsers_reject_is_one_fault_with_its_cure(self, options: dict[str, Any], said: str) -> None:
-        [fault] = faults_of(CookieSettings(**options))
+        [fault] = faults_of(cookie_settings(**options))
 
         assert said in fault
 
     def test_all_faults_are_named_together(self) -> None:
-        settings = CookieSettings(
+        settings = cookie_settings(
             name="__host-;", domain="", path="x", secure=False, samesite="None", partitioned=True, prefix="__Host-"
         )
 
@@ -299,7 +300,7 @@ class TestFaults:
         name=st.text(max_size=6),
     )
     def test_settings_without_faults_make_one_clean_line(self, domain: str | None, path: str, name: str) -> None:
-        settings = CookieSettings(domain=domain, path=path, name=name)
+        settings = cookie_settings(domain=domain, path=path, name=name)
         if faults_of(settings):
             return
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from support.constants import COOKIE, SEEN
+from support.cookies import cookie_settings
 
-from sessionware.cookies.header import CookieSettings
 from sessionware.cookies.request import CookieContext, Cookies, is_loopback
 from sessionware.exceptions import CookieTooLarge
 
@@ -20,7 +20,7 @@ HTTPS = {"wsgi.url_scheme": "https", "HTTP_HOST": "example.com"}
 
 
 def opened(environ: dict[str, Any], header: str = "", **options: Any) -> CookieContext[str]:
-    return Cookies(CookieSettings(**options), str.upper).open(header, environ)
+    return Cookies(cookie_settings(**options), str.upper).open(header, environ)
 
 
 def is_secure(context: CookieContext[str]) -> bool:
@@ -175,7 +175,7 @@ class TestSecure:
         assert context.full_name == full_name
 
     def test_without_a_prefix_both_ways_share_one_name(self) -> None:
-        cookies = Cookies(CookieSettings(prefix=""), str.upper)
+        cookies = Cookies(cookie_settings(prefix=""), str.upper)
 
         names = [cookies.open("", environ).full_name for environ in (LOOPBACK, HTTPS)]
 
@@ -184,7 +184,7 @@ class TestSecure:
 
 class TestKeys:
     def test_keys_belong_to_the_full_name(self) -> None:
-        cookies = Cookies(CookieSettings(), lambda full_name: f"keys of {full_name}")
+        cookies = Cookies(cookie_settings(), lambda full_name: f"keys of {full_name}")
 
         keys = [cookies.open("", environ).keys for environ in (LOOPBACK, HTTPS)]
 
@@ -201,7 +201,7 @@ class TestKeys:
     )
     def test_keys_are_made_once_for_each_name_in_use(self, options: dict[str, Any], names: set[str]) -> None:
         made: list[str] = []
-        cookies = Cookies(CookieSettings(**options), made.append)
+        cookies = Cookies(cookie_settings(**options), made.append)
 
         for environ in (LOOPBACK, HTTPS, OTHER_HOST, LOOPBACK, HTTPS):
             cookies.open("", environ)
@@ -303,7 +303,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 class TestLog:
     def test_leaving_secure_out_is_said_once(self, log: pytest.LogCaptureFixture) -> None:
-        cookies = Cookies(CookieSettings(), str.upper)
+        cookies = Cookies(cookie_settings(), str.upper)
 
         for _ in range(3):
             cookies.open("", LOOPBACK)
@@ -322,7 +322,7 @@ class TestLog:
     def test_sending_secure_over_plain_http_is_explained_once(
         self, log: pytest.LogCaptureFixture, environ: dict[str, str]
     ) -> None:
-        cookies = Cookies(CookieSettings(), str.upper)
+        cookies = Cookies(cookie_settings(), str.upper)
 
         for _ in range(3):
             cookies.open("", environ)
@@ -334,7 +334,7 @@ class TestLog:
             assert word in message
 
     def test_a_host_in_the_log_cannot_forge_a_line(self, log: pytest.LogCaptureFixture) -> None:
-        Cookies(CookieSettings(), str.upper).open("", {"HTTP_HOST": "a\nERROR forged"})
+        Cookies(cookie_settings(), str.upper).open("", {"HTTP_HOST": "a\nERROR forged"})
 
         assert "\n" not in log.text.rstrip("\n")
 
@@ -351,11 +351,11 @@ class TestLog:
     def test_nothing_is_said_where_nothing_is_odd(
         self, log: pytest.LogCaptureFixture, environ: dict[str, str], options: dict[str, Any]
     ) -> None:
-        Cookies(CookieSettings(**options), str.upper).open("", environ)
+        Cookies(cookie_settings(**options), str.upper).open("", environ)
 
         assert log.records == []
 
     def test_plain_http_is_explained_for_a_cookie_that_is_always_secure(self, log: pytest.LogCaptureFixture) -> None:
-        Cookies(CookieSettings(prefix="__Host-"), str.upper).open("", OTHER_HOST)
+        Cookies(cookie_settings(prefix="__Host-"), str.upper).open("", OTHER_HOST)
 
         assert [record.levelname for record in log.records] == ["WARNING"]

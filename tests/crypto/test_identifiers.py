@@ -1,4 +1,4 @@
-"""Identifiers: each is found from the one before it, never the other way, and has one spelling."""
+"""Each identifier is derived from the one before it, never the other way, and has one spelling."""
 
 from __future__ import annotations
 
@@ -39,13 +39,9 @@ def test_drawn_handles_have_128_bits_and_never_repeat() -> None:
     assert {len(handle) for handle in handles} == {16}
 
 
+@pytest.mark.usefixtures("no_randomness")
 @pytest.mark.parametrize("draw", [new_token, new_handle])
-def test_a_failing_random_source_is_never_replaced(draw: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(count: int) -> bytes:
-        raise OSError("no randomness")
-
-    monkeypatch.setattr("secrets.token_bytes", fail)
-
+def test_a_failing_random_source_is_never_replaced(draw: Callable[[], bytes]) -> None:
     with pytest.raises(OSError, match="no randomness"):
         draw()
 

@@ -1,4 +1,4 @@
-"""Sealing: what was made with our keys for its place opens, and nothing else does."""
+"""What was signed or sealed with our keys for one place opens there, and nothing else does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.constants import COOKIE
 
 from sessionware.crypto import sealing
 from sessionware.crypto.keys import Keyring, Purpose
-from sessionware.crypto.sealing import Rejected, SealedRecord, SealedText, SignedText, check_ciphers
+from sessionware.crypto.sealing import CookieSealer, CookieSigner, RecordSealer, Rejected, check_ciphers
 
 NEW, OLD, STRANGE = bytes(range(100, 132)), bytes(range(0, 64, 2)), bytes(range(1, 65, 2))
 KEYRING = Keyring([NEW, OLD])
@@ -28,12 +28,12 @@ TOKEN = bytes(range(32))
 PAYLOAD = b"the data of a session, " * 4
 KEY, OTHER_KEY = "A" * 43, "A" * 42 + "E"
 
-TOKENS = SignedText(KEYRING, Purpose.TOKEN_SIGN, COOKIE)
-SESSIONS = SealedText(KEYRING, COOKIE)
-RECORDS = SealedRecord(KEYRING)
+TOKENS = CookieSigner(KEYRING, Purpose.TOKEN_SIGN, COOKIE)
+SESSIONS = CookieSealer(KEYRING, COOKIE)
+RECORDS = RecordSealer(KEYRING)
 
-TEXTS = {"token": (TOKENS.sign(TOKEN), TOKENS.open), "session": (SESSIONS.seal(PAYLOAD), SESSIONS.open)}
-every_text = pytest.mark.parametrize(("text", "open_text"), TEXTS.values(), ids=TEXTS)
+VALUES = {"token": (TOKENS.sign(TOKEN), TOKENS.open), "session": (SESSIONS.seal(PAYLOAD), SESSIONS.open)}
+every_value = pytest.mark.parametrize(("value", "open_value"), VALUES.values(), ids=VALUES)
 Opener = Callable[[str], object]
 
 
@@ -52,7 +52,7 @@ def test_what_was_signed_comes_back(payload: bytes) -> None:
 
 
 @given(st.binary(min_size=1, max_size=2000))
-def test_what_was_sealed_in_a_text_comes_back(payload: bytes) -> None:
+def test_what_was_sealed_in_a_value_comes_back(payload: bytes) -> None:
     assert SESSIONS.open(SESSIONS.seal(payload)) == (payload, KEYRING.key_ids[0], True)
 
 
@@ -61,13 +61,13 @@ def test_what_was_sealed_in_a_record_comes_back(payload: bytes) -> None:
     assert RECORDS.open(RECORDS.seal(payload, KEY), KEY) == (payload, KEYRING.key_ids[0], True)
 
 
-def test_a_text_is_a_head_a_payload_a_dot_and_a_signature() -> None:
-    text = TOKENS.sign(TOKEN)
+def test_a_value_is_a_head_a_payload_a_dot_and_a_signature() -> None:
+    value = TOKENS.sign(TOKEN)
 
-    head, payload, signature = text[:8], text[8:-44], text[-43:]
+    head, payload, signature = value[:8], value[8:-44], value[-43:]
     assert base64.urlsafe_b64decode(head) == bytes((1, 1)) + bytes.fromhex(KEYRING.key_ids[0])
     assert base64.urlsafe_b64decode(payload + "=") == TOKEN
-    assert text[-44] == "."
+    assert value[-44] == "."
     assert len(base64.urlsafe_b64decode(signature + "=")) == 32
 
 
@@ -76,13 +76,13 @@ def test_a_signature_is_that_of_itsdangerous(payload: bytes) -> None:
     (key,) = Keyring([NEW]).derive(Purpose.TOKEN_SIGN, COOKIE)
     signer = itsdangerous.Signer(key, key_derivation="none", digest_method=hashlib.sha256)
 
-    text = TOKENS.sign(payload)
+    value = TOKENS.sign(payload)
 
-    assert signer.unsign(text) == text.rpartition(".")[0].encode()
-    assert signer.sign(text.rpartition(".")[0]) == text.encode()
+    assert signer.unsign(value) == value.rpartition(".")[0].encode()
+    assert signer.sign(value.rpartition(".")[0]) == value.encode()
 
 
-def test_a_sealed_text_is_signed_as_a_whole() -> None:
+def test_a_sealed_value_is_signed_as_a_whole() -> None:
     (key,) = Keyring([NEW]).derive(Purpose.COOKIE_SIGN, COOKIE)
 
     signer = itsdangerous.Signer(key, key_derivation="none", digest_method=hashlib.sha256)
@@ -93,100 +93,100 @@ def test_a_sealed_text_is_signed_as_a_whole() -> None:
 # One spelling.
 
 
-@every_text
+@every_value
 @given(data=st.data())
-def test_a_changed_character_is_rejected(text: str, open_text: Opener, data: st.DataObject) -> None:
-    place = data.draw(st.integers(0, len(text) - 1))
-    character = data.draw(st.characters().filter(lambda drawn: drawn != text[place]))
+def test_a_changed_character_is_rejected(value: str, open_value: Opener, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(value) - 1))
+    character = data.draw(st.characters().filter(lambda drawn: drawn != value[place]))
 
-    assert reason_of(open_text, text[:place] + character + text[place + 1 :]) != "undecryptable"
+    assert reason_of(open_value, value[:place] + character + value[place + 1 :]) != "undecryptable"
 
 
-@every_text
+@every_value
 @given(data=st.data())
-def test_an_inserted_character_is_rejected(text: str, open_text: Opener, data: st.DataObject) -> None:
-    place = data.draw(st.integers(0, len(text)))
+def test_an_inserted_character_is_rejected(value: str, open_value: Opener, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(value)))
     inserted = data.draw(st.text(min_size=1, max_size=5))
 
-    assert reason_of(open_text, text[:place] + inserted + text[place:]) != "undecryptable"
+    assert reason_of(open_value, value[:place] + inserted + value[place:]) != "undecryptable"
 
 
-@every_text
-def test_every_truncation_is_rejected(text: str, open_text: Opener) -> None:
-    for size in range(len(text)):
-        assert reason_of(open_text, text[:size]) == "malformed"
+@every_value
+def test_every_truncation_is_rejected(value: str, open_value: Opener) -> None:
+    for size in range(len(value)):
+        assert reason_of(open_value, value[:size]) == "malformed"
 
 
-@every_text
-def test_every_flipped_bit_is_rejected(text: str, open_text: Opener) -> None:
-    for place, bit in ((place, bit) for place in range(len(text)) for bit in range(8)):
-        flipped = text[:place] + chr(ord(text[place]) ^ 1 << bit) + text[place + 1 :]
-        assert reason_of(open_text, flipped) in ("malformed", "bad_signature", "unknown_key")
+@every_value
+def test_every_flipped_bit_is_rejected(value: str, open_value: Opener) -> None:
+    for place, bit in ((place, bit) for place in range(len(value)) for bit in range(8)):
+        flipped = value[:place] + chr(ord(value[place]) ^ 1 << bit) + value[place + 1 :]
+        assert reason_of(open_value, flipped) in ("malformed", "bad_signature", "unknown_key")
 
 
-@every_text
-def test_no_last_character_but_the_canonical_one_is_accepted(text: str, open_text: Opener) -> None:
+@every_value
+def test_no_last_character_but_the_canonical_one_is_accepted(value: str, open_value: Opener) -> None:
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    for character in set(alphabet) - {text[-1]}:
-        assert reason_of(open_text, text[:-1] + character) == "bad_signature"
+    for character in set(alphabet) - {value[-1]}:
+        assert reason_of(open_value, value[:-1] + character) == "bad_signature"
 
 
-@every_text
+@every_value
 @pytest.mark.parametrize(
     "spell",
     [
-        pytest.param(lambda text: f"{text}=", id="padding"),
-        pytest.param(lambda text: f"{text.replace('.', '=.')}", id="padding inside"),
-        pytest.param(lambda text: f"{text}\n", id="line break behind"),
-        pytest.param(lambda text: f" {text}", id="space before"),
-        pytest.param(lambda text: f'"{text}"', id="quotes"),
-        pytest.param(lambda text: f"{text}.{text}", id="twice"),
-        pytest.param(lambda text: text.replace(".", ".."), id="two dots"),
-        pytest.param(lambda text: f".{text}", id="dot before"),
-        pytest.param(lambda text: f"{text}\x00", id="NUL behind"),
-        pytest.param(lambda text: f"{text[:20]}\u00e9{text[20:]}", id="not ASCII"),
-        pytest.param(lambda text: f"{text[:-1]}\u00e9", id="signature not ASCII"),
-        pytest.param(lambda text: f"{text[:-1]}\ud800", id="lone surrogate"),
-        pytest.param(lambda text: f"{text[:20]}+{text[21:]}", id="the other alphabet"),
+        pytest.param(lambda value: f"{value}=", id="padding"),
+        pytest.param(lambda value: f"{value.replace('.', '=.')}", id="padding inside"),
+        pytest.param(lambda value: f"{value}\n", id="line break behind"),
+        pytest.param(lambda value: f" {value}", id="space before"),
+        pytest.param(lambda value: f'"{value}"', id="quotes"),
+        pytest.param(lambda value: f"{value}.{value}", id="twice"),
+        pytest.param(lambda value: value.replace(".", ".."), id="two dots"),
+        pytest.param(lambda value: f".{value}", id="dot before"),
+        pytest.param(lambda value: f"{value}\x00", id="NUL behind"),
+        pytest.param(lambda value: f"{value[:20]}\u00e9{value[20:]}", id="not ASCII"),
+        pytest.param(lambda value: f"{value[:-1]}\u00e9", id="signature not ASCII"),
+        pytest.param(lambda value: f"{value[:-1]}\ud800", id="lone surrogate"),
+        pytest.param(lambda value: f"{value[:20]}+{value[21:]}", id="the other alphabet"),
     ],
 )
-def test_another_spelling_is_malformed(text: str, open_text: Opener, spell: Callable[[str], str]) -> None:
-    assert reason_of(open_text, spell(text)) == "malformed"
+def test_another_spelling_is_malformed(value: str, open_value: Opener, spell: Callable[[str], str]) -> None:
+    assert reason_of(open_value, spell(value)) == "malformed"
 
 
 @given(st.text())
-def test_no_text_raises_anything_else(text: str) -> None:
-    assert reason_of(TOKENS.open, text) == reason_of(SESSIONS.open, text) == "malformed"
+def test_no_value_raises_anything_else(value: str) -> None:
+    assert reason_of(TOKENS.open, value) == reason_of(SESSIONS.open, value) == "malformed"
 
 
-# Why a text is rejected.
+# Why a value is rejected.
 
 
-@every_text
-def test_a_forged_signature_is_a_bad_signature(text: str, open_text: Opener) -> None:
-    forged = text[:-43] + "A" * 43
+@every_value
+def test_a_forged_signature_is_a_bad_signature(value: str, open_value: Opener) -> None:
+    forged = value[:-43] + "A" * 43
 
-    assert reason_of(open_text, forged) == "bad_signature"
-
-
-@every_text
-def test_a_forged_payload_is_a_bad_signature(text: str, open_text: Opener) -> None:
-    forged = text[:8] + ("A" if text[8] != "A" else "B") + text[9:]
-
-    assert reason_of(open_text, forged) == "bad_signature"
+    assert reason_of(open_value, forged) == "bad_signature"
 
 
-def test_a_strangers_text_is_of_an_unknown_key() -> None:
-    stranger = SignedText(STRANGE_KEYRING, Purpose.TOKEN_SIGN, COOKIE)
+@every_value
+def test_a_forged_payload_is_a_bad_signature(value: str, open_value: Opener) -> None:
+    forged = value[:8] + ("A" if value[8] != "A" else "B") + value[9:]
+
+    assert reason_of(open_value, forged) == "bad_signature"
+
+
+def test_a_strangers_value_is_of_an_unknown_key() -> None:
+    stranger = CookieSigner(STRANGE_KEYRING, Purpose.TOKEN_SIGN, COOKIE)
 
     assert reason_of(TOKENS.open, stranger.sign(TOKEN)) == "unknown_key"
-    assert reason_of(SESSIONS.open, SealedText(STRANGE_KEYRING, COOKIE).seal(PAYLOAD)) == "unknown_key"
+    assert reason_of(SESSIONS.open, CookieSealer(STRANGE_KEYRING, COOKIE).seal(PAYLOAD)) == "unknown_key"
 
 
-def test_a_strangers_head_before_no_whole_text_is_malformed() -> None:
-    text = SignedText(STRANGE_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(TOKEN)
+def test_a_strangers_head_before_no_whole_value_is_malformed() -> None:
+    value = CookieSigner(STRANGE_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(TOKEN)
 
-    assert reason_of(TOKENS.open, text[:-1]) == "malformed"
+    assert reason_of(TOKENS.open, value[:-1]) == "malformed"
 
 
 @pytest.mark.parametrize("head", [pytest.param(bytes((2, 1)), id="version"), pytest.param(bytes((1, 9)), id="kind")])
@@ -196,102 +196,102 @@ def test_an_unknown_version_or_kind_is_malformed(head: bytes) -> None:
     assert reason_of(TOKENS.open, spelt + TOKENS.sign(TOKEN)[8:]) == "malformed"
 
 
-def test_a_signed_text_too_short_for_a_ciphertext_is_malformed() -> None:
-    signed = SignedText(KEYRING, Purpose.COOKIE_SIGN, COOKIE)
+def test_a_signed_value_too_short_for_a_ciphertext_is_malformed() -> None:
+    signed = CookieSigner(KEYRING, Purpose.COOKIE_SIGN, COOKIE)
 
     assert reason_of(SESSIONS.open, signed.sign(bytes(28))) == "malformed"
 
 
 def test_what_is_signed_but_not_encrypted_with_our_key_is_undecryptable() -> None:
-    signed = SignedText(KEYRING, Purpose.COOKIE_SIGN, COOKIE)
+    signed = CookieSigner(KEYRING, Purpose.COOKIE_SIGN, COOKIE)
 
     assert reason_of(SESSIONS.open, signed.sign(bytes(100))) == "undecryptable"
 
 
 def test_a_signature_is_verified_before_anything_is_decrypted(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = SESSIONS.seal(PAYLOAD)
+    value = SESSIONS.seal(PAYLOAD)
     decrypted: list[object] = []
     monkeypatch.setattr(sealing._Cipher, "decrypt", lambda *arguments: decrypted.append(arguments))
 
-    assert reason_of(SESSIONS.open, text[:-43] + "A" * 43) == "bad_signature"
+    assert reason_of(SESSIONS.open, value[:-43] + "A" * 43) == "bad_signature"
 
     assert decrypted == []
 
 
-def test_a_text_beyond_the_limit_is_malformed_before_anything_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = TOKENS.sign(bytes(3034))
+def test_a_value_beyond_the_limit_is_malformed_before_anything_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = TOKENS.sign(bytes(3034))
     signed: list[object] = []
     monkeypatch.setattr(sealing._HmacSigner, "get_signature", lambda *arguments: signed.append(arguments))
 
-    assert reason_of(TOKENS.open, text) == "malformed"
+    assert reason_of(TOKENS.open, value) == "malformed"
 
-    assert len(text) == 4098
+    assert len(value) == 4098
     assert signed == []
 
 
-def test_the_longest_text_opens() -> None:
+def test_the_longest_value_opens() -> None:
     payload = bytes(3033)
-    text = TOKENS.sign(payload)
+    value = TOKENS.sign(payload)
 
-    assert len(text) == 4096
-    assert TOKENS.open(text).payload == payload
+    assert len(value) == 4096
+    assert TOKENS.open(value).payload == payload
 
 
 # Keys: their order, and what each is for.
 
 
 def test_the_first_secret_seals_always() -> None:
-    text, sealed, record = TOKENS.sign(TOKEN), SESSIONS.seal(PAYLOAD), RECORDS.seal(PAYLOAD, KEY)
+    value, sealed, record = TOKENS.sign(TOKEN), SESSIONS.seal(PAYLOAD), RECORDS.seal(PAYLOAD, KEY)
     first = Keyring([NEW])
 
-    assert SignedText(first, Purpose.TOKEN_SIGN, COOKIE).open(text).is_current
-    assert SealedText(first, COOKIE).open(sealed).is_current
-    assert SealedRecord(first).open(record, KEY).is_current
-    assert reason_of(SignedText(OLD_KEYRING, Purpose.TOKEN_SIGN, COOKIE).open, text) == "unknown_key"
-    assert reason_of(SealedText(OLD_KEYRING, COOKIE).open, sealed) == "unknown_key"
-    assert reason_of(SealedRecord(OLD_KEYRING).open, record, KEY) == "unknown_key"
+    assert CookieSigner(first, Purpose.TOKEN_SIGN, COOKIE).open(value).is_current
+    assert CookieSealer(first, COOKIE).open(sealed).is_current
+    assert RecordSealer(first).open(record, KEY).is_current
+    assert reason_of(CookieSigner(OLD_KEYRING, Purpose.TOKEN_SIGN, COOKIE).open, value) == "unknown_key"
+    assert reason_of(CookieSealer(OLD_KEYRING, COOKIE).open, sealed) == "unknown_key"
+    assert reason_of(RecordSealer(OLD_KEYRING).open, record, KEY) == "unknown_key"
 
 
 def test_an_old_secret_still_opens_and_is_told() -> None:
-    text = SignedText(OLD_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(TOKEN)
-    sealed = SealedText(OLD_KEYRING, COOKIE).seal(PAYLOAD)
-    record = SealedRecord(OLD_KEYRING).seal(PAYLOAD, KEY)
+    value = CookieSigner(OLD_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(TOKEN)
+    sealed = CookieSealer(OLD_KEYRING, COOKIE).seal(PAYLOAD)
+    record = RecordSealer(OLD_KEYRING).seal(PAYLOAD, KEY)
 
     old = OLD_KEYRING.key_ids[0]
-    assert TOKENS.open(text) == (TOKEN, old, False)
+    assert TOKENS.open(value) == (TOKEN, old, False)
     assert SESSIONS.open(sealed) == (PAYLOAD, old, False)
     assert RECORDS.open(record, KEY) == (PAYLOAD, old, False)
 
 
-def test_a_text_for_one_cookie_does_not_open_for_another() -> None:
-    assert reason_of(SignedText(KEYRING, Purpose.TOKEN_SIGN, "sid").open, TOKENS.sign(TOKEN)) == "bad_signature"
-    assert reason_of(SealedText(KEYRING, "sid").open, SESSIONS.seal(PAYLOAD)) == "bad_signature"
+def test_a_value_for_one_cookie_does_not_open_for_another() -> None:
+    assert reason_of(CookieSigner(KEYRING, Purpose.TOKEN_SIGN, "sid").open, TOKENS.sign(TOKEN)) == "bad_signature"
+    assert reason_of(CookieSealer(KEYRING, "sid").open, SESSIONS.seal(PAYLOAD)) == "bad_signature"
 
 
 @pytest.mark.parametrize(
     ("made_for", "given_to"), list(permutations([Purpose.TOKEN_SIGN, Purpose.COOKIE_SIGN, Purpose.SEEN_SIGN], 2))
 )
-def test_a_text_for_one_purpose_does_not_open_for_another(made_for: Purpose, given_to: Purpose) -> None:
-    text = SignedText(KEYRING, made_for, COOKIE).sign(TOKEN)
-    other = SignedText(KEYRING, given_to, COOKIE)
+def test_a_value_for_one_purpose_does_not_open_for_another(made_for: Purpose, given_to: Purpose) -> None:
+    value = CookieSigner(KEYRING, made_for, COOKIE).sign(TOKEN)
+    other = CookieSigner(KEYRING, given_to, COOKIE)
 
-    with_its_head = other.sign(TOKEN)[:8] + text[8:]
+    with_its_head = other.sign(TOKEN)[:8] + value[8:]
 
-    assert reason_of(other.open, text) == "malformed"
+    assert reason_of(other.open, value) == "malformed"
     assert reason_of(other.open, with_its_head) == "bad_signature"
 
 
 @pytest.mark.parametrize("purpose", [Purpose.COOKIE_SEAL, Purpose.RECORD_SEAL, Purpose.CSRF, Purpose.KEY_ID])
-def test_only_purposes_of_texts_can_sign_texts(purpose: Purpose) -> None:
+def test_only_purposes_of_values_can_sign_values(purpose: Purpose) -> None:
     with pytest.raises(KeyError):
-        SignedText(KEYRING, purpose, COOKIE)
+        CookieSigner(KEYRING, purpose, COOKIE)
 
 
 def test_a_head_changed_to_the_other_secret_is_a_bad_signature() -> None:
-    text = TOKENS.sign(TOKEN)
-    other = SignedText(OLD_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(TOKEN)
+    value = TOKENS.sign(TOKEN)
+    other = CookieSigner(OLD_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(TOKEN)
 
-    assert reason_of(TOKENS.open, other[:8] + text[8:]) == "bad_signature"
+    assert reason_of(TOKENS.open, other[:8] + value[8:]) == "bad_signature"
 
 
 # Records.
@@ -322,13 +322,13 @@ def test_no_bytes_raise_anything_else(sealed: bytes) -> None:
 
 
 def test_a_strangers_record_is_of_an_unknown_key() -> None:
-    assert reason_of(RECORDS.open, SealedRecord(STRANGE_KEYRING).seal(PAYLOAD, KEY), KEY) == "unknown_key"
+    assert reason_of(RECORDS.open, RecordSealer(STRANGE_KEYRING).seal(PAYLOAD, KEY), KEY) == "unknown_key"
 
 
-def test_a_record_is_no_text_and_a_text_no_record() -> None:
-    as_text = base64.urlsafe_b64encode(RECORDS.seal(PAYLOAD, KEY)).rstrip(b"=").decode()
+def test_a_record_does_not_open_as_a_value_nor_a_value_as_a_record() -> None:
+    as_value = base64.urlsafe_b64encode(RECORDS.seal(PAYLOAD, KEY)).rstrip(b"=").decode()
 
-    assert reason_of(SESSIONS.open, as_text) == "malformed"
+    assert reason_of(SESSIONS.open, as_value) == "malformed"
     assert reason_of(RECORDS.open, SESSIONS.seal(PAYLOAD).encode(), KEY) == "malformed"
     assert reason_of(RECORDS.open, base64.urlsafe_b64decode(SESSIONS.seal(PAYLOAD)[:-44] + "=="), KEY) == "malformed"
 
@@ -336,11 +336,11 @@ def test_a_record_is_no_text_and_a_text_no_record() -> None:
 # What a seal hides.
 
 
-def test_equal_data_gives_unrelated_texts_and_records() -> None:
-    texts = {SESSIONS.seal(PAYLOAD)[8:-44] for _ in range(100)}
+def test_equal_data_gives_unrelated_values_and_records() -> None:
+    values = {SESSIONS.seal(PAYLOAD)[8:-44] for _ in range(100)}
     records = {RECORDS.seal(PAYLOAD, KEY)[6:] for _ in range(100)}
 
-    assert len(texts) == len({text[:16] for text in texts}) == len({text[-16:] for text in texts}) == 100
+    assert len(values) == len({value[:16] for value in values}) == len({value[-16:] for value in values}) == 100
     assert len(records) == len({record[:12] for record in records}) == len({record[12:24] for record in records}) == 100
 
 
@@ -357,38 +357,34 @@ def test_no_data_shows_in_what_is_sealed() -> None:
     assert not any(piece in record for piece in (b"the data", b"session", KEY.encode()))
 
 
+@pytest.mark.usefixtures("no_randomness")
 @pytest.mark.parametrize(
     "seal",
     [
-        pytest.param(lambda: SESSIONS.seal(PAYLOAD), id="text"),
+        pytest.param(lambda: SESSIONS.seal(PAYLOAD), id="value"),
         pytest.param(lambda: RECORDS.seal(PAYLOAD, KEY), id="record"),
     ],
 )
-def test_a_failing_random_source_seals_nothing(seal: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(count: int) -> bytes:
-        raise OSError("no randomness")
-
-    monkeypatch.setattr("secrets.token_bytes", fail)
-
+def test_a_failing_random_source_seals_nothing(seal: Callable[[], object]) -> None:
     with pytest.raises(OSError, match="no randomness"):
         seal()
 
 
 def test_no_rejection_or_repr_shows_a_token_or_a_key() -> None:
-    text = TOKENS.sign(TOKEN)
+    value = TOKENS.sign(TOKEN)
 
     with pytest.raises(Rejected) as caught:
-        TOKENS.open(text[:-1])
+        TOKENS.open(value[:-1])
 
     assert f"{caught.value} {caught.value!r}" == "malformed Rejected('malformed')"
-    assert text[8:40] not in f"{TOKENS!r}{SESSIONS!r}{RECORDS!r}"
+    assert value[8:40] not in f"{TOKENS!r}{SESSIONS!r}{RECORDS!r}"
 
 
 # No less safe format is accepted.
 
 
 class Trap:
-    """Notes on whom it was tried: unpickling it calls :func:`spring`."""
+    """An object whose unpickling calls :func:`spring`."""
 
     def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
         return spring, ()
@@ -410,7 +406,7 @@ JSON = json.dumps({"user": "admin"}).encode()
 
 
 @pytest.mark.parametrize(
-    "text",
+    "value",
     [
         pytest.param(JSON.decode(), id="plain JSON"),
         pytest.param(encoded(JSON), id="base64 JSON"),
@@ -428,15 +424,15 @@ JSON = json.dumps({"user": "admin"}).encode()
         pytest.param("a\r\nset x 0 0 1\r\n", id="line breaks"),
     ],
 )
-def test_what_others_seal_is_malformed_and_never_deserialised(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_others_seal_is_malformed_and_never_deserialised(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []
     for name in ("pickle.loads", "json.loads", "zlib.decompress", "marshal.loads"):
         monkeypatch.setattr(name, lambda *arguments, name=name: called.append(name))
 
-    reasons = {reason_of(open_text, text) for open_text in (TOKENS.open, SESSIONS.open)}
+    reasons = {reason_of(open_value, value) for open_value in (TOKENS.open, SESSIONS.open)}
 
     assert reasons == {"malformed"}
-    assert reason_of(RECORDS.open, text.encode(), KEY) == "malformed"
+    assert reason_of(RECORDS.open, value.encode(), KEY) == "malformed"
     assert called == SPRUNG == []
 
 

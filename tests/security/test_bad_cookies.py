@@ -18,7 +18,7 @@ from support.stores import LOCAL_STORES, RecordingStore, local_store
 from sessionware import Session
 from sessionware.crypto.identifiers import handle_of, session_id_of, store_key
 from sessionware.crypto.keys import Keyring, Purpose
-from sessionware.crypto.sealing import SignedText
+from sessionware.crypto.sealing import CookieSigner
 from sessionware.session.formats import Formats
 from sessionware.stores import MemoryStore
 from sessionware.wire.serializer import Serializer
@@ -136,7 +136,7 @@ def test_a_forged_signature_is_a_bad_signature(site: Site, loaders: list[str]) -
 
 def test_what_is_signed_and_sealed_by_another_key_is_undecryptable(loaders: list[str]) -> None:
     site = Site()
-    signed = SignedText(Keyring([SECRET.encode()]), Purpose.COOKIE_SIGN, COOKIE)
+    signed = CookieSigner(Keyring([SECRET.encode()]), Purpose.COOKIE_SIGN, COOKIE)
 
     reply = site.read(signed.sign(bytes(100)))
 
@@ -196,7 +196,7 @@ def test_the_store_s_own_key_is_no_cookie_even_signed_by_us(store: RecordingStor
     """CVE-2019-16782 (rack)."""
     site = Site(backend=store)
     value = site.begin(fill)
-    signed = SignedText(Keyring([SECRET.encode()]), Purpose.TOKEN_SIGN, COOKIE)
+    signed = CookieSigner(Keyring([SECRET.encode()]), Purpose.TOKEN_SIGN, COOKIE)
 
     replies = [site.read(signed.sign(thief)) for thief in (key_of(value).encode(), handle_of(token_in(value)))]
 

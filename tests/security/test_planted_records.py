@@ -18,7 +18,7 @@ from support.stores import RecordingStore
 
 from sessionware import Session
 from sessionware.crypto.keys import Keyring
-from sessionware.crypto.sealing import SealedRecord
+from sessionware.crypto.sealing import RecordSealer
 from sessionware.session.formats import Formats
 from sessionware.session.records import Live
 from sessionware.stores import KeyValueStore, MemoryStore
@@ -62,11 +62,11 @@ def _of_another_key(site: Site, store: RecordingStore, key: str) -> bytes:
 
 
 def _of_another_secret(site: Site, store: RecordingStore, key: str) -> bytes:
-    return SealedRecord(Keyring([NEW_SECRET.encode()])).seal(b"anything", key)
+    return RecordSealer(Keyring([NEW_SECRET.encode()])).seal(b"anything", key)
 
 
 def _of_our_secret_and_no_record(site: Site, store: RecordingStore, key: str) -> bytes:
-    return SealedRecord(Keyring([SECRET.encode()])).seal(b"\0\x01anything", key)
+    return RecordSealer(Keyring([SECRET.encode()])).seal(b"\0\x01anything", key)
 
 
 Plant = Callable[[Site, RecordingStore, str], bytes]

@@ -22,7 +22,7 @@ from support.stores import LOCAL_STORES, RecordingStore, local_store
 from sessionware import Config, ConfigError, Session, SessionManager, StoreUnavailable
 from sessionware.crypto.identifiers import handle_of
 from sessionware.crypto.keys import Keyring, Purpose
-from sessionware.crypto.sealing import SealedRecord, SealedText, SignedText
+from sessionware.crypto.sealing import CookieSealer, CookieSigner, RecordSealer
 from sessionware.stores import FileStore, KeyValueStore, MemoryStore, SQLiteStore
 
 VALUE = "a-value-nobody-may-see"
@@ -274,9 +274,9 @@ def test_no_repr_tells_anything(make_site: SiteMaker, tmp_path: Path) -> None:
         site.manager,
         site.events,
         keyring,
-        SignedText(keyring, Purpose.TOKEN_SIGN, COOKIE),
-        SealedText(keyring, COOKIE),
-        SealedRecord(keyring),
+        CookieSigner(keyring, Purpose.TOKEN_SIGN, COOKIE),
+        CookieSealer(keyring, COOKIE),
+        RecordSealer(keyring),
         Config({"secret": SECRET, "backend": "sqlite:///x.db", "cookie.secure": True}),
         *(local_store(kind, tmp_path / kind if kind == "file" else tmp_path) for kind in LOCAL_STORES),
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sessionware.config.settings import Config, settle
+from sessionware.config.settings import Config, make_settings
 from sessionware.config.typed import Options
 from sessionware.events import Event
 from sessionware.stores.file import FileStore
@@ -44,5 +44,5 @@ no_such_value: Options = {"cookie.samesite": "Loose"}  # type: ignore[typeddict-
 no_store: Options = {"backend": 5}  # type: ignore[typeddict-item]
 
 Config(dotted)
-settle(nested, {})
-settle(None, dotted)
+make_settings(nested, {})
+make_settings(None, dotted)

@@ -9,7 +9,7 @@ import json
 import sys
 
 from sessionware.crypto.keys import Keyring, Purpose
-from sessionware.crypto.sealing import SealedRecord, SealedText, SignedText
+from sessionware.crypto.sealing import CookieSealer, CookieSigner, RecordSealer
 
 SECRETS = ["NpX1kT7-wZq4bR9_cJf2Hs8Gm0VdYe5L", "Ua6_Wt3oKx9-Bi1nQz7Cj5Pg0Rl8EhFv"]
 NAME = "__Host-sid"
@@ -23,10 +23,10 @@ def make(secrets: list[str]) -> dict[str, str]:
     """One of each kind, sealed by the first of *secrets*."""
     keyring = Keyring([secret.encode() for secret in secrets])
     return {
-        "token": SignedText(keyring, Purpose.TOKEN_SIGN, NAME).sign(TOKEN),
-        "seen": SignedText(keyring, Purpose.SEEN_SIGN, NAME).sign(SEEN),
-        "session": SealedText(keyring, NAME).seal(DATA),
-        "record": SealedRecord(keyring).seal(DATA, STORE_KEY).hex(),
+        "token": CookieSigner(keyring, Purpose.TOKEN_SIGN, NAME).sign(TOKEN),
+        "seen": CookieSigner(keyring, Purpose.SEEN_SIGN, NAME).sign(SEEN),
+        "session": CookieSealer(keyring, NAME).seal(DATA),
+        "record": RecordSealer(keyring).seal(DATA, STORE_KEY).hex(),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sessionware.crypto.keys import Keyring, Purpose, read_secrets
-from sessionware.crypto.sealing import Opened, SealedRecord, SealedText, SignedText
+from sessionware.crypto.sealing import CookieSealer, CookieSigner, Opened, RecordSealer
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("sealing.json").read_text(encoding="ascii"))
 
@@ -17,12 +17,12 @@ VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("sealing.json").re
 def open_vector(kind: str, sealed: str) -> Opened:
     keyring, name = Keyring(read_secrets(VECTORS["secrets"])), VECTORS["name"]
     if kind == "token":
-        return SignedText(keyring, Purpose.TOKEN_SIGN, name).open(sealed)
+        return CookieSigner(keyring, Purpose.TOKEN_SIGN, name).open(sealed)
     if kind == "seen":
-        return SignedText(keyring, Purpose.SEEN_SIGN, name).open(sealed)
+        return CookieSigner(keyring, Purpose.SEEN_SIGN, name).open(sealed)
     if kind == "session":
-        return SealedText(keyring, name).open(sealed)
-    return SealedRecord(keyring).open(bytes.fromhex(sealed), VECTORS["store_key"])
+        return CookieSealer(keyring, name).open(sealed)
+    return RecordSealer(keyring).open(bytes.fromhex(sealed), VECTORS["store_key"])
 
 
 @pytest.mark.parametrize("kind", ["token", "seen", "session", "record"])

@@ -1,4 +1,4 @@
-"""The serializer: types and values come back, nothing else is accepted, and no input costs more than its length."""
+"""Types and values come back as they were, nothing else is accepted, and no input costs more than its length."""
 
 from __future__ import annotations
 
@@ -419,7 +419,9 @@ def test_an_own_type_that_gives_an_unsupported_value_is_refused() -> None:
 def test_an_own_type_whose_to_plain_fails_is_refused_with_the_cause() -> None:
     serializer = Serializer({Plane: ("plane", lambda plane: 1 // 0, Plane)})
 
-    with pytest.raises(SessionDataError, match=r"^session\['a'\]: its to_plain raised ZeroDivisionError") as caught:
+    with pytest.raises(
+        SessionDataError, match=r"^session\['a'\]: the to_plain of .*Plane raised ZeroDivisionError"
+    ) as caught:
         serializer.dumps({"a": Plane()})
 
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -455,14 +457,14 @@ def test_a_from_plain_that_fails_and_an_unknown_name_are_malformed() -> None:
         pytest.param([], None, id="empty"),
         pytest.param(["money"], ["mapping"], id="no mapping"),
         pytest.param({"Money": ("m", str, str)}, ["a class"], id="no class"),
-        pytest.param({Money: "money"}, ["Money: give (name, to_plain, from_plain)"], id="no triple"),
+        pytest.param({Money: "money"}, ["Money: expected (name, to_plain, from_plain)"], id="no triple"),
         pytest.param({Money: ("", 1, None)}, ["name must", "to_plain is not", "from_plain is not"], id="all at once"),
         pytest.param({Money: ("a", str, str), Plane: ("a", str, str)}, ["'a' is given twice"], id="same name"),
         pytest.param(
             {list: ("a", str, str), Plane: (1, str, str)}, ["list: is supported", "Plane: the name"], id="two"
         ),
         pytest.param({Markup: ("a", str, str)}, ["Markup: is supported already"], id="supported"),
-        pytest.param({bytearray: ("a", bytes, bytearray)}, ["bytearray: is packed by msgpack"], id="bytearray"),
+        pytest.param({bytearray: ("a", bytes, bytearray)}, ["bytearray: cannot be an own type"], id="bytearray"),
     ],
 )
 def test_bad_own_types_are_refused_with_every_fault(types: Any, faults: list[str] | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from sessionware.conversions import boolean, integer, one_of, shown, text
+from sessionware.conversions import boolean, integer, nonempty_string, one_of, shown
 from sessionware.exceptions import ConfigError
 
 SERVER, SOCKET, SENTINEL, CLUSTER = "server", "socket", "sentinel", "cluster"
@@ -36,7 +36,7 @@ def _existing(kind: str) -> Any:
     exists = os.path.isfile if kind == "file" else os.path.isdir
 
     def convert(value: str) -> str:
-        path = os.path.abspath(text(value))
+        path = os.path.abspath(nonempty_string(value))
         if not exists(path):
             raise ValueError(f"there is no {kind} {path}")
         return path
@@ -56,7 +56,7 @@ def _from(least: int) -> Any:
 
 _database = _from(0)
 
-_EVERYWHERE = {"client_name": text, "max_connections": _from(1)}
+_EVERYWHERE = {"client_name": nonempty_string, "max_connections": _from(1)}
 _WITH_TLS = {
     "ssl_ca_certs": _existing("file"),
     "ssl_ca_path": _existing("directory"),
@@ -66,7 +66,7 @@ _WITH_TLS = {
     "ssl_check_hostname": boolean,
 }
 _WITH_DATABASE = {"db": _database}
-_WITH_SENTINEL = {"sentinel_username": text, "sentinel_password": text}
+_WITH_SENTINEL = {"sentinel_username": nonempty_string, "sentinel_password": nonempty_string}
 _NOT_OF_CONNECTIONS = {"max_connections", *_WITH_SENTINEL}
 
 
@@ -90,11 +90,11 @@ class RedisURL:
 def read_url(url: object) -> RedisURL:
     """What *url* says; a :exc:`ConfigError` that shows no part of it which could be a secret.
 
-    The driver's own parser would take what it does not know for an option of its connections, and an unknown host, port
-    or database for the default: faults that only requests would meet.
+    The driver's own parser would pass on an option that it does not know, and take a port 0 or a database of letters for
+    the default: faults that only requests would meet.
     """
     try:
-        return _read(text(url).strip())
+        return _read(nonempty_string(url).strip())
     except ValueError as error:
         fault = str(error)
     # After the handler: what urllib says may quote the URL, and would be this error's context.
@@ -182,7 +182,7 @@ def _options(kind: str, tls: bool, query: list[tuple[str, str]]) -> dict[str, An
         if name in _OF_THE_STORE:
             raise ValueError(f"{name} is an option of the store, not of its URL: backend.{name}")
         if name not in known:
-            raise ValueError(f"{shown(name)} is none of its options, which are {', '.join(known)}")
+            raise ValueError(f"it has the unknown option {shown(name)}; known are {', '.join(known)}")
         if name in options:
             raise ValueError(f"it gives {name} twice")
         try:

@@ -1,4 +1,4 @@
-"""The part of the store suite that one caller at a time can see."""
+"""The tests of the store suite that need one caller: what the four methods return, versions, payloads and time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from sessionware.exceptions import AlreadyExists, Conflict, Gone, RecordTooLarge
 from sessionware.stores.contract import Entry, Store, Version
 from sessionware.testing.clock import FakeClock
-from sessionware.testing.conformance.fixtures import YEAR, SuiteBase, loaded, new_key
+from sessionware.testing.conformance.fixtures import YEAR, StoreFixtures, loaded, new_key
 
 
-class EntriesSuite(SuiteBase):
-    """What the four calls answer, and what becomes of versions, payloads and time."""
+class EntryTests(StoreFixtures):
+    """What ``load``, ``create``, ``replace`` and ``delete`` return and raise for one caller."""
 
-    # What the four calls answer
+    # The four methods
 
     def test_it_has_the_four_methods_of_a_store(self, store: Store) -> None:
         assert isinstance(store, Store)
@@ -151,7 +151,7 @@ class EntriesSuite(SuiteBase):
         try:
             created = Entry(payload, store.create(key, payload, 60))
         except RecordTooLarge:
-            # A store may have a limit; what it refuses is then not there, not in part either.
+            # A store may have a limit; it must then store nothing, not even a part.
             assert store.load(key) is None
             return
 
@@ -198,7 +198,7 @@ class EntriesSuite(SuiteBase):
         clock.advance(ttl + 1)
 
         if store.load(key) is not None:
-            # A server with a clock of its own may drop it between the two calls.
+            # A server with a clock of its own may drop the entry between the two calls.
             with contextlib.suppress(Gone):
                 store.replace(key, b"another", 60, version)
         if store.load(key) is None:

@@ -1,4 +1,4 @@
-"""The ground under the store suite: its fixtures, and the ways to make many callers of a store."""
+"""The fixtures of the store suite, and functions that call a store from many threads or processes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ PROCESSES = 4
 INCREMENTS = 25
 YEAR = 365 * 86400
 
-#: What a store may lack, and how a skip explains it.
+#: What a store may lack, and the reason that a skipped test gives.
 CAPABILITIES = {
     "purge": "it has no purge(); right if the medium removes what has expired by itself",
     "close": "it has no close(); right if it holds no connections",
     "reopen": "a second object from make_store(clock) does not see what the first has stored; right in memory",
-    "processes": "it says atomic = False, or does not outlive its object; sessions are then safe in one process only",
+    "processes": "it has atomic = False, or its entries end with the object; sessions are then safe in one process",
     "fork": "this platform has no os.fork",
 }
 
@@ -36,7 +36,7 @@ _Test = TypeVar("_Test", bound=Callable[..., None])
 
 
 def needs(*capabilities: str) -> Callable[[_Test], _Test]:
-    """Mark a test as one of stores with all of *capabilities*."""
+    """Mark a test that only stores with all of *capabilities* run."""
 
     def mark(test: _Test) -> _Test:
         test.__dict__["needs"] = capabilities
@@ -46,14 +46,14 @@ def needs(*capabilities: str) -> Callable[[_Test], _Test]:
 
 
 def new_key() -> str:
-    """A key as a manager makes them: 43 characters of ``[0-9A-Za-z_-]``."""
+    """A key like those that a manager gives a store: 43 characters of ``[0-9A-Za-z_-]``."""
     return secrets.token_urlsafe(32)
 
 
-class SuiteBase:
-    """Makes the store, and leaves out the tests of what it lacks."""
+class StoreFixtures:
+    """The fixtures ``clock``, ``open_store``, ``store`` and ``key``; ``store`` skips tests of what the store lacks."""
 
-    #: Names out of :data:`CAPABILITIES` that the store is known to lack.
+    #: The names in :data:`CAPABILITIES` of what the store is known to lack; tests of these are not collected.
     without: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
@@ -62,8 +62,10 @@ class SuiteBase:
                 setattr(cls, name, None)
 
     def make_store(self, clock: FakeClock) -> Store:
-        """A store that takes its time from *clock*, if it needs one."""
-        raise NotImplementedError("a suite gives make_store(self, clock)")
+        """Return the store under test. It takes the time from *clock*, if it needs the time at all."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no make_store(self, clock); write one that returns a store"
+        )
 
     @pytest.fixture
     def clock(self) -> FakeClock:
@@ -116,7 +118,7 @@ def loaded(store: Store, key: str) -> Entry:
 
 
 def increment(store: Store, key: str) -> None:
-    """Add to the number in an entry, as every caller of a store does it: by compare-and-swap, until it succeeds."""
+    """Add 1 to the number in an entry INCREMENTS times, each by compare-and-swap until it succeeds."""
     for _ in range(INCREMENTS):
         while True:
             entry = loaded(store, key)
@@ -128,15 +130,15 @@ def increment(store: Store, key: str) -> None:
 
 
 def purge_leftovers(store: Any, clock: FakeClock) -> None:
-    """Remove what earlier tests have left in a database that is kept."""
+    """Remove what earlier tests have left in a database that is not emptied between tests."""
     clock.advance(30 * YEAR)
     store.purge()
 
 
 def together(functions: list[Callable[[], object]]) -> None:
-    """Call each in a thread of its own, all at once, and raise the first error of any.
+    """Call each function in a thread of its own, all at once, and raise one of the errors.
 
-    One that fails leaves others waiting for it in vain: what it raised is what is worth knowing.
+    A thread that waited for one that has failed raises BrokenBarrierError; another error is raised rather than that.
     """
     start = threading.Barrier(len(functions))
 
@@ -153,7 +155,7 @@ def together(functions: list[Callable[[], object]]) -> None:
 
 
 def in_children(functions: list[Callable[[], object]]) -> list[int]:
-    """Call each in a forked process of its own, all at once; their exit statuses, 0 for a return without an error."""
+    """Call each function in a forked process of its own, all at once; the exit statuses, where 0 means no error."""
     sys.stdout.flush()
     sys.stderr.flush()
     children = [_fork(function) for function in functions]
@@ -162,7 +164,7 @@ def in_children(functions: list[Callable[[], object]]) -> list[int]:
 
 def _fork(function: Callable[[], object]) -> int:
     with warnings.catch_warnings():
-        # Python 3.12 warns if any thread is alive. Of ours none is, and others do not use the store.
+        # Python 3.12 warns of a fork while threads run. Those of the suite have ended, and no other uses the store.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child:
@@ -175,5 +177,5 @@ def _fork(function: Callable[[], object]) -> int:
         if status:
             traceback.print_exc()
         sys.stderr.flush()
-        # Not sys.exit: the tests' own clean-up belongs to the parent.
+        # sys.exit would run the clean-up of the tests in the child too.
         os._exit(status)

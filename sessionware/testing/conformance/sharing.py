@@ -1,4 +1,4 @@
-"""The part of the store suite with threads, processes and the further powers of a store."""
+"""The tests of the store suite with several callers: threads, processes, and stores that purge, close and reopen."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sessionware.exceptions import AlreadyExists, Conflict, Gone
+from sessionware.exceptions import AlreadyExists, Conflict, Gone, StoreAnswer
 from sessionware.stores.contract import Entry, Store
 from sessionware.testing.clock import FakeClock
 from sessionware.testing.conformance.fixtures import (
     INCREMENTS,
     PROCESSES,
     THREADS,
-    SuiteBase,
+    StoreFixtures,
     in_children,
     increment,
     loaded,
@@ -25,12 +25,27 @@ from sessionware.testing.conformance.fixtures import (
     together,
 )
 
-#: How long a store may go on taking writes for an entry that is being deleted.
-PATIENCE_SECONDS = 30.0
+#: For so long a store may accept writes to an entry that another thread deletes.
+DELETE_SECONDS = 30.0
 
 
-class SharingSuite(SuiteBase):
-    """Nothing is lost, torn or brought back, however many use one store."""
+def _winners(write: Callable[[bytes], object], *, refusal: type[StoreAnswer]) -> list[bytes]:
+    """Write another payload in each of many threads at once; the payloads that were not refused."""
+    winners: list[bytes] = []
+
+    def try_to_write(payload: bytes) -> None:
+        try:
+            write(payload)
+        except refusal:
+            return
+        winners.append(payload)
+
+    together([partial(try_to_write, b"%d" % number) for number in range(THREADS)])
+    return winners
+
+
+class SharingTests(StoreFixtures):
+    """No write is lost, torn or undone, however many threads and processes use one store."""
 
     # Threads
 
@@ -42,31 +57,14 @@ class SharingSuite(SuiteBase):
         assert loaded(store, key).payload == b"%d" % (THREADS * INCREMENTS)
 
     def test_of_racing_creates_one_wins(self, store: Store, key: str) -> None:
-        winners: list[bytes] = []
-
-        def create(payload: bytes) -> None:
-            try:
-                store.create(key, payload, 60)
-            except AlreadyExists:
-                return
-            winners.append(payload)
-
-        together([partial(create, b"%d" % number) for number in range(THREADS)])
+        winners = _winners(lambda payload: store.create(key, payload, 60), refusal=AlreadyExists)
 
         assert [loaded(store, key).payload] == winners
 
     def test_of_racing_replaces_of_one_version_one_wins(self, store: Store, key: str) -> None:
-        version = store.create(key, b"base", 60)
-        winners: list[bytes] = []
+        version = store.create(key, b"old", 60)
 
-        def replace(payload: bytes) -> None:
-            try:
-                store.replace(key, payload, 60, version)
-            except Conflict:
-                return
-            winners.append(payload)
-
-        together([partial(replace, b"%d" % number) for number in range(THREADS)])
+        winners = _winners(lambda payload: store.replace(key, payload, 60, version), refusal=Conflict)
 
         assert [loaded(store, key).payload] == winners
 
@@ -74,21 +72,21 @@ class SharingSuite(SuiteBase):
         def write_until_it_is_gone(key: str) -> None:
             version = store.create(key, b"payload", 60)
             created.wait()
-            deadline = time.monotonic() + PATIENCE_SECONDS
+            deadline = time.monotonic() + DELETE_SECONDS
             while time.monotonic() < deadline:
                 try:
                     version = store.replace(key, b"again", 60, version)
                 except Gone:
                     return
-                # A lock that is not fair, such as SQLite's, would let the others write on and on.
-                breath.wait(0.001)
-            raise AssertionError("an entry that was deleted still takes writes")
+                # The lock may be unfair, as SQLite's is: without a pause the writers could keep the delete waiting.
+                pause.wait(0.001)
+            raise AssertionError("an entry that was deleted can still be replaced")
 
         def delete(key: str) -> None:
             created.wait()
             store.delete(key)
 
-        created, breath = threading.Barrier(2 * THREADS, timeout=PATIENCE_SECONDS), threading.Event()
+        created, pause = threading.Barrier(2 * THREADS, timeout=DELETE_SECONDS), threading.Event()
         keys = [new_key() for _ in range(THREADS)]
         together([partial(act, key) for key in keys for act in (write_until_it_is_gone, delete)])
 
@@ -117,15 +115,15 @@ class SharingSuite(SuiteBase):
     def test_parent_and_child_both_use_a_store_made_before_the_fork(self, store: Store, key: str) -> None:
         version = store.create(key, b"payload", 60)
 
-        def use_it() -> None:
+        def use_store() -> None:
             child_key = new_key()
             assert loaded(store, key) == Entry(b"payload", version)
             changed = store.replace(child_key, b"child's", 60, store.create(child_key, b"", 60))
             assert store.load(child_key) == Entry(b"child's", changed)
             assert store.delete(child_key)
 
-        assert in_children([use_it, use_it]) == [0, 0]
-        use_it()
+        assert in_children([use_store, use_store]) == [0, 0]
+        use_store()
 
     @needs("fork", "processes")
     def test_increments_of_many_processes_are_all_kept(self, store: Store, key: str) -> None:
@@ -143,7 +141,7 @@ class SharingSuite(SuiteBase):
         assert statuses == [0]
         assert loaded(store, key).payload == b"child's"
 
-    # Further powers
+    # Reopening, purging and closing
 
     @needs("reopen")
     def test_a_second_object_sees_what_the_first_has_stored(

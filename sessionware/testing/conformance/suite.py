@@ -1,16 +1,16 @@
-"""The contract of a store as a suite of tests, for stores of anybody's making."""
+"""``StoreConformance``, the suite that a store's own test class inherits from."""
 
 from __future__ import annotations
 
-from sessionware.testing.conformance.entries import EntriesSuite
+from sessionware.testing.conformance.entries import EntryTests
 from sessionware.testing.conformance.fixtures import CAPABILITIES, new_key
-from sessionware.testing.conformance.sharing import SharingSuite
+from sessionware.testing.conformance.sharing import SharingTests
 
 __all__ = ["CAPABILITIES", "StoreConformance", "new_key"]
 
 
-class StoreConformance(EntriesSuite, SharingSuite):
-    """Derive from it, give ``make_store``, and pytest holds the store to the contract of :class:`Store`.
+class StoreConformance(EntryTests, SharingTests):
+    """Tests whether a store keeps the contract of :class:`sessionware.stores.Store`; inherit, and write ``make_store``.
 
     ::
 
@@ -18,7 +18,10 @@ class StoreConformance(EntriesSuite, SharingSuite):
             def make_store(self, clock):
                 return MyStore(clock=clock)
 
-    For a store that outlives its object, ``make_store`` opens the same one whenever one test calls it again. Tests
-    of what a store lacks are skipped with the reason. Who wants no skips names it in ``without``: those are then not
-    collected. Every test uses keys of its own, so a database may be kept from test to test.
+    ``make_store`` is called once or several times in a test. For a store whose entries outlive the object (a file, a
+    server) each call must open the same entries. Every test uses new keys, so a database need not be emptied between
+    tests.
+
+    A test of something that the store lacks is skipped, and the reason says what. To have no such tests, and no skips,
+    list names of :data:`CAPABILITIES` in the class attribute ``without``, for example ``without = ("purge",)``.
     """
