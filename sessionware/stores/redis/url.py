@@ -90,7 +90,7 @@ class RedisURL:
 def read_url(url: object) -> RedisURL:
     """What *url* says; a :exc:`ConfigError` that shows no part of it which could be a secret.
 
-    The driver's own parser would pass on an option that it does not know, and take a port 0 or a database of letters for
+    The driver's own parser would pass on an option that it does not know, and read a port 0 or a database of letters as
     the default: faults that only requests would meet.
     """
     try:
