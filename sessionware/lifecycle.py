@@ -8,7 +8,7 @@ from typing import Any
 
 from sessionware.backends.contract import DELETE, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
-from sessionware.cookies.request import CookieContext, Cookies
+from sessionware.cookies.request import ENCRYPTED, CookieContext, Cookies
 from sessionware.events import Decision, Events, logger
 from sessionware.exceptions import (
     ConflictError,
@@ -22,11 +22,18 @@ from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import Verdict
 from sessionware.session.mapping import Session
 from sessionware.session.records import Found
-from sessionware.session.request import COMMITTED, FINISHED, OPEN, SessionRequest
+from sessionware.session.request import COMMITTED, FINISHED, OPEN, Phase, SessionRequest
 
 _VARY = ("Vary", "Cookie")
 _NO_STORE = ("Cache-Control", "no-store")
-_ENCRYPTED = {"wsgi.url_scheme": "https"}
+_UNANSWERED = (
+    "a change of a session needed a cookie, and the connection has left WSGI, as that of a WebSocket does: no answer "
+    "can carry one, so the change is lost. Begin a session and sign in by ordinary requests"
+)
+_UNANSWERED_FAILURE = (
+    "a change of a session was not saved, which no answer can tell, because the connection has left WSGI, as that of a "
+    "WebSocket does: %s"
+)
 _LARGEST_KEYS = 5
 _SERVER_ERROR = 500
 
@@ -50,10 +57,7 @@ class Lifecycle:
 
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
-        # environ will hold this session; holding environ in turn would make a reference cycle. Over TLS, the scheme is
-        # all that a session needs of it.
-        needed = _ENCRYPTED if environ.get("wsgi.url_scheme") == "https" else environ
-        return Session(self, needed, environ.get("HTTP_COOKIE", ""))
+        return Session(self, environ, environ.get("HTTP_COOKIE", ""))
 
     # The answer.
 
@@ -61,7 +65,7 @@ class Lifecycle:
         """Save what is to be saved, and give the header pairs of the answer; none for an untouched session."""
         request = session._request
         if request is None:
-            session._phase = COMMITTED
+            self.leave_untouched(session, COMMITTED)
             return []
         if session._phase is not OPEN:
             raise HeadersSent("this session was committed already")
@@ -74,8 +78,8 @@ class Lifecycle:
         return [*pairs, _NO_STORE] if request.is_anonymous else pairs
 
     def _complete(self, request: SessionRequest, status: int) -> None:
-        if request.outage is not None and status == _SERVER_ERROR and not self.raises_store_failures:
-            # The framework turned StoreUnavailable into its own 500 page; our 503 takes its place.
+        if request.outage is not None and status == _SERVER_ERROR and self.answers(request.outage):
+            # The framework turned the error into its own 500 page; our 503 or 409 takes its place.
             raise request.outage
         if request.load_failure is not None:
             return
@@ -106,19 +110,76 @@ class Lifecycle:
     def abandon(self, session: Session) -> None:
         """The application has raised: discard what is unsaved. What was ended stays ended."""
         request = session._request
-        session._phase = FINISHED
-        if request is None or request.load_failure is not None:
-            return
-        try:
-            is_pending = request.is_pending()
-        except SessionwareError:
-            is_pending = True
-        if is_pending:
-            self._discard(request, "app_raised")
+        if request is not None and request.load_failure is None:
+            try:
+                is_pending = request.is_pending()
+            except SessionwareError:
+                is_pending = True
+            if is_pending:
+                self._discard(request, "app_raised")
+        self.finish(session)
+
+    def hand_over(self, session: Session) -> None:
+        """The connection has left WSGI, as a WebSocket's does: save what needs no cookie, and discard the rest.
+
+        It raises nothing, because no answer could tell.
+        """
+        request = session._request
+        if request is not None and request.load_failure is None:
+            try:
+                self._save_without_answer(request)
+            except SessionwareError as error:
+                logger.error(_UNANSWERED_FAILURE, error)
+        self.finish(session)
+
+    def _save_without_answer(self, request: SessionRequest) -> None:
+        needs_cookie = request.changes.needs_new_id or not request.can_save_after_headers
+        is_lost = request.has_unsent_cookie
+        if request.is_pending():
+            if needs_cookie:
+                is_lost = True
+            else:
+                self._save(request)
+        if is_lost:
+            logger.warning(_UNANSWERED)
+            self._discard(request, "unanswered")
+        elif not needs_cookie:
+            self._renew(request)
 
     def finish(self, session: Session) -> None:
         """The answer is complete: any later change raises HeadersSent."""
+        request = session._request
+        if request is None:
+            self.leave_untouched(session, FINISHED)
+            return
         session._phase = FINISHED
+        if request.outage is not None or request.load_failure is not None:
+            request.let_go_of_frames()
+
+    def leave_untouched(self, session: Session, phase: Phase) -> None:
+        """The answer leaves without the session: keep of environ, which holds the session, what a late read needs."""
+        session._phase = phase
+        environ = session._environ
+        if environ.get("wsgi.url_scheme") == "https":
+            session._environ = ENCRYPTED
+        else:
+            session._environ = self._cookies.needed_of(environ)
+
+    def answers(self, error: BaseException) -> bool:
+        """Whether an answer of our own, 503 or 409, takes the place of the application's."""
+        if isinstance(error, StoreUnavailable):
+            return not self.raises_store_failures
+        return isinstance(error, ConflictError)
+
+    def standing_cookies(self, session: Session) -> list[tuple[str, str]]:
+        """The Set-Cookie pairs of what ``save()`` or an end has made true in the store, whatever answer carries them.
+
+        A cookie session has none: there, the answer that is dropped would have made it true.
+        """
+        request = session._request
+        if request is None or not request.saves_after_headers:
+            return []
+        return [("Set-Cookie", line) for line in request.cookie_lines]
 
     # What a session asks for.
 
@@ -173,7 +234,8 @@ class Lifecycle:
             request.save_failure = error
             self._note_outage(request, error)
             raise
-        except ConflictError:
+        except ConflictError as error:
+            request.outage = error
             self._events.tell(Decision("rejected", request.record, "superseded"))
             raise
         except (CookieTooLarge, RecordTooLarge) as error:

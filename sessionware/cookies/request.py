@@ -14,6 +14,9 @@ from sessionware.events import logger
 
 K = TypeVar("K")
 
+#: All that is needed of a request that came over TLS.
+ENCRYPTED: Mapping[str, Any] = {"wsgi.url_scheme": "https"}
+
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 # A whole address of four numbers: 127.1.example.com is not a loopback host.
 _LOOPBACK = re.compile(
@@ -177,6 +180,16 @@ class Cookies(Generic[K]):
             return CookieContext(self._usual, header)
         self._say_once(transport, environ)
         return CookieContext(self._on_loopback if transport is Transport.LOOPBACK else self._usual, header)
+
+    def needed_of(self, environ: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of *environ*, what :meth:`open` goes by when it only reads: texts, which cannot hold *environ* in turn."""
+        if not self._is_auto or environ.get("wsgi.url_scheme", "http") not in ("http", "ws"):
+            return ENCRYPTED
+        host = _host_of(environ)
+        if not is_loopback(host):
+            return {"HTTP_HOST": host}
+        # Every header may show a proxy.
+        return {name: value for name, value in environ.items() if type(value) is str}
 
     def _say_once(self, transport: Transport, environ: Mapping[str, Any]) -> None:
         # pop() is atomic, so one of several threads gets the line.

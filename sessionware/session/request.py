@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import handle_of, new_token
-from sessionware.exceptions import StoreUnavailable
+from sessionware.exceptions import ConflictError, StoreUnavailable
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found, Live
 
@@ -64,7 +64,7 @@ class SessionRequest:
         self.cookie_lines: tuple[str, ...] = ()
         self.load_failure: StoreUnavailable | None = None
         self.save_failure: StoreUnavailable | None = None
-        self.outage: StoreUnavailable | None = None
+        self.outage: StoreUnavailable | ConflictError | None = None
 
     @property
     def stored(self) -> Live | None:
@@ -94,6 +94,17 @@ class SessionRequest:
     def can_save_after_headers(self) -> bool:
         """Whether a change can be saved without a cookie; a change of a session that has ended is dropped."""
         return self.saves_after_headers and (self.found is not None or self.is_ended_by_another)
+
+    @property
+    def has_unsent_cookie(self) -> bool:
+        """Whether the browser must still get a cookie for what is true already; that of an ended record is dead."""
+        return bool(self.cookie_lines) and (self.found is not None or not self.saves_after_headers)
+
+    def let_go_of_frames(self) -> None:
+        """Keep what the errors say. Their tracebacks hold frames, and with those environ, which holds this."""
+        if self.load_failure is not None:
+            self.load_failure = StoreUnavailable(self.load_failure.message)
+        self.save_failure = self.outage = None
 
     def is_pending(self) -> bool:
         """Whether something would be written now; raises SessionDataError for what cannot be stored."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sessionware.cookies.caching import merge_headers
 from sessionware.events import logger
-from sessionware.exceptions import ConflictError, StoreUnavailable
+from sessionware.session.request import COMMITTED, FINISHED
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from sessionware.exceptions import ConflictError, StoreUnavailable
     from sessionware.lifecycle import Lifecycle
     from sessionware.session.mapping import Session
 
+Headers = list[tuple[str, str]]
 Write = Callable[[bytes], object]
 _NO_CHUNK: Any = object()
+#: What is asked for chunks once a body has said its end: an iterator may do anything when it is asked again.
+_ENDED: Iterator[bytes] = iter(())
+#: What the fixed answer keeps of the application's, so that a script of another origin may read it, and only that one.
+_KEPT_PREFIX = "access-control-"
 
 
 class Reply:
@@ -46,7 +52,7 @@ class Reply:
     )
     _body: Any
     _first: Any
-    _headers: list[tuple[str, str]]
+    _headers: Headers
     _iterator: Iterator[bytes]
     _write: Write
 
@@ -60,14 +66,14 @@ class Reply:
         self._method = environ.get("REQUEST_METHOD")
         self._file_wrapper = environ.get("wsgi.file_wrapper")
         self._status: Any = None  # until the application has started its answer
-        self._pairs: list[tuple[str, str]] | None = None
+        self._pairs: Headers | None = None  # until the commit
         self._failure: BaseException | None = None
         self._started_late = False
         self._is_over = False
 
     # What the application calls
 
-    def start(self, status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None) -> Write:
+    def start(self, status: str, headers: Headers, exc_info: OptExcInfo | None = None) -> Write:
         """The application's start_response: keeps status and headers until the commit (PEP 3333)."""
         try:
             if exc_info is None and self._status is not None:
@@ -95,14 +101,18 @@ class Reply:
     def deliver(self, body: Any) -> Iterable[bytes]:
         """What goes to the server for *body*, which the application has returned."""
         kind = type(body)
+        is_whole = kind is list or kind is tuple
+        session = self._session
+        if is_whole and session._request is None and self._pairs is None and self._status is not None:
+            # Most requests: nothing to save, no header to add, no chunk to wait for.
+            self._is_over = True
+            self._lifecycle.leave_untouched(session, FINISHED)
+            self._start_response(self._status, self._headers)
+            return body  # type: ignore[no-any-return]
         try:
-            if kind is not list and kind is not tuple and not self._is_file(body):
-                return self._stream(body)
-            if self._pairs is not None or self._status is None:
-                self._save_rest()
-            else:
-                self._commit()
-            self._finish()
+            if not is_whole and (self._file_wrapper is None or not self._is_file(body)):
+                return self._follow(body)
+            self._send_whole()
             return body  # type: ignore[no-any-return]
         except BaseException as error:
             _close(body)
@@ -113,12 +123,18 @@ class Reply:
 
     def give_up(self, error: BaseException) -> list[bytes] | None:
         """Drop the application's response; the answer for *error*, or ``None`` where it is to be raised."""
-        self._abandon()
         self._failure = None
-        if self._pairs is not None or not isinstance(error, (ConflictError, StoreUnavailable)):
+        if self._status is None and isinstance(error, StopIteration):
+            # So an application tells gunicorn that it has taken the connection over.
+            self._hand_over()
             return None
-        if isinstance(error, StoreUnavailable) and self._lifecycle.raises_store_failures:
+        self._abandon()
+        if self._pairs is not None or not self._lifecycle.answers(error):
             return None
+        return self._answer(cast("ConflictError | StoreUnavailable", error))
+
+    def _answer(self, error: ConflictError | StoreUnavailable) -> list[bytes]:
+        """Answer with a fixed text in the place of the application, by 409 or 503."""
         text = f"{type(error).description}\n".encode()
         headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
@@ -126,6 +142,9 @@ class Reply:
             ("Retry-After", str(error.seconds_to_wait)),
             ("Cache-Control", "no-store"),
         ]
+        if self._status is not None:
+            headers += [pair for pair in self._headers if _is_kept(pair[0].lower())]
+        headers += self._lifecycle.standing_cookies(self._session)
         self._start_response(f"{error.code} {error.name}", headers)
         return [] if self._method == "HEAD" else [text]
 
@@ -135,11 +154,14 @@ class Reply:
         return self
 
     def __next__(self) -> bytes:
-        if self._first is not _NO_CHUNK:
-            first, self._first = self._first, _NO_CHUNK
+        first = self._first
+        if first is not _NO_CHUNK:
+            self._first = _NO_CHUNK
             return first  # type: ignore[no-any-return]
         try:
             chunk = next(self._iterator, _NO_CHUNK)
+            if chunk is _NO_CHUNK and self._failure is not None:
+                raise self._failure  # which the application has caught: nothing was answered yet
         except GeneratorExit:
             raise  # a client that hangs up is no failure of the application: close() saves
         except BaseException as error:
@@ -150,92 +172,118 @@ class Reply:
             self._body, self._iterator = None, iter(answer)
             return next(self)
         if chunk is _NO_CHUNK:
-            self._save_rest()
+            self._iterator = _ENDED
+            if self._session._request is not None or self._pairs is None:
+                self._save_rest()
             raise StopIteration
         return chunk
 
     def close(self) -> None:
         """Close the application's body, once, whether it was iterated or not; then save what came last."""
-        body, self._body = self._body, None
+        body = self._body
         if body is None:
             return
+        # A body that holds start_response would make a reference cycle with this.
+        self._body, self._iterator, self._failure = None, _ENDED, None
         try:
             if hasattr(body, "close"):
                 body.close()
         except BaseException:
             self._abandon()
             raise
-        self._save_rest()
+        if self._session._request is not None or self._pairs is None:
+            self._save_rest()
         self._finish()
 
     # The steps
 
     def _is_file(self, body: Any) -> bool:
         """Whether *body* was made by the server's own file wrapper, so that the server sends it by itself."""
-        wrapper = self._file_wrapper
-        if wrapper is None:
-            return False
-        if isinstance(wrapper, type):
-            return isinstance(body, wrapper)
+        if isinstance(self._file_wrapper, type):
+            return isinstance(body, self._file_wrapper)
         # uWSGI's wrapper is a function that gives the file back.
         return hasattr(body, "read") and hasattr(body, "fileno")
 
-    def _stream(self, body: Any) -> Iterable[bytes]:
+    def _send_whole(self) -> None:
+        """Commit; the body needs nothing more of us."""
+        if self._status is None:
+            self._hand_over()
+            return
+        if self._pairs is None:
+            self._commit()
+        else:
+            self._save_rest()
+        self._finish()
+
+    def _follow(self, body: Any) -> Iterable[bytes]:
+        """Take the first chunk of *body*, commit, and give what follows the body to its end."""
         try:
             iterator = iter(body)
         except TypeError:
             if self._status is None:
-                self._abandon()
+                self._hand_over()
                 return body  # type: ignore[no-any-return]
             raise
-        self._first = next(iterator, _NO_CHUNK)
+        first = next(iterator, _NO_CHUNK)
         if self._status is None:
-            if self._first is _NO_CHUNK:
+            if first is _NO_CHUNK:
                 # Nothing was started and nothing yielded: the application may have taken over the socket (WebSocket),
                 # which servers recognise by this very object. So it is returned untouched.
-                self._abandon()
+                self._hand_over()
                 return body  # type: ignore[no-any-return]
             self._started_late = True
         elif self._pairs is None:
             self._commit()
         self._body = body
-        self._iterator = iterator
+        self._first = first
+        self._iterator = _ENDED if first is _NO_CHUNK else iterator
         return _SizedReply(self, body) if hasattr(type(body), "__len__") else self
 
     def _commit(self) -> None:
         """Save, then send the headers; a commit that has failed is not tried again."""
         if self._failure is not None:
             raise self._failure
-        session = self._session
-        status, headers = self._status, self._headers
+        session, status, headers = self._session, self._status, self._headers
+        if session._request is None:
+            self._lifecycle.leave_untouched(session, COMMITTED)
+            self._pairs = []
+            self._write = self._start_response(status, headers)
+            return
         try:
-            # An untouched session does not ask for the status.
-            code = 200 if session._request is None else _code(status)
-            pairs = self._lifecycle.commit(session, code)
+            pairs = self._lifecycle.commit(session, _code(status))
         except BaseException as error:
             self._failure = error
             self._finish()
             raise
         self._pairs = pairs
-        self._write = self._start_response(status, merge_headers(headers, pairs) if pairs else headers)
+        self._write = self._start_response(status, merge_headers(headers, pairs))
 
     def _save_rest(self) -> None:
+        """Save what has changed since the commit."""
         if self._is_over:
             return
-        if self._pairs is None:
-            self._abandon()
-            return
-        if self._session._request is None:
-            return
-        try:
-            self._lifecycle.commit_after_headers(self._session, status=_code(self._status))
-        except BaseException:
-            self._finish()
-            raise
+        if self._status is None:
+            self._hand_over()
+        elif self._session._request is not None:
+            try:
+                self._lifecycle.commit_after_headers(self._session, status=_code(self._status))
+            except BaseException:
+                self._finish()
+                raise
+
+    def _hand_over(self) -> None:
+        """The application has never called start_response: its connection has gone out of WSGI's hands."""
+        if not self._is_over:
+            self._is_over = True
+            self._lifecycle.hand_over(self._session)
 
     def _finish(self) -> None:
         self._is_over = True
-        self._lifecycle.finish(self._session)
+        session = self._session
+        if session._request is None:
+            session._phase = FINISHED  # it has let go of environ at the commit
+        else:
+            self._lifecycle.finish(session)
 
     def _abandon(self) -> None:
         if not self._is_over:
@@ -260,6 +308,10 @@ class _SizedReply:
 
     def close(self) -> None:
         self._reply.close()
+
+
+def _is_kept(name: str) -> bool:
+    return name == "vary" or name.startswith(_KEPT_PREFIX)
 
 
 def _code(status: str) -> int:
