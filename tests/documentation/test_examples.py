@@ -41,7 +41,8 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         assert specification.loader is not None
         module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
-        return webtest.TestApp(getattr(module, app))
+        found = getattr(module, app)
+        return webtest.TestApp(found() if app == "make_app" else found)
 
     return load
 
@@ -112,6 +113,19 @@ def test_a_key_value_store_in_files_outlives_the_process(load: Load, tmp_path: P
 
     assert second.get("/", headers={"Cookie": f"sid={first.cookies['sid']}"}).text == "2 visits"
     assert any((tmp_path / "entries").iterdir())
+
+
+@pytest.mark.parametrize("name", ["plain_wsgi", "key_value", "custom_store"])
+def test_only_the_page_itself_counts(load: Load, name: str) -> None:
+    app = load(name, "make_app" if name == "custom_store" else "app")
+    visits = []
+
+    for _ in range(3):
+        visits.append(app.get("/").text)
+        icon = app.get("/favicon.ico", status=404)  # browsers ask for it by themselves
+        assert not {"Set-Cookie", "Vary"} & set(icon.headers)
+
+    assert visits == ["1 visits", "2 visits", "3 visits"]
 
 
 # Real servers
