@@ -8,7 +8,7 @@ from typing import Any
 
 from sessionware.backends.contract import DELETE, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
-from sessionware.cookies.request import ENCRYPTED, CookieContext, Cookies
+from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies
 from sessionware.events import Decision, Events, logger
 from sessionware.exceptions import (
     ConflictError,
@@ -52,7 +52,10 @@ class Lifecycle:
         self.clock = settings.clock
         self.environ_key = settings.environ_key
         self.manager_key = settings.manager_key
-        self.cookie_scope = settings.cookie.scope
+        name, *self.cookie_reach = settings.cookie.scope
+        #: What no other middleware around the same application may use: places in environ, and names of cookies.
+        self.environ_names = (settings.environ_key, settings.manager_key)
+        self.cookie_names = {name} if backend.saves_after_headers else {name, name + COMPANION_SUFFIX}
         self.raises_store_failures = settings.on_store_failure is OnStoreFailure.RAISE
 
     def open(self, environ: Mapping[str, Any]) -> Session:

@@ -14,6 +14,8 @@ from sessionware.events import logger
 
 K = TypeVar("K")
 
+#: The companion's name is the cookie's name and this.
+COMPANION_SUFFIX = "-seen"
 #: All that is needed of a request that came over TLS.
 ENCRYPTED: Mapping[str, Any] = {"wsgi.url_scheme": "https"}
 
@@ -85,7 +87,7 @@ class CookieForm(Generic[K]):
 
     def __init__(self, settings: CookieSettings, keys: K, *, secure: bool) -> None:
         self.full_name = settings.full_name(secure=secure)
-        self.seen_name = f"{self.full_name}-seen"
+        self.seen_name = self.full_name + COMPANION_SUFFIX
         self.keys = keys
         self.is_persistent = settings.persistent
         self.lines = CookieLines(settings, self.full_name, secure=secure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from sessionware.cookies.request import COMPANION_SUFFIX
 from sessionware.exceptions import ConfigError
 from sessionware.lifecycle import Lifecycle
 from sessionware.manager import SessionManager
@@ -74,15 +75,18 @@ def _checked(lifecycle: Lifecycle, outer: tuple[Session, ...]) -> tuple[Session,
         other = cast(Lifecycle, session._persistence)
         if other is lifecycle:
             continue
-        if other.environ_key == lifecycle.environ_key and session._phase is OPEN:
+        place = next((name for name in lifecycle.environ_names if name in other.environ_names), None)
+        if place is not None and session._phase is OPEN:
             raise ConfigError(
-                f"two middlewares put their sessions under {lifecycle.environ_key!r}: wrap the application once, "
+                f"two middlewares put their sessions, or their managers, under {place!r}: wrap the application once, "
                 "or give one of them an environ_key and a cookie.name of its own"
             )
-        if other.cookie_scope == lifecycle.cookie_scope:
+        names = other.cookie_names & lifecycle.cookie_names
+        if names and other.cookie_reach == lifecycle.cookie_reach:
             raise ConfigError(
-                f"two middlewares use the cookie {lifecycle.cookie_scope[0]!r} with one domain and path, "
-                "and would overwrite each other's: give one of them a cookie.name of its own"
+                f"two middlewares use the cookie {min(names)!r} with one domain and path, and would overwrite each "
+                "other's: give one of them a cookie.name of its own (a cookie session has a companion, its name and "
+                f"{COMPANION_SUFFIX!r})"
             )
     # A dict that serves for many passes must not collect their sessions.
     return tuple(session for session in outer if session._persistence is not lifecycle or session._phase is OPEN)

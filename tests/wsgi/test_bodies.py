@@ -136,6 +136,31 @@ def test_an_empty_stream_is_committed_and_gives_nothing(act: Action) -> None:
     assert body.closed == 1
 
 
+@both
+@pytest.mark.parametrize("chunks", [[], [b"one"], [b"one", b"two"]], ids=len)
+def test_an_iterator_that_has_said_its_end_is_not_asked_again(chunks: list[bytes], act: Action) -> None:
+    asked: list[bytes | None] = []
+
+    class Chunks:
+        """An iterator that would begin again."""
+
+        def __iter__(self) -> Chunks:
+            return self
+
+        def __next__(self) -> bytes:
+            asked.append(None)
+            if len(asked) % (len(chunks) + 1) == 0:
+                raise StopIteration
+            return chunks[len(asked) % (len(chunks) + 1) - 1]
+
+    exchange = Exchange(middleware(answering(after(act, Chunks())))).run()
+
+    with pytest.raises(StopIteration):
+        next(exchange.result)
+    assert exchange.chunks == chunks
+    assert len(asked) == len(chunks) + 1
+
+
 def test_a_session_may_be_filled_up_to_the_first_yield() -> None:
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
         start_response("200 OK", PLAIN)

@@ -112,7 +112,8 @@ def test_the_scheme_is_taken_at_the_first_touch() -> None:
 
 
 def nested(outer: dict[str, Any], inner: dict[str, Any]) -> WSGIApplication:
-    return middleware(middleware(answering([b"inside"]), backend="memory", **inner), backend="memory", **outer)
+    within = middleware(answering([b"inside"]), {"backend": "memory", **inner})
+    return middleware(within, {"backend": "memory", **outer})
 
 
 def test_two_middlewares_with_names_of_their_own_serve_one_app() -> None:
@@ -142,6 +143,32 @@ def test_two_middlewares_with_names_of_their_own_serve_one_app() -> None:
 def test_two_middlewares_must_not_share_a_name(inner: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         Exchange(nested({}, inner)).run()
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        pytest.param({"backend": "cookie"}, {"cookie.name": "sid-seen"}, id="outside"),
+        pytest.param({"cookie.name": "sid-seen"}, {"backend": "cookie"}, id="inside"),
+    ],
+)
+def test_the_companion_of_a_cookie_session_counts_as_a_name(outer: dict[str, str], inner: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="'sid-seen'"):
+        Exchange(nested(outer, {"environ_key": "other", **inner})).run()
+
+
+def test_a_session_of_a_store_has_no_companion() -> None:
+    exchange = Exchange(nested({}, {"environ_key": "other", "cookie.name": "sid-seen"})).run()
+
+    assert exchange.body == b"inside"
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"), [("shop.session", "shop"), ("shop", "shop.manager"), ("shop.manager", "shop")]
+)
+def test_a_manager_s_place_in_environ_counts_as_a_name(outer: str, inner: str) -> None:
+    with pytest.raises(ConfigError, match="environ_key"):
+        Exchange(nested({"environ_key": outer}, {"environ_key": inner, "cookie.name": "other"})).run()
 
 
 @pytest.mark.parametrize("option", [{"cookie.path": "/admin"}, {"cookie.domain": "example.com"}])

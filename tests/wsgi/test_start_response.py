@@ -354,3 +354,21 @@ def test_a_stream_that_starts_after_its_first_chunk_and_cannot_be_saved_is_a_503
     assert [status for status, _ in exchange.starts] == ["503 Service Unavailable"]
     assert exchange.header("Retry-After") == "5"
     assert (chunks, body.closed) == (expected, 1)
+
+
+def test_a_stream_that_starts_late_and_hides_that_it_cannot_be_saved_is_a_503_too() -> None:
+    store = RecordingStore()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        yield b""
+        environ[KEY]["a"] = 1
+        with pytest.raises(StoreUnavailable):
+            start_response("200 OK", PLAIN)
+
+    store.broken = {"create"}
+    exchange = Exchange(middleware(app, backend=store)).call()
+
+    chunks = list(exchange.result)
+
+    assert [status for status, _ in exchange.starts] == ["503 Service Unavailable"]
+    assert chunks == [b"", f"{StoreUnavailable.description}\n".encode()]
