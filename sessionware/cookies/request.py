@@ -64,9 +64,12 @@ def proxy_evidence(environ: Mapping[str, Any]) -> str | None:
     for name, header in _PROXY_HEADERS.items():
         if name in environ:
             return f"the header {header!r}"
-    for name in environ:
-        if isinstance(name, str) and name.startswith(_X_FORWARDED):
-            return f"the header {name.removeprefix('HTTP_').replace('_', '-').title()!r}"
+    # One search through all names is several times as fast as a look at each.
+    names = "\n".join(map(str, environ))
+    if _X_FORWARDED in names:
+        for name in names.split("\n"):
+            if name.startswith(_X_FORWARDED):
+                return f"the header {name.removeprefix('HTTP_').replace('_', '-').title()!r}"
     if environ.get("REMOTE_ADDR") == "":
         return "an empty REMOTE_ADDR, as behind a unix socket"
     return _page_evidence(environ) or _connection_evidence(environ)
@@ -212,7 +215,6 @@ class Cookies(Generic[K]):
             return CookieForm(settings, keys[full_name], secure=secure)
 
         self._usual = form(secure=bool(settings.secure) or needs_secure)
-        self._usually = self._usual, None
         self._is_auto = settings.secure == "auto"
         self._on_loopback = form(secure=False) if self._is_auto and not needs_secure else self._usual
         #: Whether the cookie covers every path of whichever host has set it.
@@ -229,7 +231,9 @@ class Cookies(Generic[K]):
 
         Of *environ*, whatever is there is used; an empty one counts as plain http from an unknown host.
         """
-        form, warning = self._usually if environ.get("wsgi.url_scheme") == "https" else self._choose(environ)
+        if self.covers_all and environ.get("wsgi.url_scheme") == "https":
+            return CookieContext(self._usual, header)
+        form, warning = self._choose(environ)
         if warning is not None:
             self._warned.warn(*warning)
         if self.covers_all:
@@ -239,7 +243,7 @@ class Cookies(Generic[K]):
     def _choose(self, environ: Mapping[str, Any]) -> tuple[CookieForm[K], tuple[str, ...] | None]:
         """The form of the cookie for a request, and what the log should say about that choice."""
         if not self._is_auto or environ.get("wsgi.url_scheme", "http") not in _PLAIN:
-            return self._usually
+            return self._usual, None
         host = _host_of(environ)
         if not is_loopback(host):
             return self._usual, (_ON_ANOTHER_HOST, host)

@@ -6,12 +6,14 @@ The old release speaks HTTP/1.0 to the application and closes; since 1.29.7 it s
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from documentation.pages import ROOT, blocks
 from production.serving import gunicorn
 from support.client import HOST, TIMEOUT_SECONDS
 from support.constants import COOKIE
@@ -44,7 +46,14 @@ def locations(port: int, path: Path) -> dict[str, str]:
         "kept": "proxy_pass http://kept_alive;",
     }
     ways = {**WAYS, "keep-alive": KEEP_ALIVE}
-    return {f"/{kind}/{way}": f"{to} {told}" for kind, to in passes.items() for way, told in ways.items()}
+    found = {f"/{kind}/{way}": f"{to} {told}" for kind, to in passes.items() for way, told in ways.items()}
+    return {**found, "/documented": documented().replace("127.0.0.1:8000", f"{HOST}:{port}")}
+
+
+def documented() -> str:
+    """The directives that the page about deployment gives for a location."""
+    [(_, text)] = blocks(ROOT / "docs" / "deployment.rst", "nginx")
+    return " ".join(line.strip() for line in text.splitlines()[1:-1])
 
 
 @pytest.fixture(scope="module")
@@ -67,20 +76,25 @@ def proxy(
         yield found
 
 
-def set_cookie(proxy: Nginx, way: str, **headers: str) -> str:
-    """The Set-Cookie line for a browser that begins a session on the https site."""
+def get(proxy: Nginx, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+    """The answer that a browser gets from the https site, and its body."""
     context = ssl.create_default_context()
     proxy.authority.configure_trust(context)
     connection = http.client.HTTPSConnection(SITE, proxy.port, timeout=TIMEOUT_SECONDS, context=context)
     connection.sock = context.wrap_socket(socket.create_connection((HOST, proxy.port)), server_hostname=SITE)
     try:
-        connection.request("GET", f"{way}/begin?me", headers={**BROWSER, **headers})
+        connection.request("GET", path, headers={**BROWSER, **headers})
         response = connection.getresponse()
-        response.read()
-        assert response.status == 200
-        return response.getheader("Set-Cookie") or ""
+        return response, response.read()
     finally:
         connection.close()
+
+
+def set_cookie(proxy: Nginx, way: str, **headers: str) -> str:
+    """The Set-Cookie line for a browser that begins a session."""
+    response, _ = get(proxy, f"{way}/begin?me", **headers)
+    assert response.status == 200
+    return response.getheader("Set-Cookie") or ""
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -121,3 +135,29 @@ def test_a_browser_on_this_machine_without_a_proxy_has_a_cookie_without_secure(a
     line = response.getheader("Set-Cookie") or ""
     assert line.startswith("sid=")
     assert "; Secure" not in line
+
+
+@pytest.mark.parametrize(
+    ("way", "status"),
+    [
+        pytest.param("/tcp/host", 502, id="with nginx's own size of its buffer"),
+        pytest.param("/documented", 200, id="with the documented one"),
+    ],
+)
+def test_a_cookie_session_as_large_as_a_browser_takes_needs_a_larger_buffer(
+    proxy: Nginx, way: str, status: int
+) -> None:
+    response, _ = get(proxy, f"{way}/begin?{'x' * 2850}")
+
+    assert response.status == status
+
+
+def test_with_the_documented_settings_nothing_needs_to_be_judged(proxy: Nginx) -> None:
+    """The application is told of https, so that a client that shows nothing has the same cookie as a browser."""
+    curl = {"User-Agent": "curl/8.0"}
+    line = set_cookie(proxy, "/documented", **curl)
+
+    _, body = get(proxy, "/documented/read", Cookie=line.partition(";")[0], **curl)
+
+    assert line.startswith(f"{COOKIE}=")
+    assert json.loads(body)["owner"] == "me"
