@@ -26,8 +26,8 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(?:[^/?#@]*@)?([^/?#]+)", re.ASCII | r
 _X_FORWARDED = "HTTP_X_FORWARDED_"
 _PROXY_HEADERS = {"HTTP_FORWARDED": "Forwarded", "HTTP_X_REAL_IP": "X-Real-IP", "HTTP_VIA": "Via"}
 _PAGE_HEADERS = {"HTTP_ORIGIN": "Origin", "HTTP_REFERER": "Referer"}
-_ENCRYPTED = ("https", "wss")
-_PLAIN = ("http", "ws")
+_ENCRYPTED_SCHEMES = ("https", "wss")
+_PLAIN_SCHEMES = ("http", "ws")
 #: Where a request says which host and path it is for.
 _LOCATION = ("HTTP_HOST", "SERVER_NAME", "SCRIPT_NAME", "PATH_INFO")
 
@@ -79,7 +79,7 @@ def _page_evidence(environ: Mapping[str, Any]) -> str | None:
     """A page of another host, or one that came over TLS, has caused the request."""
     for name, header in _PAGE_HEADERS.items():
         page = _URL.match(environ.get(name) or "")
-        if page is not None and (page[1].lower() in _ENCRYPTED or not is_loopback(page[2])):
+        if page is not None and (page[1].lower() in _ENCRYPTED_SCHEMES or not is_loopback(page[2])):
             origin = f"{page[1]}://{page[2]}"
             return f"the header {header!r}, which names {origin!r}"
     return None
@@ -242,7 +242,7 @@ class Cookies(Generic[K]):
 
     def _choose(self, environ: Mapping[str, Any]) -> tuple[CookieForm[K], tuple[str, ...] | None]:
         """The form of the cookie for a request, and what the log should say about that choice."""
-        if not self._is_auto or environ.get("wsgi.url_scheme", "http") not in _PLAIN:
+        if not self._is_auto or environ.get("wsgi.url_scheme", "http") not in _PLAIN_SCHEMES:
             return self._usual, None
         host = _host_of(environ)
         if not is_loopback(host):
