@@ -62,6 +62,10 @@ class Lifecycle:
         """The session of this request, untouched: nothing is read before it is used."""
         return Session(self, environ, environ.get("HTTP_COOKIE", ""))
 
+    def cookie_name(self, environ: Mapping[str, Any]) -> str:
+        """The full name of the cookie that this request reads and sets."""
+        return self._cookies.full_name(environ)
+
     # The answer.
 
     def commit(self, session: Session, status: int) -> list[tuple[str, str]]:
