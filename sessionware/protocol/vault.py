@@ -124,9 +124,9 @@ class Vault:
         return None if end is None or now < end else Ended(Verdict.TOO_OLD.value, record)
 
     def successor_of(self, superseded: Superseded) -> Live | None:
-        """The session that a superseded one has become, at the end of the chain, if it lives."""
+        """The session that a superseded one has become, at the end of the chain, if it lives; without its data."""
         while True:
-            loaded = self.load(superseded.next_key)
+            loaded = self.load_without_data(superseded.next_key)
             if not isinstance(loaded, Found):
                 return None
             if loaded.superseded is None:
