@@ -15,7 +15,7 @@ def locals_in(error: BaseException | None, package: str) -> str:
             continue
         seen.add(id(error))
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            if frame.f_globals.get("__name__", "").partition(".")[0] == package:
+            if f"{frame.f_globals.get('__name__', '')}.".startswith(f"{package}."):
                 shown += [f"{frame.f_code.co_name}: {name} = {value!r}" for name, value in frame.f_locals.items()]
         pending += [error.__cause__, error.__context__]
     return "\n".join(shown)
