@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import session_id_of
+from sessionware.session.changes import Changes
 from sessionware.session.records import Live
 
-logger = logging.getLogger("sessionware")
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter
+
+
+class _Logger(_Adapter):
+    """The logger ``sessionware``; a filter or a handler that raises, as a file on a full disk, fails no request."""
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        with suppress(Exception):
+            super().log(level, msg, *args, **kwargs)
+
+
+logger = _Logger(logging.getLogger("sessionware"), {})
+#: Asked on the path of each read, so without the adapter's own call.
+is_logged = logger.logger.isEnabledFor
 
 #: Events that any healthy request may cause are DEBUG, a store that fails is an ERROR; all others are INFO.
 LEVELS = {
@@ -21,6 +40,9 @@ LEVELS = {
     "renewed": logging.DEBUG,
     "store_failed": logging.ERROR,
 }
+#: A listener may cause events itself, which are told within its own; one that does so at each event must find an end.
+MAX_NESTED_EVENTS = 8
+_nested_events: ContextVar[int] = ContextVar("sessionware_nested_events", default=0)
 
 _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 
@@ -30,6 +52,7 @@ class Event:
     """One decision about a session. It never holds a token, a key or data.
 
     ``session_id`` and ``former_id`` are what :attr:`Session.id` is and was, ``at`` is an aware datetime in UTC.
+    ``context`` is ``None`` in this version.
     """
 
     name: str
@@ -38,18 +61,38 @@ class Event:
     former_id: str | None = None
     user_id: str | int | None = None
     at: datetime = _EPOCH
+    context: Mapping[str, Any] | None = None
 
 
 Listener = Callable[[Event], object]
 
 
 class Decision(NamedTuple):
-    """An event that is still to be told: what happened to the session of ``record``, which was ``former`` before."""
+    """An event that is still to be told: what happened to the session of ``record``, which was ``former`` before.
+
+    Of a cookie that was rejected there is no record, but perhaps a ``handle``.
+    """
 
     name: str
-    record: Live
+    record: Live | None
     reason: str | None = None
     former: Live | None = None
+    handle: bytes | None = None
+
+
+def rejection(reason: str, handle: bytes | None = None) -> Decision:
+    """A cookie was not accepted; its handle is known only if its seal was good."""
+    return Decision("rejected", None, reason, None, handle)
+
+
+def created(record: Live, changes: Changes) -> Decision:
+    """A session began, with a login or without."""
+    return Decision("created", record, None if changes.login is None else "login")
+
+
+def regenerated(record: Live, former: Live, changes: Changes) -> Decision:
+    """A session was given a new id."""
+    return Decision("regenerated", record, changes.reason_for_new_id(former), former)
 
 
 class Events:
@@ -62,47 +105,61 @@ class Events:
         self._clock = clock
 
     def tell(self, *decisions: Decision) -> None:
-        """Tell *decisions* in their order."""
-        for name, record, reason, former in decisions:
+        """Tell *decisions* in their order; whoever is told may read the session, whose state says the same."""
+        for decision in decisions:
             # An Event is made only if a listener or the log will get it.
-            if self._listeners or logger.isEnabledFor(LEVELS.get(name, logging.INFO)):
-                former_id = None if former is None else session_id_of(former.handle)
-                self._tell(name, reason, record.handle, former_id, record.user_id)
+            if self._listeners or is_logged(LEVELS.get(decision.name, logging.INFO)):
+                self._tell(decision)
 
     def loaded(self, record: Live, old_key_id: str | None) -> None:
         """Tell that a session was loaded. The old keys that are still needed show when one can be removed."""
-        if self._listeners or logger.isEnabledFor(logging.DEBUG):
-            reason = None if old_key_id is None else f"old_key {old_key_id}"
-            self._tell("loaded", reason, record.handle, None, record.user_id)
+        if self._listeners or is_logged(logging.DEBUG):
+            self._tell(Decision("loaded", record, None if old_key_id is None else f"old_key {old_key_id}"))
 
-    def rejected(self, reason: str, handle: bytes | None = None) -> None:
-        """Tell that a cookie was not accepted; its handle is known only if its seal was good."""
-        if self._listeners or logger.isEnabledFor(logging.INFO):
-            self._tell("rejected", reason, handle)
+    def _tell(self, decision: Decision) -> None:
+        nested = _nested_events.get()
+        if nested == MAX_NESTED_EVENTS:
+            return
+        event = self._event(decision)
+        told = _nested_events.set(nested + 1)
+        try:
+            _log(event)
+            for listener in self._listeners:
+                self._call(listener, event)
+        finally:
+            _nested_events.reset(told)
 
-    def store_failed(self, record: Live | None) -> None:
-        """Tell that the store could not answer."""
-        if record is None:
-            self._tell("store_failed")
-        else:
-            self._tell("store_failed", None, record.handle, None, record.user_id)
+    def _event(self, decision: Decision) -> Event:
+        name, record, reason, former, handle = decision
+        user_id = None
+        if record is not None:
+            handle, user_id = record.handle, record.user_id
+        return Event(
+            name,
+            reason,
+            None if handle is None else session_id_of(handle),
+            None if former is None else session_id_of(former.handle),
+            user_id,
+            datetime.fromtimestamp(self._clock(), timezone.utc),
+        )
 
-    def _tell(
-        self,
-        name: str,
-        reason: str | None = None,
-        handle: bytes | None = None,
-        former_id: str | None = None,
-        user_id: str | int | None = None,
-    ) -> None:
-        """Tell one event; a listener that fails is logged, its error is not raised."""
-        session_id = None if handle is None else session_id_of(handle)
-        at = datetime.fromtimestamp(self._clock(), timezone.utc)
-        event = Event(name, reason, session_id, former_id, user_id, at)
-        level = LEVELS.get(name, logging.INFO)
-        logger.log(level, "%s%s session=%s", name, f" ({reason})" if reason else "", session_id)
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except Exception:
-                logger.exception("a listener failed on the event %s", name)
+    def _call(self, listener: Listener, event: Event) -> None:
+        """Call *listener*; if it fails, that is logged, and its error is not raised."""
+        try:
+            listener(event)
+        except Exception:
+            logger.exception("a listener failed on the event %s", event.name)
+
+
+def _log(event: Event) -> None:
+    reason = f" ({event.reason})" if event.reason else ""
+    # A user's id comes from outside, and may hold a line break.
+    logger.log(
+        LEVELS.get(event.name, logging.INFO),
+        "%s%s session=%s former=%s user=%r",
+        event.name,
+        reason,
+        event.session_id,
+        event.former_id,
+        event.user_id,
+    )

@@ -20,9 +20,13 @@ What a client sends never raises anything.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
+from typing import TypeVar
 
 from werkzeug import exceptions as http
+
+Failure = TypeVar("Failure", bound=Exception)
 
 
 class SessionwareError(Exception):
@@ -110,3 +114,17 @@ class Conflict(StoreAnswer):
 
 class Gone(StoreAnswer):
     """A replace has found no entry: it was deleted or has expired, and a replace never creates one."""
+
+
+def without_frames(error: Failure) -> Failure:
+    """A copy of *error*, with its cause, whose frames are gone, and without a context.
+
+    A crash report shows the locals of each frame, and those of a store or of a driver hold keys. An error that a
+    request remembers would hold the request in turn.
+    """
+    alike = copy.copy(error)
+    alike.__cause__ = cause = error.__cause__
+    while cause is not None:
+        cause.__traceback__ = cause.__context__ = None
+        cause = cause.__cause__
+    return alike

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sessionware.backends.contract import DELETE, Backend, NoValue, Outcome, Send
@@ -17,12 +18,15 @@ from sessionware.exceptions import (
     RecordTooLarge,
     SessionwareError,
     StoreUnavailable,
+    without_frames,
 )
 from sessionware.session.changes import Changes
-from sessionware.session.lifetimes import Verdict
+from sessionware.session.lifetimes import ALIVE
 from sessionware.session.mapping import Session
-from sessionware.session.records import Found
-from sessionware.session.request import COMMITTED, FINISHED, OPEN, Phase, SessionRequest
+from sessionware.session.records import Found, Live
+from sessionware.session.request import COMMITTED, FINISHED, LOADING, OPEN, Phase, SessionRequest, Touched
+from sessionware.stores.contract import Store, is_atomic
+from sessionware.stores.memory import MemoryStore
 
 _VARY = ("Vary", "Cookie")
 _NO_STORE = ("Cache-Control", "no-store")
@@ -37,6 +41,16 @@ _UNANSWERED_FAILURE = (
 _LARGEST_KEYS = 5
 _SERVER_ERROR = 500
 
+_ONE_PROCESS = (
+    "the server runs several processes (wsgi.multiprocess), and the backend 'memory' keeps its sessions in one: the "
+    "others do not find them, and their visitors are signed out; use the backend 'file', 'sqlite' or a server's"
+)
+_NOT_ATOMIC = (
+    "the server runs several processes (wsgi.multiprocess), and %s cannot compare and swap between them: two that "
+    "change one session at once lose a change, and a logout may be undone; if its object is in this process alone, the "
+    "others do not even find its sessions; use the backend 'file', 'sqlite' or a server's"
+)
+
 
 class Lifecycle:
     """Serves the sessions of one manager: what :class:`Persistence` promises them, and the commit of their answers."""
@@ -48,14 +62,16 @@ class Lifecycle:
         self._lifetimes = settings.lifetimes
         self._save_on_error = settings.save_on_error
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
-        self._cookies = Cookies(settings.cookie, backend.make_keys)
+        _, domain, path = settings.cookie.scope
+        self._warning_of_processes = _warning_of_processes(settings.store)
+        self._cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
         self.clock = settings.clock
         self.environ_key = settings.environ_key
         self.manager_key = settings.manager_key
         name, *self.cookie_reach = settings.cookie.scope
         #: What no other middleware around the same application may use: places in environ, and names of cookies.
         self.environ_names = (settings.environ_key, settings.manager_key)
-        self.cookie_names = {name} if backend.saves_after_headers else {name, name + COMPANION_SUFFIX}
+        self.cookie_names = {name, name + COMPANION_SUFFIX} if backend.travels_with_answer else {name}
         self.raises_store_failures = settings.on_store_failure is OnStoreFailure.RAISE
 
     def open(self, environ: Mapping[str, Any]) -> Session:
@@ -84,10 +100,17 @@ class Lifecycle:
             pairs.append(("Set-Cookie", line))
         return [*pairs, _NO_STORE] if request.is_anonymous else pairs
 
+    def answered(self, session: Session) -> None:
+        """The answer has left: tell the events of a session that travels with it."""
+        request = session._request
+        if request is not None and request.untold:
+            untold, request.untold = request.untold, ()
+            self._events.tell(*untold)
+
     def _complete(self, request: SessionRequest, status: int) -> None:
         if request.outage is not None and status == _SERVER_ERROR and self.answers(request.outage):
             # The framework turned the error into its own 500 page; our 503 or 409 takes its place.
-            raise request.outage
+            raise without_frames(request.outage)
         if request.load_failure is not None:
             return
         if request.is_pending() and not self._is_refused(request, status):
@@ -117,14 +140,17 @@ class Lifecycle:
     def abandon(self, session: Session) -> None:
         """The application has raised: discard what is unsaved. What was ended stays ended."""
         request = session._request
-        if request is not None and request.load_failure is None:
-            try:
-                is_pending = request.is_pending()
-            except SessionwareError:
-                is_pending = True
-            if is_pending:
-                self._discard(request, "app_raised")
         self.finish(session)
+        if request is None or request.load_failure is not None:
+            return
+        try:
+            is_pending = request.is_pending() or bool(request.untold)
+        except SessionwareError:
+            is_pending = True
+        if request.travels_with_answer:
+            request.untold, request.cookie_lines = (), ()
+        if is_pending:
+            self._discard(request, "app_raised")
 
     def hand_over(self, session: Session) -> None:
         """The connection has left WSGI, as a WebSocket's does: save what needs no cookie, and discard the rest.
@@ -149,19 +175,16 @@ class Lifecycle:
                 self._save(request)
         if is_lost:
             logger.warning(_UNANSWERED)
+            request.untold = ()
             self._discard(request, "unanswered")
         elif not needs_cookie:
             self._renew(request)
 
     def finish(self, session: Session) -> None:
         """The answer is complete: any later change raises HeadersSent."""
-        request = session._request
-        if request is None:
+        if session._request is None:
             self.leave_untouched(session, FINISHED)
-            return
         session._phase = FINISHED
-        if request.outage is not None or request.load_failure is not None:
-            request.let_go_of_frames()
 
     def leave_untouched(self, session: Session, phase: Phase) -> None:
         """The answer leaves without the session: keep of environ, which holds the session, what a late read needs."""
@@ -184,34 +207,63 @@ class Lifecycle:
         A cookie session has none: there, the answer that is dropped would have made it true.
         """
         request = session._request
-        if request is None or not request.saves_after_headers:
+        if request is None or request.travels_with_answer:
             return []
         return [("Set-Cookie", line) for line in request.cookie_lines]
 
     # What a session asks for.
 
-    def load(self, cookie_header: str, environ: Mapping[str, Any], *, after_headers: bool) -> SessionRequest:
+    def load(self, session: Touched) -> SessionRequest:
         """Load the session of a request, at its first touch."""
-        if after_headers:
-            logger.warning("a session was first read after the headers were sent: the answer lacks Vary: Cookie")
-        context = self._cookies.open(cookie_header, environ)
+        environ = session._environ
         now = self.clock()
+        if environ is LOADING:
+            # It reads as an empty session, and cannot be changed.
+            return self._failed(None, StoreUnavailable("the session is being loaded"), now, is_anonymous=True)
+        session._environ = LOADING
+        context: CookieContext[Any] | None = None
+        decisions: Sequence[Decision]
         try:
-            found = self._backend.load(context)
-        except StoreUnavailable as error:
-            self._events.store_failed(None)
-            request = self._request(context, None, now)
-            request.load_failure = error
-            request.is_anonymous = self._is_anonymous_in_outage
-            request.outage = None if request.is_anonymous else error
-            return request
-        return self._request(context, found, now)
+            context = self._cookies.open(session._cookie_header, environ)
+            found, decisions = self._backend.load(context)
+            request = self._request(context, found, now)
+        except SessionwareError as error:
+            request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
+            decisions = (_failure_of_store(None, error),) if isinstance(error, StoreUnavailable) else ()
+        except BaseException:
+            session._environ = environ
+            raise
+        session._request = request
+        self._tell_loaded(request, decisions)
+        if session._phase is not OPEN:
+            logger.warning("a session was first read after the headers were sent: the answer lacks Vary: Cookie")
+        if self._warning_of_processes is not None and environ.get("wsgi.multiprocess"):
+            warning, self._warning_of_processes = self._warning_of_processes, None
+            logger.warning(warning)
+        return request
 
-    def _request(self, context: CookieContext[Any], found: Found | None, now: float) -> SessionRequest:
+    def _tell_loaded(self, request: SessionRequest, decisions: Sequence[Decision]) -> None:
+        if decisions:
+            self._events.tell(*decisions)
+        if request.found is not None:
+            self._events.loaded(request.found.record, request.found.old_key_id)
+
+    def _request(self, context: CookieContext[Any] | None, found: Found | None, now: float) -> SessionRequest:
         changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
         return SessionRequest(
-            context, found, changes, touched_at=now, saves_after_headers=self._backend.saves_after_headers
+            context, found, changes, touched_at=now, travels_with_answer=self._backend.travels_with_answer
         )
+
+    def _failed(
+        self, context: CookieContext[Any] | None, error: SessionwareError, now: float, *, is_anonymous: bool
+    ) -> SessionRequest:
+        """What a request knows of a session whose load has failed."""
+        request = self._request(context, None, now)
+        request.load_failure = without_frames(error)
+        if isinstance(error, StoreUnavailable):
+            request.is_anonymous = is_anonymous
+            request.outage = None if is_anonymous else without_frames(error)
+        return request
 
     def save(self, request: SessionRequest, *, after_headers: bool) -> bool:
         """Write what is pending in the middle of a request; ``False`` if another request has ended the session."""
@@ -224,31 +276,39 @@ class Lifecycle:
     def _save(self, request: SessionRequest) -> bool:
         if request.save_failure is not None:
             # Whether that write took effect is unknown: a second one might count what was counted already.
-            raise request.save_failure
-        has_expired = self._has_expired(request)
-        if (request.is_ended_by_another or has_expired) and request.changes.login is None:
+            raise without_frames(request.save_failure)
+        changes = request.changes
+        if request.is_ended_by_another and changes.login is None:
             self._discard(request, "ended")
-            if has_expired:
-                self._take(request, Outcome(None), ())
             return False
-        if has_expired:
-            # The login stands, and takes nothing along of what has ended.
-            request.found = None
         try:
-            outcome = self._backend.save(request.context, request.found, changes=request.changes, token=request.token)
+            outcome = self._backend.save(
+                request.context, request.found, changes=changes, token=request.token, touched_at=request.touched_at
+            )
             lines = self._cookie_lines(request.context, outcome)
-        except StoreUnavailable as error:
-            request.save_failure = error
-            self._note_outage(request, error)
-            raise
-        except ConflictError as error:
-            request.outage = error
+        except SessionwareError as error:
+            # Raised after the handler, for within it the store's error would be its context.
+            failure = self._failure_of_save(request, error)
+        else:
+            self._take(request, outcome, lines)
+            return not request.is_ended_by_another
+        try:
+            raise failure
+        finally:
+            del failure  # or this frame, which the traceback holds, would hold it in turn
+
+    def _failure_of_save(self, request: SessionRequest, error: SessionwareError) -> SessionwareError:
+        """What is raised for *error*; the request remembers it, and it is told."""
+        if isinstance(error, (CookieTooLarge, RecordTooLarge)):
+            return self._explained(error, request.changes.data)
+        failure = without_frames(error)
+        if isinstance(failure, StoreUnavailable):
+            request.save_failure = without_frames(failure)
+            self._note_outage(request, failure)
+        elif isinstance(failure, ConflictError):
+            request.outage = without_frames(failure)
             self._events.tell(Decision("rejected", request.record, "superseded"))
-            raise
-        except (CookieTooLarge, RecordTooLarge) as error:
-            raise self._explained(error, request.changes.data) from None
-        self._take(request, outcome, lines)
-        return not request.is_ended_by_another
+        return failure
 
     def _take(self, request: SessionRequest, outcome: Outcome, lines: tuple[str, ...]) -> None:
         """Let *request* know what its session is now; an answer to a session that has ended carries no cookie."""
@@ -258,7 +318,14 @@ class Lifecycle:
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
         if lines or request.is_ended_by_another:
             request.cookie_lines = lines
-        self._events.tell(*outcome.events)
+        self._tell(request, outcome.events)
+
+    def _tell(self, request: SessionRequest, decisions: tuple[Decision, ...]) -> None:
+        """Tell *decisions*, now or, of a session that travels with the answer, when that leaves."""
+        if request.travels_with_answer:
+            request.untold += decisions
+        else:
+            self._events.tell(*decisions)
 
     def _cookie_lines(self, context: CookieContext[Any], outcome: Outcome) -> tuple[str, ...]:
         """The Set-Cookie values of *outcome*; raises CookieTooLarge."""
@@ -272,54 +339,55 @@ class Lifecycle:
         ends_at = self._lifetimes.end_of(record)
         return (write(cookie.value, ends_at, record.seen_at, is_persistent=record.is_remembered),)
 
-    def _has_expired(self, request: SessionRequest) -> bool:
-        """Whether the session has reached its end since this request touched it; idleness counts from that touch."""
-        found, now = request.found, self.clock()
-        if found is None or found.superseded is not None:
-            return False
-        if self._lifetimes.verdict(found.record, now) is Verdict.ALIVE:
-            return False
-        touched = replace(found.record, seen_at=max(found.record.seen_at, request.touched_at))
-        return self._lifetimes.verdict(touched, now) is not Verdict.ALIVE
-
     def _renew(self, request: SessionRequest) -> None:
         found = request.found
-        if found is None or not self._lifetimes.is_stale(found.record, request.touched_at):
+        if found is None or request.is_renewal_tried:
             return
-        if found.superseded is not None or request.is_renewal_tried or self._has_expired(request):
+        if not (found.is_ahead or self._lifetimes.is_stale(found.record, request.touched_at)):
+            return
+        if found.superseded is not None or self._has_expired(found, request.touched_at):
             return
         request.is_renewal_tried = True
         try:
             outcome = self._backend.renew(request.context, found)
         except (StoreUnavailable, RecordTooLarge) as error:
             # The request only read: its answer is right, and the next one renews.
-            self._events.store_failed(found.record)
-            logger.debug("renewal failed: %s", error)
+            self._events.tell(_failure_of_store(found.record, error))
             return
         request.found = outcome.found
         request.cookie_lines += self._cookie_lines(request.context, outcome)
-        self._events.tell(*outcome.events)
+        self._tell(request, outcome.events)
+
+    def _has_expired(self, found: Found, touched_at: float) -> bool:
+        """Whether the session has reached its end since a request touched it; idleness counts from that touch."""
+        touched = replace(found.record, seen_at=max(found.record.seen_at, touched_at))
+        return self._lifetimes.verdict(touched, self.clock()) is not ALIVE
 
     def end(self, request: SessionRequest) -> None:
         """End the session now (LOGOUT)."""
-        if request.found is not None:
+        found = request.found
+        decisions: tuple[Decision, ...] = ()
+        if found is not None:
+            has_ended = self._end(request, found)
             # A second end in one request finds nothing to end, and keeps the deletion that the first one asked for.
-            try:
-                request.cookie_lines = self._end(request, request.found)
-            except StoreUnavailable as error:
-                self._note_outage(request, error)
-                raise
+            request.cookie_lines = self._cookie_lines(request.context, Outcome(None, DELETE)) if has_ended else ()
+            decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
         request.changes = Changes(None, self._serializer, self._lifetimes)
+        self._tell(request, decisions)
 
-    def _end(self, request: SessionRequest, found: Found) -> tuple[str, ...]:
-        """End *found*, and give the deletion of its cookie; none if it had ended already, as its cookie may be new."""
-        has_expired = self._has_expired(request)
-        if not self._backend.end(found) or has_expired:
-            return ()
-        self._events.tell(Decision("ended", found.record, "invalidated"))
-        return self._cookie_lines(request.context, Outcome(None, DELETE))
+    def _end(self, request: SessionRequest, found: Found) -> bool:
+        try:
+            return self._backend.end(found)
+        except SessionwareError as error:
+            failure = without_frames(error)
+        if isinstance(failure, StoreUnavailable):
+            self._note_outage(request, failure)
+        try:
+            raise failure
+        finally:
+            del failure  # as in _save()
 
     # What goes wrong.
 
@@ -329,11 +397,23 @@ class Lifecycle:
         return type(error)(str(error) or "the session is too large for its store", sizes[:_LARGEST_KEYS])
 
     def _note_outage(self, request: SessionRequest, error: StoreUnavailable) -> None:
-        request.outage = error
-        self._events.store_failed(request.stored)
+        request.outage = without_frames(error)
+        self._events.tell(_failure_of_store(request.stored, error))
 
     def _discard(self, request: SessionRequest, reason: str) -> None:
         record = request.record
         record.handle = request.handle
-        self._events.tell(Decision("discarded", record, reason))
         request.changes.discard(request.stored)
+        self._events.tell(Decision("discarded", record, reason))
+
+
+def _failure_of_store(record: Live | None, error: Exception) -> Decision:
+    """A store could not answer: which one, where, and what it said stands in the error's text."""
+    return Decision("store_failed", record, " ".join(str(error).split()) or "the session is too large for its store")
+
+
+def _warning_of_processes(store: Store | None) -> str | None:
+    """What is to be said if a server runs several processes over *store*."""
+    if isinstance(store, MemoryStore):
+        return _ONE_PROCESS
+    return None if store is None or is_atomic(store) else _NOT_ATOMIC.replace("%s", f"a {type(store).__name__}")

@@ -16,11 +16,16 @@ from sessionware.config.settings import Config, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
 from sessionware.crypto.sealing import RecordSealer
 from sessionware.events import Events
+from sessionware.exceptions import StoreAnswer, StoreUnavailable
 from sessionware.lifecycle import Lifecycle
 from sessionware.protocol.vault import Vault
 from sessionware.session.formats import Formats
 from sessionware.session.mapping import Session
-from sessionware.stores.contract import Closable, Purgeable
+from sessionware.stores.contract import Closable, Purgeable, Store
+
+#: What :meth:`SessionManager.ping` writes, and how long it stays if its deletion fails.
+_PROBE = b"sessionware ping"
+_PROBE_TTL_SECONDS = 60.0
 
 
 class SessionManager:
@@ -33,7 +38,7 @@ class SessionManager:
         settings = make_settings(config, options)
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
-        self._lifecycle = Lifecycle(settings, _make_backend(settings, events), events)
+        self._lifecycle = Lifecycle(settings, _make_backend(settings), events)
 
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
@@ -45,7 +50,9 @@ class SessionManager:
         Raises :exc:`StoreUnavailable`, :exc:`ConflictError`, :exc:`CookieTooLarge`, :exc:`RecordTooLarge` or
         :exc:`SessionDataError`; then nothing may be sent. A later change that needs a cookie raises :exc:`HeadersSent`.
         """
-        return self._lifecycle.commit(session, status)
+        pairs = self._lifecycle.commit(session, status)
+        self._lifecycle.answered(session)
+        return pairs
 
     def merge_headers(self, headers: list[tuple[str, str]], pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """The *pairs* of :meth:`commit` laid into a response's *headers*, which are not changed themselves."""
@@ -60,10 +67,18 @@ class SessionManager:
         store = self._settings.store
         return store.purge(limit) if isinstance(store, Purgeable) else 0
 
-    def ping(self) -> None:
-        """Ask the store for something that is not there; raises :exc:`StoreUnavailable`. For health checks."""
-        if self._settings.store is not None:
-            self._settings.store.load(secrets.token_urlsafe(32))
+    def ping(self, *, write: bool = False) -> None:
+        """Ask the store for something that is not there; with *write*, write and remove an entry of its own, too.
+
+        For health checks, and for a look before a deploy. Raises :exc:`StoreUnavailable`, whose text has the cause.
+        """
+        store = self._settings.store
+        if store is None:
+            return
+        key = secrets.token_urlsafe(32)
+        store.load(key)
+        if write:
+            _write_to(store, key)
 
     def close(self) -> None:
         """Close the store's connections; a later request opens them again."""
@@ -71,9 +86,23 @@ class SessionManager:
             self._settings.store.close()
 
 
-def _make_backend(settings: Settings, events: Events) -> Backend:
+def _make_backend(settings: Settings) -> Backend:
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
     if settings.store is None:
-        return CookieBackend(settings.keyring, formats, events, lifetimes=lifetimes, clock=clock)
+        return CookieBackend(settings.keyring, formats, lifetimes=lifetimes, clock=clock)
     vault = Vault(settings.store, RecordSealer(settings.keyring), formats, lifetimes=lifetimes, clock=clock)
-    return StoreBackend(settings.keyring, vault, events, grace=settings.regenerate_grace)
+    return StoreBackend(settings.keyring, vault, grace=settings.regenerate_grace)
+
+
+def _write_to(store: Store, key: str) -> None:
+    """Create, replace and delete an entry that means nothing."""
+    try:
+        version = store.create(key, _PROBE, _PROBE_TTL_SECONDS)
+        store.replace(key, _PROBE, _PROBE_TTL_SECONDS, version)
+    except StoreAnswer as error:
+        answer = type(error).__name__
+    else:
+        if store.delete(key):
+            return
+        answer = "nothing to delete"
+    raise StoreUnavailable(f"the store {type(store).__name__} does not keep what is written: it answered {answer}")

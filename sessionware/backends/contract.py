@@ -6,6 +6,7 @@ All of it in the cookie, or a token in the cookie and a record in a store; no mo
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from sessionware.cookies.request import CookieContext
@@ -28,6 +29,10 @@ class Seen(NamedTuple):
     """The companion cookie, which only says when the session was seen, is set to ``value``."""
 
     value: str
+
+    def __repr__(self) -> str:
+        """Without the value, as of any cookie."""
+        return "Seen(...)"
 
 
 class NoValue(enum.Enum):
@@ -60,19 +65,33 @@ class Outcome(NamedTuple):
 class Backend(Protocol):
     """One way for a session to travel between requests."""
 
-    #: Whether a change of a session that was found needs no cookie, so that it can be saved after the headers.
-    saves_after_headers: bool
+    #: Whether a session is saved, and ended, by the answer alone. If so, nothing can be saved after the headers, an
+    #: event is told when the answer leaves, and an answer that never leaves takes along what was saved and ended.
+    travels_with_answer: bool
 
-    def make_keys(self, full_name: str) -> Any:
-        """What opens and seals the cookie of this name; made once."""
+    def make_keys(self, full_name: str, *, domain: str | None, path: str) -> Any:
+        """What opens and seals the cookie of this name, Domain and Path; made once."""
 
-    def load(self, context: CookieContext[Any]) -> Found | None:
-        """The session that the request's cookie stands for; the first live one of several."""
+    def load(self, context: CookieContext[Any]) -> tuple[Found | None, Sequence[Decision]]:
+        """The session that the request's cookie stands for, the first live one of several, and what was rejected.
+
+        It tells no event itself, because the session cannot be read before this has returned.
+        """
+        ...
 
     def save(
-        self, context: CookieContext[Any], found: Found | None, *, changes: Changes, token: bytes | None
+        self,
+        context: CookieContext[Any],
+        found: Found | None,
+        *,
+        changes: Changes,
+        token: bytes | None,
+        touched_at: float,
     ) -> Outcome:
-        """Write *changes* over what was *found*; a new session gets its id from *token*, if that is given and free."""
+        """Write *changes* over what was *found*, and alive when the request touched it.
+
+        A new session gets its id from *token*, if that is given and free.
+        """
         ...
 
     def renew(self, context: CookieContext[Any], found: Found) -> Outcome:
@@ -80,5 +99,5 @@ class Backend(Protocol):
         ...
 
     def end(self, found: Found) -> bool:
-        """End the session; whether this call has ended it."""
+        """End the session; ``False`` if another request has ended it."""
         ...

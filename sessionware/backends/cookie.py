@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from sessionware.backends.contract import DELETE, Outcome, Seen, Send
+from sessionware.backends.contract import DELETE, KEEP, Outcome, Seen, Send
 from sessionware.clock import Clock
 from sessionware.cookies.request import CookieContext
 from sessionware.crypto.identifiers import handle_of, new_handle
 from sessionware.crypto.keys import Keyring, Purpose
 from sessionware.crypto.sealing import CookieSealer, CookieSigner, Rejected
-from sessionware.events import Decision, Events
+from sessionware.events import Decision, created, regenerated, rejection
 from sessionware.session.changes import Changes
 from sessionware.session.formats import Formats
-from sessionware.session.lifetimes import Lifetimes, Verdict
+from sessionware.session.lifetimes import ALIVE, Lifetimes
 from sessionware.session.records import Ended, Found, Live
 from sessionware.wire.serializer import Malformed
 
@@ -39,53 +40,57 @@ class CookieBackend:
     logout. That a session was seen goes into a small companion cookie instead.
     """
 
-    saves_after_headers = False
+    travels_with_answer = True
 
-    def __init__(
-        self, keyring: Keyring, formats: Formats, events: Events, *, lifetimes: Lifetimes, clock: Clock
-    ) -> None:
+    def __init__(self, keyring: Keyring, formats: Formats, *, lifetimes: Lifetimes, clock: Clock) -> None:
         self._keyring = keyring
         self._formats = formats
-        self._events = events
         self._lifetimes = lifetimes
         self._clock = clock
 
-    def make_keys(self, full_name: str) -> CookieKeys:
+    def make_keys(self, full_name: str, *, domain: str | None, path: str) -> CookieKeys:
         return CookieKeys(
-            CookieSealer(self._keyring, full_name), CookieSigner(self._keyring, Purpose.SEEN_SIGN, full_name)
+            CookieSealer(self._keyring, full_name, domain=domain, path=path),
+            CookieSigner(self._keyring, Purpose.SEEN_SIGN, full_name, domain=domain, path=path),
         )
 
-    def load(self, context: CookieContext[CookieKeys]) -> Found | None:
+    def load(self, context: CookieContext[CookieKeys]) -> tuple[Found | None, Sequence[Decision]]:
+        rejections: list[Decision] = []
         for value in context.candidates():
             try:
                 opened = context.keys.sealed.open(value)
                 record = self._formats.unpack(opened.payload)
             except Rejected as error:
-                self._events.rejected(error.reason)
+                rejections.append(rejection(error.reason))
                 continue
             except Malformed:
-                self._events.rejected("malformed")
+                rejections.append(rejection("malformed"))
                 continue
             if not isinstance(record, Live):
-                self._events.rejected("malformed")
-            elif self._is_alive(context, value, record):
-                old_key_id = None if opened.is_current else opened.key_id
-                self._events.loaded(record, old_key_id)
-                return Found(record, value, old_key_id)
-        return None
+                rejections.append(rejection("malformed"))
+                continue
+            now = self._clock()
+            is_ahead = self._settle(context, value, record, now)
+            verdict = self._lifetimes.verdict(record, now)
+            if verdict is ALIVE:
+                return Found(record, value, None if opened.is_current else opened.key_id, is_ahead=is_ahead), rejections
+            rejections.append(rejection(verdict.value, record.handle))
+        return None, rejections
 
-    def _is_alive(self, context: CookieContext[CookieKeys], value: str, record: Live) -> bool:
-        now = self._clock()
+    def _settle(self, context: CookieContext[CookieKeys], value: str, record: Live, now: float) -> bool:
+        """Let the times of *record* be what its companion and the clock say; whether they are yet to be written down.
+
+        A time in the future counts as now. If there is a companion, it was sent to write that down.
+        """
         companions = context.seen_candidates()
-        if companions:
-            record.seen_at = max(record.seen_at, self._companion_time(context, companions, value))
-        if record.seen_at > now:  # the clocks of two machines differ
-            record.seen_at = now
-        verdict = self._lifetimes.verdict(record, now)
-        if verdict is Verdict.ALIVE:
-            return True
-        self._events.rejected(verdict.value, record.handle)
-        return False
+        companion_time = self._companion_time(context, companions, value) if companions else 0.0
+        is_from_future = record.seen_at > now
+        is_ahead = record.settle(now)
+        if not companion_time:
+            return is_ahead
+        if is_from_future or companion_time > record.seen_at:
+            record.seen_at = min(companion_time, now)
+        return companion_time > now
 
     def _companion_time(self, context: CookieContext[CookieKeys], companions: list[str], value: str) -> float:
         latest = 0.0
@@ -99,9 +104,21 @@ class CookieBackend:
         return latest
 
     def save(
-        self, context: CookieContext[CookieKeys], found: Found | None, *, changes: Changes, token: bytes | None
+        self,
+        context: CookieContext[CookieKeys],
+        found: Found | None,
+        *,
+        changes: Changes,
+        token: bytes | None,
+        touched_at: float,
     ) -> Outcome:
-        record = changes.over(None if found is None else found.record, self._clock())
+        now = self._clock()
+        if found is not None and self._has_reached_its_end(found.record, now):
+            if changes.login is None:
+                return Outcome(None, KEEP, (Decision("discarded", found.record, "ended"),))
+            # The login stands, and takes nothing along of what has ended.
+            found = None
+        record = changes.over(None if found is None else found.record, now)
         if isinstance(record, Ended):
             return Outcome(None, DELETE, () if found is None else (Decision("ended", found.record, "emptied"),))
         if found is None:
@@ -111,11 +128,16 @@ class CookieBackend:
         value = context.keys.sealed.seal(self._formats.pack(record))
         return Outcome(Found(record, value), Send(value), _events_of(found, record, changes))
 
+    def _has_reached_its_end(self, record: Live, now: float) -> bool:
+        """Whether the absolute end has come. Idleness was judged when the session was read: no copy is newer."""
+        end = self._lifetimes.end_of(record)
+        return end is not None and now >= end
+
     def renew(self, context: CookieContext[CookieKeys], found: Found) -> Outcome:
         now = self._clock()
         seen = replace(found.record, seen_at=max(found.record.seen_at, now))
         value = context.keys.seen.sign(_SEEN.pack(_digest(str(found.version)), now))
-        return Outcome(found._replace(record=seen), Seen(value), (Decision("renewed", seen),))
+        return Outcome(found._replace(record=seen, is_ahead=False), Seen(value), (Decision("renewed", seen),))
 
     def end(self, found: Found) -> bool:
         """Only the browser's cookie is left to be deleted."""
@@ -124,12 +146,12 @@ class CookieBackend:
 
 def _events_of(found: Found | None, record: Live, changes: Changes) -> tuple[Decision, ...]:
     if found is None:
-        return (Decision("created", record),)
+        return (created(record, changes),)
     before = found.record
     if changes.is_over_another_user:
-        return (Decision("ended", before, "login"), Decision("created", record))
+        return (Decision("ended", before, "login"), created(record, changes))
     if before.handle != record.handle:
-        return (Decision("regenerated", record, former=before),)
+        return (regenerated(record, before, changes),)
     return (Decision("saved", record),)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sessionware.backends.contract import DELETE, KEEP, Outcome, Send
 from sessionware.cookies.request import CookieContext
 from sessionware.crypto.identifiers import handle_of, store_key
 from sessionware.crypto.keys import Keyring, Purpose
-from sessionware.crypto.sealing import CookieSigner, Opened, Rejected
-from sessionware.events import Events
-from sessionware.protocol.end import end
+from sessionware.crypto.sealing import CookieSigner, Rejected
+from sessionware.events import Decision, rejection
+from sessionware.protocol.end import Ending, end
 from sessionware.protocol.rotate import NewId, create, write
-from sessionware.protocol.update import Emptied, SameId, renew
+from sessionware.protocol.update import Emptied, SameId, discarded, renew, standing
 from sessionware.protocol.vault import Vault
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found
@@ -22,48 +24,64 @@ MAX_STORE_LOOKUPS = 4
 class StoreBackend:
     """A signed token in the cookie; the record in a store, under a hash of it."""
 
-    saves_after_headers = True
+    travels_with_answer = False
 
-    def __init__(self, keyring: Keyring, vault: Vault, events: Events, *, grace: float | None) -> None:
+    def __init__(self, keyring: Keyring, vault: Vault, *, grace: float | None) -> None:
         self._keyring = keyring
         self._vault = vault
-        self._events = events
         self._grace = grace
 
-    def make_keys(self, full_name: str) -> CookieSigner:
+    def make_keys(self, full_name: str, *, domain: str | None, path: str) -> CookieSigner:
         return CookieSigner(self._keyring, Purpose.TOKEN_SIGN, full_name)
 
-    def load(self, context: CookieContext[CookieSigner]) -> Found | None:
+    def load(self, context: CookieContext[CookieSigner]) -> tuple[Found | None, Sequence[Decision]]:
+        rejections: list[Decision] = []
+        superseded: list[Found] = []
         lookups = 0
         for value in context.candidates():
             try:
                 opened = context.keys.open(value)
             except Rejected as error:
-                self._events.rejected(error.reason)
+                rejections.append(rejection(error.reason))
                 continue
             if lookups == MAX_STORE_LOOKUPS:
                 break
             lookups += 1
-            found = self._look_up(opened)
-            if found is not None:
+            handle = handle_of(opened.payload)
+            loaded = self._vault.load(store_key(handle))
+            if not isinstance(loaded, Found):
+                rejections.append(rejection("unknown_id" if loaded is None else loaded.reason, handle))
+                continue
+            if not opened.is_current:
+                loaded = loaded._replace(old_key_id=opened.key_id)
+            if loaded.superseded is None:
+                return loaded, rejections
+            superseded.append(loaded)
+        return self._first_that_lives(superseded, rejections), rejections
+
+    def _first_that_lives(self, superseded: list[Found], rejections: list[Decision]) -> Found | None:
+        """Of the sessions under a former id the first that has become one which lives."""
+        for found in superseded:
+            if found.superseded is not None and self._vault.has_live_successor(found.superseded):
                 return found
+            rejections.append(rejection("revoked", found.record.handle))
         return None
 
-    def _look_up(self, opened: Opened) -> Found | None:
-        handle = handle_of(opened.payload)
-        loaded = self._vault.load(store_key(handle))
-        if not isinstance(loaded, Found):
-            self._events.rejected("unknown_id" if loaded is None else loaded.reason, handle)
-            return None
-        if loaded.superseded is not None and self._vault.successor_of(loaded.superseded) is None:
-            self._events.rejected("revoked", handle)
-            return None
-        self._events.loaded(loaded.record, loaded.old_key_id if opened.is_current else opened.key_id)
-        return loaded
-
     def save(
-        self, context: CookieContext[CookieSigner], found: Found | None, *, changes: Changes, token: bytes | None
+        self,
+        context: CookieContext[CookieSigner],
+        found: Found | None,
+        *,
+        changes: Changes,
+        token: bytes | None,
+        touched_at: float,
     ) -> Outcome:
+        read = found
+        if read is not None:
+            found = standing(self._vault, read, touched_at)
+            if found is None and changes.login is None:
+                return Outcome(None, KEEP, discarded(read, ()).events)
+        # A login stands, and takes nothing along of what has ended.
         written = (
             create(self._vault, changes, token)
             if found is None
@@ -80,4 +98,8 @@ class StoreBackend:
         return Outcome(renewed.found, KEEP, renewed.events)
 
     def end(self, found: Found) -> bool:
-        return end(self._vault, found.key)
+        ending = end(self._vault, found.key)
+        if ending is Ending.NOTHING_LEFT:
+            # It went by itself, because its time was over; if it was not, another request has ended it.
+            return self._vault.is_over(found.record)
+        return ending is Ending.DONE

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sessionware.crypto.identifiers import handle_of, new_token, store_key
-from sessionware.events import Decision
+from sessionware.events import Decision, created, regenerated
 from sessionware.exceptions import AlreadyExists, Conflict, ConflictError, Gone, StoreUnavailable
 from sessionware.protocol.end import end
 from sessionware.protocol.update import (
@@ -49,11 +49,12 @@ def write(vault: Vault, found: Found, changes: Changes, *, grace: float | None) 
     If the changes would empty the session, it is ended under its old id. If a concurrent write has filled it, the new
     id is issued after all.
     """
+    events = (Decision("conflict", found.record),) if changes.overwrites(found.record) else ()
     outcome: NewId | SameId | Emptied | Discarded | Refilled
     if changes.needs_new_id and not changes.leaves_nothing(found.record):
-        outcome = _Rotation(vault, found, changes, grace=grace).run()
+        outcome = _Rotation(vault, found, changes, grace=grace, events=events).run()
     else:
-        outcome = update(vault, found, changes)
+        outcome = update(vault, found, changes, events)
     while isinstance(outcome, Refilled):
         outcome = _Rotation(vault, outcome.found, changes, grace=grace, events=outcome.events).run()
     return outcome
@@ -62,7 +63,7 @@ def write(vault: Vault, found: Found, changes: Changes, *, grace: float | None) 
 def create(vault: Vault, changes: Changes, token: bytes | None) -> NewId:
     """Begin a session, under *token* if it is free."""
     found, token = _create(vault, None, changes, token)
-    return NewId(found, token, (Decision("created", found.record),))
+    return NewId(found, token, (created(found.record, changes),))
 
 
 def _create(vault: Vault, record: Live | None, changes: Changes, token: bytes | None) -> tuple[Found, bytes]:
@@ -115,7 +116,7 @@ class _Rotation:
             return SameId(found, ())
         self._new, self._token = _create(self._vault, found.record, changes, None)
         if found.superseded is not None:
-            return self._issued(Decision("created", self._new.record))
+            return self._issued(created(self._new.record, changes))
         try:
             return self._supersede()
         except StoreUnavailable:
@@ -149,7 +150,7 @@ class _Rotation:
             if isinstance(record, Ended):
                 # Both requests removed what the other had kept, so the session is empty: end it under its present id.
                 end(vault, self._new.key)
-                return self._with_events(update(vault, loaded, self._changes))
+                return update(vault, loaded, self._changes, tuple(self._events))
             if not self._reissue(record):
                 return discarded(found, self._events)
 
@@ -192,11 +193,11 @@ class _Rotation:
             alone = self._changes.over(None, self._vault.clock())
             if not isinstance(alone, Live) or not self._reissue(alone):
                 return discarded(self._found, self._events)
-        return self._issued(Decision("created", self._new.record))
+        return self._issued(created(self._new.record, self._changes))
 
     def _has_happened(self) -> bool:
         """After an unknown outcome: whether the old record says that the change of id took place."""
-        loaded = self._vault.load(self._found.key)
+        loaded = self._vault.load_without_data(self._found.key)
         superseded = superseded_in(loaded)
         if superseded is not None:
             return superseded.next_key == self._new.key
@@ -206,11 +207,8 @@ class _Rotation:
         before, after = self._found.record, self._new.record
         if self._changes.is_over_another_user:
             self._vault.delete(self._found.key)
-            return self._issued(Decision("ended", before, "login"), Decision("created", after))
-        return self._issued(Decision("regenerated", after, former=before))
+            return self._issued(Decision("ended", before, "login"), created(after, self._changes))
+        return self._issued(regenerated(after, before, self._changes))
 
     def _issued(self, *events: Decision) -> NewId:
         return NewId(self._new, self._token, (*self._events, *events))
-
-    def _with_events(self, outcome: SameId | Emptied | Discarded | Refilled) -> SameId | Emptied | Discarded | Refilled:
-        return outcome._replace(events=(*self._events, *outcome.events))

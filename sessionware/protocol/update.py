@@ -6,6 +6,7 @@ another request has ended stays ended.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
@@ -45,34 +46,50 @@ class Refilled(NamedTuple):
     events: tuple[Decision, ...]
 
 
-def update(vault: Vault, found: Found, changes: Changes) -> SameId | Emptied | Discarded | Refilled:
+def standing(vault: Vault, found: Found, touched_at: float) -> Found | None:
+    """What is to be written over: *found*, unless its time is over since a request *touched* it, or what stands there.
+
+    The copy that was read cannot tell: another request may have kept the session alive. If it has ended, ``None``.
+    """
+    if found.superseded is not None or not vault.is_over(found.record, touched_at):
+        return found
+    loaded = vault.load(found.key)
+    if isinstance(loaded, Found):
+        return loaded
+    superseded = superseded_in(loaded)
+    return None if superseded is None else found._replace(superseded=superseded)
+
+
+def update(
+    vault: Vault, found: Found, changes: Changes, events: tuple[Decision, ...] = ()
+) -> SameId | Emptied | Discarded | Refilled:
     """Write *changes* over what stands under the session's key, merged if another request has written.
 
-    Raises ConflictError if the session's id was superseded.
+    *events* have happened before. Raises ConflictError if the session's id was superseded.
     """
     if found.superseded is not None:
         refuse_superseded()
-    events: list[Decision] = []
-    event, key, version = "saved", found.key, found.version
+    told = list(events)
+    event, version = "saved" if changes.is_based_on(found.record) else "merged", found.version
     record = changes.over(found.record, vault.clock())
     backoff = Backoff()
     while True:
         try:
-            version = vault.replace(key, record, version)
+            version = vault.replace(found.key, record, version)
             break
         except (Conflict, Gone):
             backoff.pause()
-            loaded = vault.load(key)
+            loaded = vault.load(found.key)
         if not isinstance(loaded, Found) or loaded.superseded is not None:
-            return _gone(found, loaded, events)
+            return _gone(found, loaded, told)
         event, version = "merged", loaded.version
-        record = merged(vault, changes, loaded.record, events)
+        record = merged(vault, changes, loaded.record, told)
         if changes.needs_new_id and isinstance(record, Live):
-            return Refilled(loaded, tuple(events))
+            return Refilled(loaded, tuple(told))
     if isinstance(record, Ended):
-        vault.delete(key)
-        return Emptied((*events, Decision("ended", found.record, "emptied")))
-    return SameId(Found(record, version, None, key), (*events, Decision(event, record)))
+        vault.delete(found.key)
+        return Emptied((*told, Decision("ended", found.record, "emptied")))
+    return SameId(Found(record, version, None, found.key), (*told, Decision(event, record)))
 
 
 def renew(vault: Vault, found: Found) -> SameId:
@@ -92,7 +109,7 @@ def merged(vault: Vault, changes: Changes, theirs: Live, events: list[Decision])
     return changes.over(theirs, vault.clock())
 
 
-def discarded(found: Found, events: list[Decision]) -> Discarded:
+def discarded(found: Found, events: Iterable[Decision]) -> Discarded:
     """The changes go with the session that another request has ended."""
     return Discarded((*events, Decision("discarded", found.record, "ended")))
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sessionware.clock import Clock
 from sessionware.crypto.sealing import RecordSealer, Rejected
 from sessionware.exceptions import StoreUnavailable
 from sessionware.session.formats import Formats
-from sessionware.session.lifetimes import Lifetimes, Verdict
+from sessionware.session.lifetimes import ALIVE, TOO_OLD, Lifetimes
 from sessionware.session.records import Ended, Found, Live, Record, Superseded
 from sessionware.stores.contract import Store, Version
 from sessionware.wire.serializer import Malformed
@@ -24,6 +24,8 @@ from sessionware.wire.serializer import Malformed
 #: How long an Ended record stays if its deletion fails: longer than any request that may still try to write.
 ENDED_TTL_SECONDS = 60.0
 RETRY_SECONDS = 5.0
+#: A client decides how often its session is given a new id; it must not decide how many loads a request makes.
+MAX_CHAIN_STEPS = 16
 _FIRST_PAUSE_SECONDS = 0.001
 _LONGEST_PAUSE_SECONDS = 0.1
 
@@ -78,50 +80,65 @@ class Vault:
         #: Gives seconds since the epoch.
         self.clock = clock
 
-    def load(self, key: str) -> Loaded:
-        """What stands under *key*, judged by its times, or ``None``."""
+    def load_without_data(self, key: str) -> Loaded:
+        """As :meth:`load`, with empty data, for a caller to whom only the fate of the session matters."""
+        return self.load(key, self._formats.unpack_without_data)
+
+    def load(self, key: str, unpack: Callable[[bytes], Record] | None = None) -> Loaded:
+        """What stands under *key*, judged by its times, or ``None``.
+
+        Raises SessionDataError, which is the application's fault, for data that this process cannot make again.
+        """
         entry = self._store.load(key)
         if entry is None:
             return None
         payload, version = entry
         try:
             opened = self._sealed.open(payload, key)
-            record = self._formats.unpack(opened.payload)
+            record = (unpack or self._formats.unpack)(opened.payload)
         except Rejected as error:
             return Unreadable(error.reason, version)
         except Malformed:
             return Unreadable("malformed", version)
         old_key_id = None if opened.is_current else opened.key_id
+        now = self.clock()
         if isinstance(record, Live):
-            return self._judged(record) or Found(record, version, old_key_id, key)
+            is_ahead = record.settle(now)
+            verdict = self._lifetimes.verdict(record, now)
+            if verdict is ALIVE:
+                return Found(record, version, old_key_id, key, None, is_ahead)
+            return Ended(verdict.value)
         if isinstance(record, Superseded):
-            return self._judged_superseded(record) or Found(record.was, version, old_key_id, key, record)
+            return self._judged_superseded(record, now) or Found(record.was, version, old_key_id, key, record)
         return record
 
-    def _judged(self, record: Live) -> Ended | None:
-        now = self.clock()
-        # The clocks of two machines differ: what was seen in the future was seen now.
-        if record.seen_at > now:
-            record.seen_at = now
-        verdict = self._lifetimes.verdict(record, now)
-        return None if verdict is Verdict.ALIVE else Ended(verdict.value)
-
-    def _judged_superseded(self, record: Superseded) -> Ended | None:
-        now = self.clock()
+    def _judged_superseded(self, record: Superseded, now: float) -> Ended | None:
+        record.was.settle(now)
         end = self._lifetimes.end_of(record.was)
         if now >= record.until:
             return Ended("unknown_id", record)
-        return None if end is None or now < end else Ended(Verdict.TOO_OLD.value, record)
+        return None if end is None or now < end else Ended(TOO_OLD.value, record)
 
-    def successor_of(self, superseded: Superseded) -> Live | None:
-        """The session that a superseded one has become, at the end of the chain, if it lives."""
-        while True:
-            loaded = self.load(superseded.next_key)
+    def is_over(self, record: Live, touched_at: float | None = None) -> bool:
+        """Whether the time of *record* is over; a request that has *touched* it in time counts as a sign of life."""
+        now = self.clock()
+        if self._lifetimes.verdict(record, now) is ALIVE:
+            return False
+        if touched_at is None or touched_at <= record.seen_at:
+            return True
+        return self._lifetimes.verdict(replace(record, seen_at=touched_at), now) is not ALIVE
+
+    def has_live_successor(self, superseded: Superseded) -> bool:
+        """Whether the session that a superseded one has become, at the end of the chain, lives."""
+        step: Superseded | None = superseded
+        for _ in range(MAX_CHAIN_STEPS):
+            if step is None:
+                break
+            loaded = self.load_without_data(step.next_key)
             if not isinstance(loaded, Found):
-                return None
-            if loaded.superseded is None:
-                return loaded.record
-            superseded = loaded.superseded
+                return False
+            step = loaded.superseded
+        return step is None
 
     def create(self, key: str, record: Live) -> Version:
         """Store a new session; raises :exc:`AlreadyExists`."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from sessionware.exceptions import SessionDataError
 from sessionware.session.formats import EMPTY
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.session.login import Login, Remember
@@ -35,6 +36,14 @@ class Step:
     result: bytes
 
 
+class _Displaced(NamedTuple):
+    """A value that the application may still hold, and its bytes when another request's took its place in a merge."""
+
+    key: str
+    value: Any
+    packed: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class _Difference:
     put: dict[str, Any]
@@ -49,6 +58,8 @@ class Changes:
     """
 
     __slots__ = (
+        "_displaced",
+        "_has_conflict",
         "_is_assigned",
         "_is_exposed",
         "_is_forced",
@@ -63,46 +74,86 @@ class Changes:
         "login",
         "remembered",
     )
+    data: dict[str, Any]
+    login: Login | None
+    remembered: Remember | None
     _steps: dict[str, list[Step]] | None
+    _displaced: list[_Displaced]
 
     def __init__(self, record: Live | None, serializer: Serializer, lifetimes: Lifetimes) -> None:
         self._serializer = serializer
         self.lifetimes = lifetimes
-        self._is_exposed = False
-        self.start_from(record)
-
-    def start_from(self, record: Live | None) -> None:
-        """Start from *record*, which is the session as it is stored now; nothing is pending any more."""
         if record is None:
-            self.data: dict[str, Any] = {}
+            self.data = {}
             self._read = self._packed = EMPTY
         else:
             self.data = record.data
             self._read = self._packed = record.packed
-        self.login: Login | None = None
-        self.remembered: Remember | None = None
-        self._steps = None
-        self._is_assigned = self._is_forced = False
+        self.login = self.remembered = self._steps = None
+        self._displaced = []
+        self._is_exposed = self._is_assigned = self._is_forced = self._has_conflict = False
         #: Whether a new id was asked for, be it by a login.
         self.is_regenerated = False
         #: Whether the login that is asked for is another user's than the session's, of which nothing may stay.
         self.is_over_another_user = False
 
+    def start_from(self, record: Live | None) -> None:
+        """Start from *record*, which is the session as it is stored now; nothing is pending any more."""
+        if record is None:
+            self.data = {}
+            self._read = self._packed = EMPTY
+            self._displaced = []
+        else:
+            if self._is_exposed and record.data is not self.data:
+                self._note_displaced(record.data)
+            self.data = record.data
+            self._read = self._packed = record.packed
+        self.login = self.remembered = self._steps = None
+        self._is_assigned = self._is_forced = self._has_conflict = False
+        self.is_regenerated = self.is_over_another_user = False
+
     def _drop_marks(self) -> None:
         self._steps = None
         self._is_assigned = self._is_forced = False
 
+    def _note_displaced(self, merged: dict[str, Any]) -> None:
+        """Note the values that the application may still hold, and that are no longer in the *merged* data."""
+        for key, value in self.data.items():
+            if type(value) not in IMMUTABLE and merged.get(key) is not value:
+                self._displaced.append(_Displaced(key, value, self._pack_one(value)))
+
+    def _take_back(self) -> None:
+        """Let a displaced value that was changed since be the session's again, unless its place was changed, too."""
+        displaced, self._displaced = self._displaced, []
+        for held in displaced:
+            if self._pack_one(held.value) == held.packed:
+                self._displaced.append(held)
+                continue
+            self._has_conflict = True
+            if self._is_as_read(held.key):
+                self._serializer.check(held.key, held.value)
+                self.data[held.key] = held.value
+
+    def _let_go(self, *keys: str) -> None:
+        """The application has set or removed *keys* itself, so what it held before is no longer its session's."""
+        self._displaced = [held for held in self._displaced if held.key not in keys]
+
     # What the session asks for.
 
-    def expose(self) -> None:
-        """Note that a mutable value was handed out, which may be changed in place."""
+    def expose(self, key: str) -> Any:
+        """Hand out the mutable value of *key*, which may be changed in place."""
         self._is_exposed = True
+        if self._displaced:
+            self._take_back()
+        return self.data[key]
 
     def put(self, key: str, value: Any) -> None:
         """Set *key*; raises SessionDataError, with the path to it, for a value that would not come back as it is."""
         self._serializer.check(key, value)
         self.data[key] = value
         self._is_assigned = True
+        if self._displaced:
+            self._let_go(key)
         if type(value) not in IMMUTABLE:
             self._is_exposed = True
 
@@ -112,6 +163,8 @@ class Changes:
             self._serializer.check(key, value)
         self.data.update(values)
         self._is_assigned = True
+        if self._displaced:
+            self._let_go(*values)
         if not IMMUTABLE.issuperset(map(type, values.values())):
             self._is_exposed = True
 
@@ -119,6 +172,8 @@ class Changes:
         """Remove *key* and give its value; KeyError if it is not there."""
         value = self.data.pop(key)
         self._is_assigned = True
+        if self._displaced:
+            self._let_go(key)
         return value
 
     def force(self) -> None:
@@ -127,20 +182,32 @@ class Changes:
 
     def alter(self, key: str, function: Callable[[Any], Any], default: Any) -> Any:
         """Set *key* to ``function(current)`` and give it; the function is noted, to run again on a fresh value."""
+        if self._displaced:
+            self._take_back()
         if key not in self.data:
             self._serializer.check(key, default)
         current = self._pack_one(self.data.get(key, default))
         noted = self._noted
         steps = noted.get(key, ())
         is_unchanged = current == steps[-1].result if steps else self._is_as_read(key)
-        value = function(self._unpack_one(current))
-        self._serializer.check(key, value)
-        self.data[key] = value
-        self._is_assigned = self._is_exposed = True
+        value = self._called(key, function, current)
+        self.put(key, value)
+        self._is_exposed = True
         if is_unchanged:
             noted[key] = [*steps, Step(function, default, self._pack_one(value))]
         else:
             noted.pop(key, None)
+        return value
+
+    def _called(self, key: str, function: Callable[[Any], Any], packed: bytes) -> Any:
+        """What *function* gives for a copy of the *packed* value of *key*."""
+        current = self._unpack_one(packed)
+        value = function(current)
+        if value is None and type(current) not in IMMUTABLE and self._pack_one(current) != packed:
+            raise SessionDataError(
+                f"alter({key!r}, …): the function has changed its argument in place and given None, which would take "
+                "the place of the value; let it return what it has changed, or a new value"
+            )
         return value
 
     @property
@@ -172,6 +239,7 @@ class Changes:
         if login.is_over_another_user:
             self.data = {}
             self._read = EMPTY
+            self._displaced = []
             self._drop_marks()
             self.is_over_another_user = True
         self.login = login
@@ -191,6 +259,8 @@ class Changes:
         """Undo the changes of the data; what was asked of the identity stays."""
         self._packed = self._read
         self.data = self._serializer.loads(self._packed)
+        self._displaced = []
+        self._has_conflict = False
         self._drop_marks()
 
     def discard(self, record: Live | None) -> None:
@@ -221,6 +291,12 @@ class Changes:
             return Cause.REGENERATE
         return Cause.LOGIN if record.user_id is None else Cause.RELOGIN
 
+    def reason_for_new_id(self, record: Live) -> str:
+        """The reason of the event ``regenerated`` of the session of *record*."""
+        if self.login is None and self.remembered is not None:
+            return "remember"
+        return self.cause(record).value
+
     def leaves_nothing(self, record: Live | None) -> bool:
         """Whether the session of *record* would be empty, which is its end."""
         is_bare = record is None or (record.csrf is None and not record.flashes)
@@ -230,11 +306,13 @@ class Changes:
         """Whether the data differs from what was read, as bytes; raises SessionDataError for what cannot be stored."""
         if not (self._is_assigned or self._is_exposed):
             return False
+        if self._displaced:
+            self._take_back()
         self._packed = self._serializer.dumps(self.data)
         if self._packed == self._read:
             return False
         if self._is_exposed:
-            self._serializer.verify(self.data)
+            self._serializer.verify_packed(self.data)
         return True
 
     def is_pending(self, record: Live | None) -> bool:
@@ -268,8 +346,17 @@ class Changes:
             start.csrf,
             start.flashes,
         )
-        self._apply_identity(live)
-        return Ended() if live.is_empty else live
+        if self.login is not None or self.remembered is not None:
+            self._apply_identity(live)
+        return live if data or not live.is_empty else Ended()
+
+    def is_based_on(self, record: Live) -> bool:
+        """Whether *record* has the data that was read, so that there is nothing to merge."""
+        return record.packed == self._read or self.is_over_another_user
+
+    def overwrites(self, record: Live) -> bool:
+        """Whether a value of another request's, in *record* or merged before, gives way to one of this request's."""
+        return self._has_conflict or (record.packed != self._read and self.clashes(record))
 
     def clashes(self, record: Live) -> bool:
         """Whether *record* has another value than was read for a key that was changed here, ``alter`` aside."""
@@ -324,6 +411,6 @@ class Changes:
     def _rerun(self, key: str, steps: list[Step], value: Any) -> Any:
         for step in steps:
             current = step.default if value is _ABSENT else value
-            value = step.function(self._unpack_one(self._pack_one(current)))
+            value = self._called(key, step.function, self._pack_one(current))
         self._serializer.check(key, value)
         return value

@@ -45,6 +45,10 @@ class Verdict(enum.Enum):
     TOO_OLD = "too_old"
 
 
+#: A look-up in an enum is slow on the path of every read.
+ALIVE, IDLE, TOO_OLD = Verdict
+
+
 class Timed(Protocol):
     """The times of a record, in seconds since the epoch."""
 
@@ -94,14 +98,14 @@ class Lifetimes:
         """Whether *record* is alive, and if not, which limit it has reached."""
         # Every read of a session comes here, so end_of() is written out.
         if record.ends_at is not None and now >= record.ends_at:
-            return Verdict.TOO_OLD
+            return TOO_OLD
         if record.is_remembered:
-            return Verdict.ALIVE
+            return ALIVE
         if self.absolute is not None and now >= record.started_at + self.absolute:
-            return Verdict.TOO_OLD
+            return TOO_OLD
         if self.idle is not None and now - record.seen_at >= self.idle:
-            return Verdict.IDLE
-        return Verdict.ALIVE
+            return IDLE
+        return ALIVE
 
     def ttl(self, record: Timed, now: float) -> float | None:
         """Seconds for which a store must keep *record*."""

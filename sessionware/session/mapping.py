@@ -10,13 +10,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sessionware.crypto.identifiers import session_id_of
-from sessionware.exceptions import HeadersSent
+from sessionware.exceptions import HeadersSent, StoreUnavailable, without_frames
 from sessionware.session.changes import IMMUTABLE, Changes
 from sessionware.session.login import Login
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
 
 _MISSING = object()
-_NO_ENVIRON: Mapping[str, Any] = {}
 
 
 class Session(MutableMapping[str, Any]):
@@ -41,23 +40,15 @@ class Session(MutableMapping[str, Any]):
     # Reading.
 
     def _loaded(self) -> SessionRequest:
-        request = self._request
-        if request is None:
-            after_headers = self._phase is not OPEN
-            request = self._persistence.load(self._cookie_header, self._environ, after_headers=after_headers)
-            self._request = request
-            # environ holds this session: a session that went on holding environ would make a reference cycle.
-            self._environ = _NO_ENVIRON
+        request = self._request or self._persistence.load(self)
         if request.load_failure is not None and not request.is_anonymous:
-            raise request.load_failure
+            raise without_frames(request.load_failure)
         return request
 
     def __getitem__(self, key: str) -> Any:
         changes = self._loaded().changes
         value = changes.data[key]
-        if type(value) not in IMMUTABLE:
-            changes.expose()
-        return value
+        return value if type(value) in IMMUTABLE else changes.expose(key)
 
     def __contains__(self, key: object) -> bool:
         return key in self._loaded().changes.data
@@ -73,7 +64,7 @@ class Session(MutableMapping[str, Any]):
         if request is None:
             return "<Session, not loaded>"
         if request.load_failure is not None:
-            return "<Session, its store is unavailable>"
+            return "<Session, could not be loaded>"
         state = "new" if request.found is None else "stored"
         return f"<Session {self.id}, {len(self)} keys, {state}, {self._phase.value}>"
 
@@ -81,10 +72,10 @@ class Session(MutableMapping[str, Any]):
 
     def _writable(self) -> SessionRequest:
         request = self._loaded()
-        if request.load_failure is not None:
+        if isinstance(request.load_failure, StoreUnavailable):
             # It reads as an empty session; a change, a logout above all, must not look done.
             request.outage = request.load_failure
-            raise request.outage
+            raise without_frames(request.outage)
         return request
 
     def _changing(self) -> Changes:

@@ -26,8 +26,17 @@ class Live:
     is_remembered: bool = False
     user_id: str | int | None = None
     label: str | None = None
-    csrf: bytes | None = None
-    flashes: list[tuple[str, str]] = field(default_factory=list)
+    csrf: bytes | None = field(default=None, repr=False)
+    flashes: list[tuple[str, str]] = field(default_factory=list, repr=False)
+
+    def settle(self, now: float) -> bool:
+        """Let times in the future count as *now*, since the clocks of two machines differ; whether there were any."""
+        if self.seen_at <= now and self.started_at <= now and self.created_at <= now:
+            return False
+        self.created_at = min(self.created_at, now)
+        self.started_at = min(self.started_at, now)
+        self.seen_at = min(self.seen_at, now)
+        return True
 
     @property
     def is_empty(self) -> bool:
@@ -51,7 +60,7 @@ class Superseded:
     """
 
     was: Live
-    next_key: str
+    next_key: str = field(repr=False)
     cause: Cause
     until: float
 
@@ -67,6 +76,11 @@ class Ended:
     reason: str = "revoked"
     former: Superseded | None = None
 
+    @property
+    def was_asked_for(self) -> bool:
+        """Whether a request has ended the session; otherwise it went by itself."""
+        return self.reason == "revoked"
+
 
 Record = Live | Superseded | Ended
 
@@ -76,7 +90,8 @@ class Found(NamedTuple):
 
     A compare-and-swap turns on ``version``: in a store it is the entry's, in a cookie the cookie's value. ``key`` is
     the store key. ``old_key_id`` names the key that has opened the session if that is not the newest. A session under
-    an id that was ``superseded`` cannot be written.
+    an id that was ``superseded`` cannot be written. One that ``is_ahead`` had a time in the future, which the next
+    request corrects.
     """
 
     record: Live
@@ -84,6 +99,7 @@ class Found(NamedTuple):
     old_key_id: str | None = None
     key: str = ""
     superseded: Superseded | None = None
+    is_ahead: bool = False
 
     def __repr__(self) -> str:
         """Without the version and the key: a cookie's value opens the session."""

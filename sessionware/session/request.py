@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import handle_of, new_token
-from sessionware.exceptions import ConflictError, StoreUnavailable
+from sessionware.exceptions import ConflictError, SessionwareError, StoreUnavailable
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found, Live
 
@@ -24,13 +25,18 @@ class Phase(enum.Enum):
 #: A look-up in an enum is slow on the path of a request that does not touch its session.
 OPEN, COMMITTED, FINISHED = Phase
 
+#: What stands in the place of environ while a session is being loaded. A touch then, by the filter of a log that a
+#: driver writes to, must not begin a second load.
+LOADING: Mapping[str, Any] = MappingProxyType({})
+
 
 class SessionRequest:
     """One request's session, from the first touch on. Nothing else holds the record that the request knows.
 
     ``context`` is the lifecycle's own. ``token`` becomes the id of a new session. A load that failed is remembered, so
     that a store that is down is asked once in a request; ``outage`` is the last error that the application was given.
-    What is written to a session that another request has ended goes with it, and begins no new one.
+    What is written to a session that another request has ended goes with it, and begins no new one. ``untold`` are the
+    events of a session that travels with the answer, until that leaves.
     """
 
     __slots__ = (
@@ -45,24 +51,26 @@ class SessionRequest:
         "load_failure",
         "outage",
         "save_failure",
-        "saves_after_headers",
         "token",
         "touched_at",
+        "travels_with_answer",
+        "untold",
     )
 
     def __init__(
-        self, context: Any, found: Found | None, changes: Changes, *, touched_at: float, saves_after_headers: bool
+        self, context: Any, found: Found | None, changes: Changes, *, touched_at: float, travels_with_answer: bool
     ) -> None:
         self.context = context
         self.found = found
         self.changes = changes
         self.touched_at = touched_at
-        self.saves_after_headers = saves_after_headers
+        self.travels_with_answer = travels_with_answer
         self.is_new = found is None
         self.is_ended_by_another = self.is_anonymous = self.is_renewal_tried = False
         self.token: bytes | None = None
         self.cookie_lines: tuple[str, ...] = ()
-        self.load_failure: StoreUnavailable | None = None
+        self.untold: tuple[Any, ...] = ()
+        self.load_failure: SessionwareError | None = None
         self.save_failure: StoreUnavailable | None = None
         self.outage: StoreUnavailable | ConflictError | None = None
 
@@ -93,23 +101,26 @@ class SessionRequest:
     @property
     def can_save_after_headers(self) -> bool:
         """Whether a change can be saved without a cookie; a change of a session that has ended is dropped."""
-        return self.saves_after_headers and (self.found is not None or self.is_ended_by_another)
+        return not self.travels_with_answer and (self.found is not None or self.is_ended_by_another)
 
     @property
     def has_unsent_cookie(self) -> bool:
         """Whether the browser must still get a cookie for what is true already; that of an ended record is dead."""
-        return bool(self.cookie_lines) and (self.found is not None or not self.saves_after_headers)
-
-    def let_go_of_frames(self) -> None:
-        """Keep what the errors say. Their tracebacks hold frames, and with those environ, which holds this."""
-        if self.load_failure is not None:
-            self.load_failure = StoreUnavailable(self.load_failure.message)
-        self.save_failure = self.outage = None
+        return bool(self.cookie_lines) and (self.found is not None or self.travels_with_answer)
 
     def is_pending(self) -> bool:
         """Whether something would be written now; raises SessionDataError for what cannot be stored."""
         found = self.found
         return self.changes.is_pending(None if found is None else found.record)
+
+
+class Touched(Protocol):
+    """A session that was touched for the first time, as the load sees it."""
+
+    _cookie_header: str
+    _environ: Mapping[str, Any]
+    _phase: Phase
+    _request: SessionRequest | None
 
 
 class Persistence(Protocol):
@@ -118,8 +129,8 @@ class Persistence(Protocol):
     #: Gives seconds since the epoch.
     clock: Clock
 
-    def load(self, cookie_header: str, environ: Mapping[str, Any], *, after_headers: bool) -> SessionRequest:
-        """Load the session that the request's cookie stands for."""
+    def load(self, session: Touched) -> SessionRequest:
+        """Load what the request's cookie stands for, let *session* have it, and then tell of it."""
         ...
 
     def save(self, request: SessionRequest, *, after_headers: bool) -> bool:

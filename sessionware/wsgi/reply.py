@@ -257,6 +257,7 @@ class Reply:
             raise
         self._pairs = pairs
         self._write = self._start_response(status, merge_headers(headers, pairs))
+        self._lifecycle.answered(session)
 
     def _save_rest(self) -> None:
         """Save what has changed since the commit."""

@@ -11,7 +11,7 @@ from support.actions import Action, call, drop, login, member, nothing, put, rai
 from support.browser import Browser, Site, SiteMaker, visitor
 from support.constants import COOKIE, NEW_SECRET, SECRET
 
-from sessionware import Event, Session
+from sessionware import Event, Session, StoreUnavailable
 from sessionware.testing import FakeClock
 
 
@@ -35,7 +35,7 @@ def test_created(site: Site, clock: FakeClock) -> None:
 def test_created_with_a_user(site: Site, clock: FakeClock) -> None:
     drawn = site.ask(then(login(42), member("id"))).result
 
-    assert site.events == [Event("created", None, drawn, None, 42, now(clock))]
+    assert site.events == [Event("created", "login", drawn, None, 42, now(clock))]
 
 
 def test_loaded(signed_in: Browser, clock: FakeClock) -> None:
@@ -100,13 +100,29 @@ def test_renewed(signed_in: Browser, clock: FakeClock) -> None:
     assert signed_in.site.event("renewed") == Event("renewed", None, ours, None, "ada", now(clock))
 
 
-@pytest.mark.parametrize("action", [call("regenerate"), login("ada"), login("ada", new=2)])
-def test_regenerated(signed_in: Browser, clock: FakeClock, action: Action) -> None:
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        pytest.param(call("regenerate"), "regenerate", id="regenerate"),
+        pytest.param(login("ada"), "relogin", id="login"),
+        pytest.param(login("ada", new=2), "relogin", id="login and write"),
+        pytest.param(then(call("regenerate"), login("ada")), "relogin", id="regenerate and login"),
+        pytest.param(then(login("ada"), call("remember", "1d")), "relogin", id="login and remember"),
+    ],
+)
+def test_regenerated(signed_in: Browser, clock: FakeClock, action: Action, reason: str) -> None:
     former = session_id(signed_in)
     signed_in.send(action)
     event = signed_in.site.event("regenerated")
 
-    assert event == Event("regenerated", None, session_id(signed_in), former, "ada", now(clock))
+    assert event == Event("regenerated", reason, session_id(signed_in), former, "ada", now(clock))
+
+
+def test_regenerated_by_remember(stored: Site) -> None:
+    browser = visitor(stored)
+    browser.send(call("remember", "1d"))
+
+    assert stored.names() == ["regenerated remember"]
 
 
 def test_regenerated_by_a_first_login(browser: Browser) -> None:
@@ -114,7 +130,7 @@ def test_regenerated_by_a_first_login(browser: Browser) -> None:
     browser.send(login("ada"))
     event = browser.site.event("regenerated")
 
-    assert (event.former_id, event.user_id) == (former, "ada")
+    assert (event.reason, event.former_id, event.user_id) == ("login", former, "ada")
     assert event.session_id == session_id(browser)
 
 
@@ -139,7 +155,7 @@ def test_ended_by_a_login_as_another(signed_in: Browser, clock: FakeClock) -> No
     ended, created = [event for event in signed_in.site.events if event.name != "loaded"]
 
     assert ended == Event("ended", "login", former, None, "ada", now(clock))
-    assert created == Event("created", None, session_id(signed_in), None, "bob", now(clock))
+    assert created == Event("created", "login", session_id(signed_in), None, "bob", now(clock))
 
 
 def test_an_end_of_nothing_is_no_event(site: Site) -> None:
@@ -275,12 +291,12 @@ def test_store_failed(memory: Site, clock: FakeClock) -> None:
     ours = session_id(browser)
     with memory.store.down("replace"):
         browser.ask(put(new=2))
-    assert memory.event("store_failed") == Event("store_failed", None, ours, None, "ada", now(clock))
+    assert memory.event("store_failed") == Event("store_failed", "switched off", ours, None, "ada", now(clock))
 
     memory.events.clear()
     with memory.store.down():
         browser.ask(then(raised_by(read), raised_by(read)))
-    assert memory.events == [Event("store_failed", None, None, None, None, now(clock))]
+    assert memory.events == [Event("store_failed", "switched off", None, None, None, now(clock))]
 
 
 def test_nothing_is_told_of_an_untouched_request(browser: Browser) -> None:
@@ -348,13 +364,37 @@ def test_every_event_is_logged_at_its_level(stored: Site, clock: FakeClock, capl
     assert levels(caplog) == {**quiet, **dict.fromkeys(rest, "INFO")}
 
 
-def test_the_log_names_the_session_and_the_reason(browser: Browser, caplog: pytest.LogCaptureFixture) -> None:
-    ours = session_id(browser)
+def test_the_log_line_has_the_name_the_reason_both_ids_and_the_user(
+    signed_in: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    former = session_id(signed_in)
     caplog.set_level(logging.INFO, "sessionware")
-    browser.ask(call("clear"))
+    signed_in.send(call("regenerate"))
 
-    assert ours in caplog.text
-    assert "invalidated" in caplog.text
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == f"regenerated (regenerate) session={session_id(signed_in)} former={former} user='ada'"
+
+
+def test_a_users_id_begins_no_line_of_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "sessionware")
+    site.ask(login("ada\nended session=forged"))
+
+    assert "\n" not in caplog.records[-1].getMessage()
+
+
+def test_the_log_tells_why_a_store_has_failed(memory: Site, caplog: pytest.LogCaptureFixture) -> None:
+    browser = visitor(memory)
+    memory.store.failure = StoreUnavailable("redis at db:6379: load: connection\nrefused")
+    with memory.store.down():
+        browser.ask(read)
+
+    assert "store_failed (redis at db:6379: load: connection refused) session=None" in caplog.text
+
+
+def test_an_event_has_room_for_its_context(site: Site) -> None:
+    site.ask(put(a=1))
+
+    assert site.events[0].context is None
 
 
 def test_events_are_logged_where_nobody_listens(make: SiteMaker, caplog: pytest.LogCaptureFixture) -> None:

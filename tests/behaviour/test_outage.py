@@ -204,7 +204,7 @@ def test_a_renewal_that_fails_is_an_event_and_not_an_error(visit: Browser, clock
         answer = visit.ask(read)
 
     assert (answer.status, answer.result) == (200, {"old": 1})
-    assert visit.site.names() == ["store_failed"]
+    assert visit.site.names() == ["store_failed switched off"]
 
 
 def test_it_is_raised_where_the_configuration_says_so(make_memory: SiteMaker) -> None:

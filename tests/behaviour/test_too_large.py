@@ -87,7 +87,7 @@ def test_a_renewal_that_does_not_fit_is_an_event_and_no_error(memory: Site) -> N
     answer = browser.ask(read)
 
     assert (answer.status, answer.result) == (200, {"old": 1})
-    assert memory.names() == ["store_failed"]
+    assert memory.names() == ["store_failed the session is too large for its store"]
 
 
 def test_a_change_of_id_that_does_not_fit_leaves_no_second_session_behind(memory: Site) -> None:

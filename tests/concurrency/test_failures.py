@@ -53,7 +53,7 @@ def test_no_failure_of_the_store_is_taken_for_a_success_or_for_a_logout(
         assert answer.status in (200, 503)
         if answer.status == 503:
             assert answer.cookie is None
-            assert "store_failed" in told(world.events)
+            assert "store_failed switched off" in told(world.events)
         check_saved(kind, answer, final)
         check_still_there(kind, user, answer, final)
 
@@ -125,4 +125,4 @@ def test_a_renewal_that_fails_is_an_event_and_no_error() -> None:
     answer = world.request(lambda session: dict(session), cookie)
 
     assert answer.status == 200
-    assert told(world.events) == ["loaded", "store_failed"]
+    assert told(world.events) == ["loaded", "store_failed switched off"]

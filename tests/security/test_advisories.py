@@ -418,10 +418,10 @@ def test_every_decision_is_told(site: Site) -> None:
     assert told == [
         ("created", None),
         ("saved", None),
-        ("regenerated", None),
-        ("regenerated", None),
+        ("regenerated", "regenerate"),
+        ("regenerated", "login"),
         ("ended", "login"),
-        ("created", None),
+        ("created", "login"),
         ("ended", "invalidated"),
     ]
 

@@ -42,7 +42,8 @@ def put(changes: Changes, data: dict[str, Any]) -> None:
     for key in list(changes.data):
         changes.drop(key)
     changes.put_all(data)
-    changes.expose()
+    for key in data:
+        changes.expose(key)
 
 
 def result(changes: Changes, theirs: dict[str, Any] | None) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def test_a_value_that_nobody_changed_stays_the_same_object_through_a_merge() -> 
     changes = changes_from({"mine": 1, "nested": [1]})
     held = changes.data["nested"]
     changes.put("mine", 2)
-    changes.expose()
+    changes.expose("nested")
 
     merged = result(changes, {"mine": 1, "nested": [1], "theirs": 3})
 
@@ -170,8 +171,7 @@ def test_a_value_that_nobody_changed_stays_the_same_object_through_a_merge() -> 
 def test_revert_forgets_data_and_keeps_the_identity() -> None:
     changes = changes_from({"a": [1]})
     changes.log_in(Login("u", None, NOW, over=None))
-    changes.data["a"].append(2)
-    changes.expose()
+    changes.expose("a").append(2)
 
     changes.revert()
 

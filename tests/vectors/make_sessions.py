@@ -21,6 +21,7 @@ from sessionware.testing import FakeClock
 
 SECRET = "vEc7oRs-aRe-0pened-4ever-J5q9xWbT"
 NOW = 1_700_000_000.25
+CONFIG = {"secret": SECRET, "cookie.prefix": "__Host-"}
 
 
 def every_type() -> dict[str, Any]:
@@ -51,7 +52,7 @@ def vectors() -> dict[str, Any]:
     entries: dict[str, bytes] = {}
     found: dict[str, Any] = {"secret": SECRET, "now": NOW}
     for name, backend in (("cookie", "cookie"), ("store", KeyValueStore(entries))):
-        manager = SessionManager(secret=SECRET, backend=backend, clock=FakeClock(NOW))
+        manager = SessionManager(CONFIG, backend=backend, clock=FakeClock(NOW))
         session = manager.open({"wsgi.url_scheme": "https"})
         session.update(every_type())
         session.login(42, label="a phone")

@@ -262,6 +262,34 @@ def test_a_change_between_write_and_a_list_that_cannot_be_saved_is_raised() -> N
         Browser(Site(backend=store)).get(app)
 
 
+@pytest.mark.parametrize("body", [[b"list"], Body([b"stream"])], ids=["list", "stream"])
+def test_the_events_of_a_cookie_session_are_told_when_its_answer_has_left(body: Any) -> None:
+    site = Site()
+    exchange = site.exchange(answering(after(changed, body)))
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        assert site.events == []
+        return exchange.send
+
+    site.app(exchange.environ, start_response)
+
+    assert site.names() == ["created"]
+
+
+@pytest.mark.parametrize("body", [[b"list"], Body([b"stream"])], ids=["list", "stream"])
+def test_an_answer_that_the_server_refuses_tells_that_its_cookie_session_was_discarded(body: Any) -> None:
+    site = Site()
+    exchange = site.exchange(answering(after(changed, body)))
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        raise Boom
+
+    with pytest.raises(Boom):
+        site.app(exchange.environ, start_response)
+
+    assert site.names() == ["discarded app_raised"]
+
+
 # An application that calls start_response late, or never.
 
 

@@ -145,7 +145,7 @@ def test_a_cookie_that_save_has_made_and_that_cannot_be_sent_is_told(
 
     pass_on(browser.exchange(raising(then(login("ada"), call("save")), StopIteration())))
 
-    assert browser.site.names() == ["regenerated", "discarded unanswered"]
+    assert browser.site.names() == ["regenerated login", "discarded unanswered"]
     assert [record.levelno for record in caplog.records].count(logging.WARNING) == 1
 
 

@@ -175,7 +175,10 @@ class SQLAlchemyStore:
         except self._failures as error:
             failure = translate(error, self._hidden)
         # Raised after the handler: within it, the driver's error would be its context.
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # or this frame, which the traceback holds, would hold it in turn
 
     def _prepare(self) -> None:
         """Create the table, and ask the server for its capabilities."""
