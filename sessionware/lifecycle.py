@@ -163,8 +163,11 @@ class Lifecycle:
             found, decisions = self._backend.load(context)
             request = self._request(context, found, now)
         except SessionwareError as error:
-            request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
             decisions = (_failure_of_store(None, error),) if isinstance(error, StoreUnavailable) else ()
+            if not decisions:
+                # What is raised holds no frames, and the application's own are where its fault is to be looked for.
+                logger.error("a session could not be loaded", exc_info=error)
+            request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
         except BaseException:
             session._environ = environ
             raise
@@ -227,7 +230,10 @@ class Lifecycle:
         else:
             self._take(request, outcome, lines)
             return not request.is_ended_by_another
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # its frames hold this one, which would hold it in turn
 
     def _failure_of_save(self, request: SessionRequest, error: SessionwareError) -> SessionwareError:
         """What is raised for *error*; the request remembers it, and it is told."""
@@ -315,7 +321,10 @@ class Lifecycle:
             failure = without_frames(error)
         if isinstance(failure, StoreUnavailable):
             self._note_outage(request, failure)
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # as in _save
 
     # What goes wrong.
 
