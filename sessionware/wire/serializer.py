@@ -258,7 +258,7 @@ class Serializer:
 def _has_plain_keys(data: bytes) -> bool:
     try:
         _decode_outline(data)
-    except msgspec.DecodeError:
+    except (TypeError, ValueError):
         return False
     return True
 
