@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import session_id_of
 from sessionware.session.changes import Changes
-from sessionware.session.records import Live
+from sessionware.session.records import Found, Live
 
 if TYPE_CHECKING:
     _Adapter = logging.LoggerAdapter[logging.Logger]
@@ -98,11 +98,12 @@ def regenerated(record: Live, former: Live, changes: Changes) -> Decision:
 class Events:
     """Tells events to the callables of ``on_event`` and to the logger ``sessionware``."""
 
-    __slots__ = ("_clock", "_listeners")
+    __slots__ = ("_clock", "_listeners", "has_listeners")
 
     def __init__(self, listeners: Sequence[Listener], clock: Clock) -> None:
         self._listeners = tuple(listeners)
         self._clock = clock
+        self.has_listeners = bool(self._listeners)
 
     def tell(self, *decisions: Decision) -> None:
         """Tell *decisions* in their order; whoever is told may read the session, whose state says the same."""
@@ -111,10 +112,9 @@ class Events:
             if self._listeners or is_logged(LEVELS.get(decision.name, logging.INFO)):
                 self._tell(decision)
 
-    def loaded(self, record: Live, old_key_id: str | None) -> None:
+    def loaded(self, found: Found) -> None:
         """Tell that a session was loaded. The old keys that are still needed show when one can be removed."""
-        if self._listeners or is_logged(logging.DEBUG):
-            self._tell(Decision("loaded", record, None if old_key_id is None else f"old_key {old_key_id}"))
+        self._tell(Decision("loaded", found.record, found.old_key_id and f"old_key {found.old_key_id}"))
 
     def _tell(self, decision: Decision) -> None:
         nested = _nested_events.get()

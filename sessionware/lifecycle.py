@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sessionware.backends.contract import DELETE, Backend, NoValue, Outcome, Send
+from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
 from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies
-from sessionware.events import Decision, Events, logger
+from sessionware.events import Decision, Events, is_logged, logger
 from sessionware.exceptions import (
     ConflictError,
     CookieTooLarge,
@@ -57,6 +58,7 @@ class Lifecycle:
 
     def __init__(self, settings: Settings, backend: Backend, events: Events) -> None:
         self._backend = backend
+        self._travels_with_answer = backend.travels_with_answer
         self._events = events
         self._serializer = settings.serializer
         self._lifetimes = settings.lifetimes
@@ -113,16 +115,17 @@ class Lifecycle:
             raise without_frames(request.outage)
         if request.load_failure is not None:
             return
-        if request.is_pending() and not self._is_refused(request, status):
-            self._save(request)
-        self._renew(request)
+        found = request.found
+        if request.changes.is_pending(None if found is None else found.record):
+            self._save_or_discard(request, status)
+        self._renew_if_stale(request)
 
-    def _is_refused(self, request: SessionRequest, status: int) -> bool:
-        """Whether the changes are discarded, because the application answers with an error."""
-        is_refused = status >= _SERVER_ERROR and not self._save_on_error
-        if is_refused:
+    def _save_or_discard(self, request: SessionRequest, status: int) -> None:
+        """Save what is pending, unless the application answers with an error for which nothing is kept."""
+        if status >= _SERVER_ERROR and not self._save_on_error:
             self._discard(request, "error_status")
-        return is_refused
+        else:
+            self._save(request)
 
     def commit_after_headers(self, session: Session, *, status: int) -> None:
         """Save what has changed since the headers were sent; raises as :meth:`commit` does, and HeadersSent."""
@@ -130,12 +133,12 @@ class Lifecycle:
         if request is None or session._phase is not COMMITTED or request.load_failure is not None:
             return
         can_save = request.can_save_after_headers
-        if request.is_pending() and not self._is_refused(request, status):
-            if not can_save:
+        if request.is_pending():
+            if not can_save and (status < _SERVER_ERROR or self._save_on_error):
                 raise HeadersSent("a nested value was changed after the cookie was sent; that change is not saved")
-            self._save(request)
+            self._save_or_discard(request, status)
         if can_save:
-            self._renew(request)
+            self._renew_if_stale(request)
 
     def abandon(self, session: Session) -> None:
         """The application has raised: discard what is unsaved. What was ended stays ended."""
@@ -226,15 +229,24 @@ class Lifecycle:
         try:
             context = self._cookies.open(session._cookie_header, environ)
             found, decisions = self._backend.load(context)
-            request = self._request(context, found, now)
         except SessionwareError as error:
-            request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
             decisions = (_failure_of_store(None, error),) if isinstance(error, StoreUnavailable) else ()
+            if not decisions:
+                # What is raised holds no frames, and the application's own are where its fault is to be looked for.
+                logger.error("a session could not be loaded", exc_info=error)
+            request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
         except BaseException:
             session._environ = environ
             raise
+        else:
+            changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
+            request = SessionRequest(context, found, changes, now, self._travels_with_answer)
         session._request = request
-        self._tell_loaded(request, decisions)
+        # What is told may be answered by a look at the session, which is complete now.
+        if decisions:
+            self._events.tell(*decisions)
+        if request.found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
+            self._events.loaded(request.found)
         if session._phase is not OPEN:
             logger.warning("a session was first read after the headers were sent: the answer lacks Vary: Cookie")
         if self._warning_of_processes is not None and environ.get("wsgi.multiprocess"):
@@ -242,23 +254,12 @@ class Lifecycle:
             logger.warning(warning)
         return request
 
-    def _tell_loaded(self, request: SessionRequest, decisions: Sequence[Decision]) -> None:
-        if decisions:
-            self._events.tell(*decisions)
-        if request.found is not None:
-            self._events.loaded(request.found.record, request.found.old_key_id)
-
-    def _request(self, context: CookieContext[Any] | None, found: Found | None, now: float) -> SessionRequest:
-        changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
-        return SessionRequest(
-            context, found, changes, touched_at=now, travels_with_answer=self._backend.travels_with_answer
-        )
-
     def _failed(
         self, context: CookieContext[Any] | None, error: SessionwareError, now: float, *, is_anonymous: bool
     ) -> SessionRequest:
         """What a request knows of a session whose load has failed."""
-        request = self._request(context, None, now)
+        changes = Changes(None, self._serializer, self._lifetimes)
+        request = SessionRequest(context, None, changes, now, self._travels_with_answer)
         request.load_failure = without_frames(error)
         if isinstance(error, StoreUnavailable):
             request.is_anonymous = is_anonymous
@@ -314,7 +315,7 @@ class Lifecycle:
         """Let *request* know what its session is now; an answer to a session that has ended carries no cookie."""
         request.found = outcome.found
         request.token = None
-        request.is_ended_by_another = outcome.is_discarded
+        request.is_ended_by_another = outcome.found is None and outcome.cookie is KEEP
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
         if lines or request.is_ended_by_another:
             request.cookie_lines = lines
@@ -339,13 +340,16 @@ class Lifecycle:
         ends_at = self._lifetimes.end_of(record)
         return (write(cookie.value, ends_at, record.seen_at, is_persistent=record.is_remembered),)
 
-    def _renew(self, request: SessionRequest) -> None:
+    def _renew_if_stale(self, request: SessionRequest) -> None:
+        """Write down that the session was seen now, if it is time to."""
         found = request.found
-        if found is None or request.is_renewal_tried:
+        if found is not None and (found.is_ahead or self._lifetimes.is_stale(found.record, request.touched_at)):
+            self._renew(request, found)
+
+    def _renew(self, request: SessionRequest, found: Found) -> None:
+        if request.is_renewal_tried or found.superseded is not None:
             return
-        if not (found.is_ahead or self._lifetimes.is_stale(found.record, request.touched_at)):
-            return
-        if found.superseded is not None or self._has_expired(found, request.touched_at):
+        if self._has_expired(found, request.touched_at):
             return
         request.is_renewal_tried = True
         try:

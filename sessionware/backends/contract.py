@@ -56,11 +56,6 @@ class Outcome(NamedTuple):
     cookie: NoValue | Send | Seen = KEEP
     events: tuple[Decision, ...] = ()
 
-    @property
-    def is_discarded(self) -> bool:
-        """Whether another request has ended the session."""
-        return self.found is None and self.cookie is KEEP
-
 
 class Backend(Protocol):
     """One way for a session to travel between requests."""

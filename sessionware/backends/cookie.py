@@ -70,37 +70,28 @@ class CookieBackend:
                 rejections.append(rejection("malformed"))
                 continue
             now = self._clock()
-            is_ahead = self._settle(context, value, record, now)
+            is_ahead = record.seen_at > now or record.started_at > now or record.created_at > now
+            companions = context.seen_candidates()
+            companion_time = self._companion_time(context, companions, value) if companions else None
+            if companion_time is not None:
+                is_ahead = _settle(record, companion_time, now=now)
+            elif is_ahead:
+                record.settle(now)
             verdict = self._lifetimes.verdict(record, now)
             if verdict is ALIVE:
                 return Found(record, value, None if opened.is_current else opened.key_id, is_ahead=is_ahead), rejections
             rejections.append(rejection(verdict.value, record.handle))
         return None, rejections
 
-    def _settle(self, context: CookieContext[CookieKeys], value: str, record: Live, now: float) -> bool:
-        """Let the times of *record* be what its companion and the clock say; whether they are yet to be written down.
-
-        A time in the future counts as now. If there is a companion, it was sent to write that down.
-        """
-        companions = context.seen_candidates()
-        companion_time = self._companion_time(context, companions, value) if companions else 0.0
-        is_from_future = record.seen_at > now
-        is_ahead = record.settle(now)
-        if not companion_time:
-            return is_ahead
-        if is_from_future or companion_time > record.seen_at:
-            record.seen_at = min(companion_time, now)
-        return companion_time > now
-
-    def _companion_time(self, context: CookieContext[CookieKeys], companions: list[str], value: str) -> float:
-        latest = 0.0
+    def _companion_time(self, context: CookieContext[CookieKeys], companions: list[str], value: str) -> float | None:
+        latest: float | None = None
         for companion in companions:
             try:
                 digest, seen_at = _SEEN.unpack(context.keys.seen.open(companion).payload)
             except (Rejected, struct.error):
                 continue
             if digest == _digest(value):
-                latest = max(latest, seen_at)
+                latest = max(latest or seen_at, seen_at)
         return latest
 
     def save(
@@ -142,6 +133,18 @@ class CookieBackend:
     def end(self, found: Found) -> bool:
         """Only the browser's cookie is left to be deleted."""
         return True
+
+
+def _settle(record: Live, companion_time: float, *, now: float) -> bool:
+    """Let the times of *record* be what its companion and the clock say; whether the companion is to be corrected.
+
+    A time in the future counts as now. If that of *record* is one, the companion was sent to write that down.
+    """
+    seen_at = record.seen_at
+    record.settle(now)
+    if seen_at > now or companion_time > seen_at:
+        record.seen_at = min(companion_time, now)
+    return companion_time > now
 
 
 def _events_of(found: Found | None, record: Live, changes: Changes) -> tuple[Decision, ...]:

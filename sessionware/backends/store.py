@@ -76,9 +76,8 @@ class StoreBackend:
         token: bytes | None,
         touched_at: float,
     ) -> Outcome:
-        read = found
-        if read is not None:
-            found = standing(self._vault, read, touched_at)
+        if found is not None and found.superseded is None and self._vault.is_over(found.record, touched_at):
+            read, found = found, standing(self._vault, found)
             if found is None and changes.login is None:
                 return Outcome(None, KEEP, discarded(read, ()).events)
         # A login stands, and takes nothing along of what has ended.

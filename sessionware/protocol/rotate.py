@@ -49,9 +49,11 @@ def write(vault: Vault, found: Found, changes: Changes, *, grace: float | None) 
     If the changes would empty the session, it is ended under its old id. If a concurrent write has filled it, the new
     id is issued after all.
     """
-    events = (Decision("conflict", found.record),) if changes.overwrites(found.record) else ()
+    events: tuple[Decision, ...] = ()
+    if changes.has_conflict or (found.record.packed != changes.read and changes.clashes(found.record)):
+        events = (Decision("conflict", found.record),)
     outcome: NewId | SameId | Emptied | Discarded | Refilled
-    if changes.needs_new_id and not changes.leaves_nothing(found.record):
+    if (changes.is_regenerated or changes.remembered is not None) and not changes.leaves_nothing(found.record):
         outcome = _Rotation(vault, found, changes, grace=grace, events=events).run()
     else:
         outcome = update(vault, found, changes, events)

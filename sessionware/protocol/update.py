@@ -46,13 +46,11 @@ class Refilled(NamedTuple):
     events: tuple[Decision, ...]
 
 
-def standing(vault: Vault, found: Found, touched_at: float) -> Found | None:
-    """What is to be written over: *found*, unless its time is over since a request *touched* it, or what stands there.
+def standing(vault: Vault, found: Found) -> Found | None:
+    """What stands where *found* was read, whose time is over since then; ``None`` if the session has ended.
 
-    The copy that was read cannot tell: another request may have kept the session alive. If it has ended, ``None``.
+    The copy that was read cannot tell: another request may have kept the session alive.
     """
-    if found.superseded is not None or not vault.is_over(found.record, touched_at):
-        return found
     loaded = vault.load(found.key)
     if isinstance(loaded, Found):
         return loaded
@@ -70,14 +68,15 @@ def update(
     if found.superseded is not None:
         refuse_superseded()
     told = list(events)
-    event, version = "saved" if changes.is_based_on(found.record) else "merged", found.version
+    event, version = "saved" if found.record.packed == changes.read else "merged", found.version
     record = changes.over(found.record, vault.clock())
-    backoff = Backoff()
+    backoff: Backoff | None = None
     while True:
         try:
             version = vault.replace(found.key, record, version)
             break
         except (Conflict, Gone):
+            backoff = backoff or Backoff()
             backoff.pause()
             loaded = vault.load(found.key)
         if not isinstance(loaded, Found) or loaded.superseded is not None:

@@ -103,7 +103,9 @@ class Vault:
         old_key_id = None if opened.is_current else opened.key_id
         now = self.clock()
         if isinstance(record, Live):
-            is_ahead = record.settle(now)
+            is_ahead = record.seen_at > now or record.started_at > now or record.created_at > now
+            if is_ahead:
+                record.settle(now)
             verdict = self._lifetimes.verdict(record, now)
             if verdict is ALIVE:
                 return Found(record, version, old_key_id, key, None, is_ahead)

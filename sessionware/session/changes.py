@@ -59,19 +59,19 @@ class Changes:
 
     __slots__ = (
         "_displaced",
-        "_has_conflict",
         "_is_assigned",
         "_is_exposed",
         "_is_forced",
         "_packed",
-        "_read",
         "_serializer",
         "_steps",
         "data",
+        "has_conflict",
         "is_over_another_user",
         "is_regenerated",
         "lifetimes",
         "login",
+        "read",
         "remembered",
     )
     data: dict[str, Any]
@@ -85,13 +85,16 @@ class Changes:
         self.lifetimes = lifetimes
         if record is None:
             self.data = {}
-            self._read = self._packed = EMPTY
+            self.read = self._packed = EMPTY
         else:
             self.data = record.data
-            self._read = self._packed = record.packed
+            #: The bytes of the data that was read.
+            self.read = self._packed = record.packed
         self.login = self.remembered = self._steps = None
+        #: Whether a value of another request's, merged before, gives way to one that the application has held.
+        self.has_conflict = False
         self._displaced = []
-        self._is_exposed = self._is_assigned = self._is_forced = self._has_conflict = False
+        self._is_exposed = self._is_assigned = self._is_forced = False
         #: Whether a new id was asked for, be it by a login.
         self.is_regenerated = False
         #: Whether the login that is asked for is another user's than the session's, of which nothing may stay.
@@ -101,15 +104,15 @@ class Changes:
         """Start from *record*, which is the session as it is stored now; nothing is pending any more."""
         if record is None:
             self.data = {}
-            self._read = self._packed = EMPTY
+            self.read = self._packed = EMPTY
             self._displaced = []
         else:
             if self._is_exposed and record.data is not self.data:
                 self._note_displaced(record.data)
             self.data = record.data
-            self._read = self._packed = record.packed
+            self.read = self._packed = record.packed
         self.login = self.remembered = self._steps = None
-        self._is_assigned = self._is_forced = self._has_conflict = False
+        self._is_assigned = self._is_forced = self.has_conflict = False
         self.is_regenerated = self.is_over_another_user = False
 
     def _drop_marks(self) -> None:
@@ -129,7 +132,7 @@ class Changes:
             if self._pack_one(held.value) == held.packed:
                 self._displaced.append(held)
                 continue
-            self._has_conflict = True
+            self.has_conflict = True
             if self._is_as_read(held.key):
                 self._serializer.check(held.key, held.value)
                 self.data[held.key] = held.value
@@ -220,7 +223,7 @@ class Changes:
     def _is_as_read(self, key: str) -> bool:
         if not (self._is_assigned or self._is_exposed):
             return True
-        read = self._serializer.loads(self._read)
+        read = self._serializer.loads(self.read)
         return self._bytes(read, key) == self._bytes(self.data, key)
 
     def _bytes(self, data: dict[str, Any], key: str) -> bytes | None:
@@ -238,7 +241,7 @@ class Changes:
         """Ask for *login*, which undoes ``remember``; over another user's session, the data starts empty."""
         if login.is_over_another_user:
             self.data = {}
-            self._read = EMPTY
+            self.read = EMPTY
             self._displaced = []
             self._drop_marks()
             self.is_over_another_user = True
@@ -257,10 +260,10 @@ class Changes:
 
     def revert(self) -> None:
         """Undo the changes of the data; what was asked of the identity stays."""
-        self._packed = self._read
+        self._packed = self.read
         self.data = self._serializer.loads(self._packed)
         self._displaced = []
-        self._has_conflict = False
+        self.has_conflict = False
         self._drop_marks()
 
     def discard(self, record: Live | None) -> None:
@@ -309,7 +312,7 @@ class Changes:
         if self._displaced:
             self._take_back()
         self._packed = self._serializer.dumps(self.data)
-        if self._packed == self._read:
+        if self._packed == self.read:
             return False
         if self._is_exposed:
             self._serializer.verify_packed(self.data)
@@ -327,7 +330,7 @@ class Changes:
     def over(self, record: Live | None, now: float) -> Live | Ended:
         """The session that these changes make of *record* (of nothing: ``None``); one without content has ended."""
         start = self.blank(now) if record is None or self.is_over_another_user else record
-        if start.packed == self._read:
+        if start.packed == self.read:
             data, packed = self.data, self._packed
         else:
             data = self._merged(start.data)
@@ -350,19 +353,11 @@ class Changes:
             self._apply_identity(live)
         return live if data or not live.is_empty else Ended()
 
-    def is_based_on(self, record: Live) -> bool:
-        """Whether *record* has the data that was read, so that there is nothing to merge."""
-        return record.packed == self._read or self.is_over_another_user
-
-    def overwrites(self, record: Live) -> bool:
-        """Whether a value of another request's, in *record* or merged before, gives way to one of this request's."""
-        return self._has_conflict or (record.packed != self._read and self.clashes(record))
-
     def clashes(self, record: Live) -> bool:
         """Whether *record* has another value than was read for a key that was changed here, ``alter`` aside."""
         if self.is_over_another_user:
             return False
-        read = self._serializer.loads(self._read)
+        read = self._serializer.loads(self.read)
         mine = self._difference(read)
         changed = mine.dropped | {key for key in mine.put if not self._standing_steps(key)}
         return any(self._bytes(read, key) != self._bytes(record.data, key) for key in changed)
@@ -393,7 +388,7 @@ class Changes:
         return steps if steps and self._bytes(self.data, key) == steps[-1].result else []
 
     def _merged(self, theirs: dict[str, Any]) -> dict[str, Any]:
-        read = self._serializer.loads(self._read)
+        read = self._serializer.loads(self.read)
         mine = self._difference(read)
         # The application may hold a value that neither request has changed: it stays the very same object.
         merged = {

@@ -62,11 +62,6 @@ class Timed(Protocol):
     def is_remembered(self) -> bool: ...
 
 
-def _earlier(end: float | None, other: float) -> float:
-    """The first of two moments; an *end* of ``None`` is never."""
-    return other if end is None or other < end else end
-
-
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
     """The configured timeouts in seconds, and what follows from them for a record.
@@ -84,15 +79,19 @@ class Lifetimes:
 
     def end_of(self, record: Timed) -> float | None:
         """The absolute end in force: a setting made shorter since counts, one made longer does not."""
+        end = record.ends_at
         if record.is_remembered or self.absolute is None:
-            return record.ends_at
-        return _earlier(record.ends_at, record.started_at + self.absolute)
+            return end
+        absolute_end = record.started_at + self.absolute
+        return absolute_end if end is None or absolute_end < end else end
 
     def expires_at(self, record: Timed) -> float | None:
         """When *record* dies if no request touches it any more."""
+        end = self.end_of(record)
         if record.is_remembered or self.idle is None:
-            return self.end_of(record)
-        return _earlier(self.end_of(record), record.seen_at + self.idle)
+            return end
+        idle_end = record.seen_at + self.idle
+        return idle_end if end is None or idle_end < end else end
 
     def verdict(self, record: Timed, now: float) -> Verdict:
         """Whether *record* is alive, and if not, which limit it has reached."""

@@ -29,14 +29,11 @@ class Live:
     csrf: bytes | None = field(default=None, repr=False)
     flashes: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
-    def settle(self, now: float) -> bool:
-        """Let times in the future count as *now*, since the clocks of two machines differ; whether there were any."""
-        if self.seen_at <= now and self.started_at <= now and self.created_at <= now:
-            return False
+    def settle(self, now: float) -> None:
+        """Let times in the future count as *now*: the clocks of two machines differ."""
         self.created_at = min(self.created_at, now)
         self.started_at = min(self.started_at, now)
         self.seen_at = min(self.seen_at, now)
-        return True
 
     @property
     def is_empty(self) -> bool:

@@ -58,7 +58,7 @@ class SessionRequest:
     )
 
     def __init__(
-        self, context: Any, found: Found | None, changes: Changes, *, touched_at: float, travels_with_answer: bool
+        self, context: Any, found: Found | None, changes: Changes, touched_at: float, travels_with_answer: bool
     ) -> None:
         self.context = context
         self.found = found

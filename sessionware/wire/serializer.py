@@ -155,7 +155,8 @@ class Serializer:
 
         Raises :exc:`SessionDataError`, the application's fault, for a type that this process does not declare, for
         what a ``from_plain`` or a hash raises, and for a time zone that this machine does not know. Time and memory are
-        bounded by the length of *data*, and no value nests deeper than 64 levels.
+        bounded by the length of *data*, and no value nests deeper than 64 levels. An application that is out of memory,
+        or of stack, gets that error: it says nothing of the bytes.
         """
         marks = marks_in(data)
         for load in self._ways:
@@ -164,11 +165,14 @@ class Serializer:
                 if len(marks) > MAX_CONTAINERS:
                     check_depth(value, marks)
                 return value
-            except SessionDataError as error:
+            except (SessionDataError, MemoryError) as error:
                 del data, marks
                 raise error.with_traceback(None) from error.__cause__
-            except Exception:  # noqa: BLE001, S112 - from msgspec, or the constructors of ten types
-                continue
+            except Exception as error:  # from msgspec, or the constructors of ten types
+                # Bytes that nest deep have many marks; otherwise the application itself is at the end of its stack.
+                if isinstance(error, RecursionError) and len(marks) <= MAX_CONTAINERS:
+                    del data
+                    raise
         raise Malformed("these bytes were not written by a serializer")
 
     def _load(self, data: bytes, marks: bytes, level: int) -> Any:
@@ -178,6 +182,8 @@ class Serializer:
 
     def _load_carefully(self, data: bytes, marks: bytes, level: int) -> Any:
         """As :meth:`_load`, with a look at the hashes of keys before a dict is made of them."""
+        if level >= MAX_CONTAINERS:
+            raise ValueError("nested too deep")
         return self._reveal(_decode_closed(data), level)
 
     def _reveal(self, value: Any, level: int) -> Any:
@@ -258,7 +264,7 @@ class Serializer:
 def _has_plain_keys(data: bytes) -> bool:
     try:
         _decode_outline(data)
-    except msgspec.DecodeError:
+    except (TypeError, ValueError):
         return False
     return True
 
@@ -268,7 +274,7 @@ def _hashed(make: Callable[[list[Any]], Any], items: list[Any]) -> Any:
     try:
         check_hashes(items)
         return make(items)
-    except SessionDataError:
+    except (SessionDataError, MemoryError):
         raise
     except Exception as error:
         kinds = ", ".join(sorted(_own_types_in(items)))

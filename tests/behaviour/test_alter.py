@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from support.actions import call, drop, member, put, raised_by, then
 from support.browser import Browser, Site, SiteMaker, visitor
 
-from sessionware import Session
+from sessionware import Session, SessionDataError
 
 
 def test_alter_gives_and_sets_the_new_value(browser: Browser) -> None:
@@ -107,3 +110,72 @@ def test_for_one_key_the_later_commit_wins(stored: Site) -> None:
     browser.ask(act)
 
     assert browser.data() == {"old": "later"}
+
+
+# A function that changes its argument in place.
+
+
+def add(cart: list[str]) -> None:
+    cart.append("new")
+
+
+@pytest.mark.parametrize(
+    ("value", "function"),
+    [
+        pytest.param(["old"], add, id="append"),
+        pytest.param(["old"], lambda cart: cart.clear(), id="clear"),
+        pytest.param({"a": {"b": [1]}}, lambda shop: shop["a"]["b"].append(2), id="deep inside"),
+        pytest.param({"a"}, lambda names: names.add("b"), id="a set"),
+        pytest.param({}, lambda counts: counts.update(a=1), id="an empty dict"),
+    ],
+)
+def test_a_function_that_changes_its_argument_and_gives_none_is_refused(
+    light: Browser, value: Any, function: Callable[[Any], Any]
+) -> None:
+    light.send(put(cart=value))
+
+    error = light.send(raised_by(call("alter", "cart", function))).result
+
+    assert isinstance(error, SessionDataError)
+    assert "'cart'" in str(error)
+    assert "in place" in str(error)
+    assert light.data()["cart"] == value
+
+
+def test_a_default_that_is_changed_in_place_is_refused_too(light: Browser) -> None:
+    error = light.ask(raised_by(call("alter", "cart", add, default=[]))).result
+
+    assert isinstance(error, SessionDataError)
+
+
+@pytest.mark.parametrize("function", [lambda cart: None, lambda cart: cart.append("x") or (cart.pop() and None)])
+def test_none_is_a_value_like_any_other_where_the_argument_is_as_it_was(
+    light: Browser, function: Callable[[Any], Any]
+) -> None:
+    light.send(put(cart=["old"]))
+
+    answer = light.send(call("alter", "cart", function))
+
+    assert answer.result is None
+    assert light.data()["cart"] is None
+
+
+def test_a_function_may_give_what_it_has_changed_in_place(light: Browser) -> None:
+    light.send(put(cart=["old"]))
+    light.send(call("alter", "cart", lambda cart: cart.append("new") or cart))
+
+    assert light.data()["cart"] == ["old", "new"]
+
+
+def test_a_function_that_changes_in_place_only_what_another_request_wrote_is_refused(stored: Site) -> None:
+    browser = visitor(stored, put(cart=[]))
+
+    def begin_or_clear(cart: list[str]) -> list[str] | None:
+        if not cart:
+            return ["mine"]
+        cart.clear()
+        return None
+
+    with pytest.raises(SessionDataError, match="in place"):
+        browser.ask(then(call("alter", "cart", begin_or_clear), lambda session: browser.ask(put(cart=["theirs"]))))
+    assert browser.data()["cart"] == ["theirs"]

@@ -10,6 +10,7 @@ from support.actions import Action, call, drop, login, member, put, read, then
 from support.browser import Browser, Site, SiteMaker, visitor
 from support.constants import COOKIE, SEEN
 
+from sessionware import CookieTooLarge, Session
 from sessionware.testing import FakeClock
 
 
@@ -255,3 +256,61 @@ def test_a_leading_dot_and_the_case_of_a_domain_are_no_other_scope() -> None:
     answer = before.like(**{"cookie.domain": ".example.com"}).read(header=f"__Secure-sid={value}")
 
     assert answer.seen == {"cart": "kept"}
+
+
+# What is told of a cookie session, whose answer alone makes it true.
+
+
+def boom(session: Session) -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        pytest.param(call("clear"), id="clear"),
+        pytest.param(then(put(new=2), call("save")), id="save"),
+        pytest.param(then(login("ada"), call("save")), id="login and save"),
+        pytest.param(then(call("clear"), put(new=2), call("save")), id="clear and save"),
+    ],
+)
+def test_nothing_is_told_as_done_of_an_answer_that_never_leaves(make_cookie: SiteMaker, action: Action) -> None:
+    browser = visitor(make_cookie(), login("bob", old=1))
+
+    with pytest.raises(ZeroDivisionError):
+        browser.send(then(action, boom))
+
+    assert browser.site.names() == ["discarded app_raised"]
+    assert browser.ask(lambda session: (session.user_id, dict(session))).result == ("bob", {"old": 1})
+
+
+def test_what_is_done_is_told_when_the_answer_leaves(make_cookie: SiteMaker) -> None:
+    browser = visitor(make_cookie())
+    told: list[list[str]] = []
+
+    def look(session: Session) -> None:
+        told.append(browser.site.names())
+
+    browser.send(then(put(new=2), call("save"), look, call("clear"), look, put(newer=3)))
+
+    assert told == [[], []]
+    assert browser.site.names() == ["saved", "ended invalidated", "created"]
+
+
+def test_a_renewal_is_told_once_its_companion_leaves(make_cookie: SiteMaker, clock: FakeClock) -> None:
+    browser = visitor(make_cookie())
+    clock.advance(1800)
+
+    browser.send(read)
+
+    assert browser.site.names() == ["renewed"]
+
+
+def test_a_cookie_that_is_too_large_is_told_as_nothing(make_cookie: SiteMaker) -> None:
+    browser = visitor(make_cookie())
+
+    with pytest.raises(CookieTooLarge):
+        browser.send(then(call("clear"), put(large="x" * 5000)))
+
+    assert browser.site.names() == []
+    assert browser.data() == {"old": 1}

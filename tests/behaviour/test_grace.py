@@ -191,3 +191,32 @@ def test_the_expiry_of_the_old_id_does_not_wait_for_the_grace(make_stored: SiteM
     clock.advance(3600)
 
     assert tab.data() == {}
+
+
+# What an answer by the old id carries: nothing but what was true before it failed.
+
+
+def test_an_answer_that_lost_to_another_change_of_id_keeps_the_cookie_of_its_own_login(make_stored: SiteMaker) -> None:
+    browser = visitor(make_stored())
+    tab = browser.twin()
+    browser.send(call("regenerate"))
+
+    answer = tab.send(then(login("ada"), call("save"), put(new=2)))
+
+    assert tab.ask(identity).result == ("ada", {"old": 1, "new": 2})
+    assert list(answer.cookies) == [COOKIE]
+
+
+def test_an_end_by_the_old_id_deletes_the_cookie_and_what_follows_begins_a_session(
+    rotated: tuple[Browser, Browser],
+) -> None:
+    browser, tab = rotated
+
+    tab.send(then(call("clear"), put(mine=3)))
+
+    assert (browser.data(), tab.data()) == ({}, {"mine": 3})
+
+
+@pytest.mark.parametrize("action", [read, call("save"), call("regenerate"), put()])
+def test_what_writes_nothing_by_the_old_id_sends_no_cookie(rotated: tuple[Browser, Browser], action: Action) -> None:
+    assert rotated[1].ask(action).set_cookies == []

@@ -261,3 +261,45 @@ def test_a_store_that_is_no_object_of_ours_serves(clock: FakeClock) -> None:
     browser = visitor(site)
 
     assert browser.ask(read).result == {"old": 1}
+
+
+# A look at the store: for health checks, and before a deploy.
+
+
+def test_ping_asks_for_something_that_is_not_there(stored: Site) -> None:
+    stored.manager.ping()
+
+    assert stored.store.calls == ["load"]
+
+
+def test_ping_with_write_leaves_nothing_behind(stored: Site) -> None:
+    stored.manager.ping(write=True)
+
+    assert stored.store.calls == ["load", "create", "replace", "delete"]
+    assert stored.store.held() == {}
+    assert {len(key) for key in stored.store.keys} == {43}
+
+
+def test_ping_of_a_cookie_session_has_nothing_to_ask(cookie_site: Site) -> None:
+    cookie_site.manager.ping()
+    cookie_site.manager.ping(write=True)
+
+
+@pytest.mark.parametrize("operation", ["create", "replace", "delete"])
+def test_ping_with_write_finds_a_store_that_can_only_be_read(memory: Site, operation: str) -> None:
+    memory.store.failure = StoreUnavailable("the disk is read-only")
+    with memory.store.down(operation):
+        memory.manager.ping()
+        with pytest.raises(StoreUnavailable, match="read-only"):
+            memory.manager.ping(write=True)
+
+
+def test_ping_with_write_finds_a_store_that_keeps_nothing(clock: FakeClock) -> None:
+    inner = MemoryStore(clock=clock)
+    store = Bare(inner)
+    store.replace = lambda key, payload, ttl, version: MemoryStore().replace(key, payload, ttl, version)
+    manager = SessionManager(backend=store, secret=SECRET)
+
+    with pytest.raises(StoreUnavailable, match="does not keep what is written: it answered Gone") as caught:
+        manager.ping(write=True)
+    assert caught.value.__context__ is None

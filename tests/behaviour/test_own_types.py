@@ -142,3 +142,33 @@ def test_no_frame_of_the_wire_and_the_formats_shows_the_record(
 
     for module in ("sessionware.crypto", "sessionware.wire", "sessionware.session.formats"):
         assert "hunter2" not in locals_in(error, module)
+
+
+@every_reason
+def test_such_a_load_is_remembered_for_the_request(make_stored: SiteMaker, types: dict[type, Any], named: str) -> None:
+    browser = fill(visitor(make_stored(types=DECLARED)))
+    later = browser.twin(make_stored(types=types))
+    later.site.store.calls.clear()
+
+    later.send(then(raised_by(read), raised_by(read), raised_by(call("clear")), raised_by(login("eve"))))
+
+    assert later.site.store.calls == ["load"]
+
+
+@every_reason
+def test_an_empty_session_does_not_take_its_place_in_an_outage_mode(
+    make_stored: SiteMaker, types: dict[type, Any], named: str
+) -> None:
+    browser = fill(visitor(make_stored(types=DECLARED)))
+    later = browser.twin(make_stored(types=types, on_store_failure="anonymous"))
+
+    assert isinstance(later.send(raised_by(read)).result, SessionDataError)
+
+
+def test_the_log_tells_where_from_plain_failed(make: SiteMaker, caplog: pytest.LogCaptureFixture) -> None:
+    later = fill(visitor(make(types=DECLARED))).twin(make(types={Money: ("money", to_plain, fail)}))
+
+    later.send(raised_by(read))
+
+    assert "the currency is gone" in caplog.text
+    assert "in fail" in caplog.text

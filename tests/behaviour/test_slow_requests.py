@@ -230,3 +230,14 @@ def test_the_absolute_end_of_a_session_from_the_future_counts_from_now(make: Sit
     clock.advance(DAY)
 
     assert browser.data() == {}
+
+
+def test_another_cookies_companion_does_not_let_each_read_renew(make_cookie: SiteMaker, clock: FakeClock) -> None:
+    site = make_cookie()
+    other = visitor(site)
+    clock.advance(1800)
+    other.send(read)
+    browser = visitor(site)
+    browser.cookies[SEEN] = other.cookies[SEEN]
+
+    assert browser.send(read).set_cookies == []

@@ -10,6 +10,7 @@ import decimal
 import json
 import sys
 import uuid
+import zoneinfo
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ CONFIG = {"secret": SECRET, "cookie.prefix": "__Host-"}
 def every_type() -> dict[str, Any]:
     """A value of each type that a session holds."""
     zone = dt.timezone(dt.timedelta(hours=5, minutes=30))
+    in_berlin = dt.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
     return {
         "none": None,
         "bools": [True, False],
@@ -37,7 +39,7 @@ def every_type() -> dict[str, Any]:
         "tuple": (1, ("two", 3.0)),
         "sets": [{1, 2}, frozenset({"a", None})],
         "dict": {1: "int", "1": "str", (1, 2): "tuple", None: "none", uuid.UUID(int=7): "uuid"},
-        "datetimes": [dt.datetime(2024, 2, 29, 12, 30, 1, 5), dt.datetime(2024, 2, 29, tzinfo=zone)],
+        "datetimes": [dt.datetime(2024, 2, 29, 12, 30, 1, 5), dt.datetime(2024, 2, 29, tzinfo=zone), in_berlin],
         "date": dt.date(1999, 12, 31),
         "times": [dt.time(23, 59, 59, 999999), dt.time(1, 2, tzinfo=dt.timezone.utc)],
         "timedelta": dt.timedelta(days=-1, microseconds=1),

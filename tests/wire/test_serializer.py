@@ -602,6 +602,34 @@ def test_bad_own_types_are_refused_with_every_fault(types: Any, faults: list[str
     assert all(fault in str(caught.value) for fault in faults)
 
 
+# An error of the machine is none of the bytes
+
+
+def test_an_application_at_the_end_of_its_stack_is_told_and_the_bytes_are_not_blamed() -> None:
+    packed = PLAIN.dumps({"a": [(1, (2, frozenset({3}))), Decimal(1)]})
+
+    def load_below(frames: int) -> object:
+        return load_below(frames - 1) if frames else PLAIN.loads(packed)
+
+    def climb() -> None:
+        for frames in range(sys.getrecursionlimit()):
+            load_below(frames)
+
+    with pytest.raises(RecursionError):
+        climb()
+
+
+def test_an_application_without_memory_is_told_and_the_bytes_are_not_blamed() -> None:
+    class Poor(Money):
+        def __hash__(self) -> int:
+            raise MemoryError
+
+    serializer = Serializer({Poor: ("money", money_to_plain, Poor)})
+
+    with pytest.raises(MemoryError):
+        serializer.loads(SERIALIZER.dumps([{Money(Decimal(1))}]))
+
+
 # Bytes that are not ours
 
 
