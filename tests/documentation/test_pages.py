@@ -37,7 +37,11 @@ every_page = pytest.mark.parametrize(
 )
 every_page_with_snippets = pytest.mark.parametrize(
     "page",
-    [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES if blocks(page, "python", "pycon")],
+    [
+        pytest.param(page, id=page.relative_to(ROOT).as_posix())
+        for page in PAGES
+        if page != README and blocks(page, "python", "pycon")
+    ],
 )
 
 
@@ -57,10 +61,10 @@ def test_a_page_reads_without_a_warning(page: Path) -> None:
 
 @every_page_with_snippets
 def test_every_snippet_runs_in_the_order_of_the_page(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Behind those of the quick start, which says so; the README stands alone."""
+    """Behind those of the quick start, which says so. Those of the README are programs, each tried in its own file."""
     names: dict[str, Any] = {"__name__": "page"}
     runner = doctest.DocTestRunner()
-    before = [] if page in (README, QUICK_START) else blocks(QUICK_START, "python")
+    before = [] if page == QUICK_START else blocks(QUICK_START, "python")
 
     for number, (language, text) in enumerate([*before, *blocks(page, "python", "pycon")]):
         if language == "python":

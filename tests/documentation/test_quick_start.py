@@ -26,8 +26,10 @@ START_SECONDS = 60
 
 
 def quick_start() -> list[str]:
-    """The commands of the README that are not make's: all of them stand in the quick start."""
-    return [command for command in commands(README) if not command.startswith("make ")]
+    """The commands of the README after make's, as far as the one that serves ``hello.py``."""
+    found = [command for command in commands(README) if not command.startswith("make ")]
+    (served,) = [place for place, command in enumerate(found) if command.endswith("hello.py")]
+    return found[: served + 1]
 
 
 #: Does in the quick start's environment what ``pip install .`` would: lends it the packages of this one, among them the
