@@ -238,7 +238,7 @@ class Lifecycle:
         self._events.tell(*outcome.events)
 
     def end(self, request: SessionRequest) -> None:
-        """End the session now (LOGOUT)."""
+        """End the session now, within this call."""
         if request.found is not None:
             # A second end in one request finds nothing to end, and keeps the deletion that the first one asked for.
             try:

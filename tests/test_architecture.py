@@ -17,7 +17,7 @@ from sessionware.session.request import Persistence
 PACKAGE = Path(sessionware.__file__).parent
 SOURCE_TREE = Path(__file__).parent.parent
 
-#: From the ground up. ``__init__`` files only re-export, and stand outside.
+#: Each module imports only what comes earlier here. ``__init__`` files only re-export, and stand outside.
 FLOORS = {
     "ground": """
         exceptions
@@ -219,7 +219,7 @@ def test_the_lower_floors_know_no_wsgi(name: str) -> None:
     assert "_typeshed.wsgi" not in set(imported(ast.walk(tree)))
 
 
-def test_a_session_sees_three_methods_and_a_clock_of_what_lies_below_it() -> None:
+def test_a_session_sees_three_methods_and_a_clock_of_what_loads_and_saves_it() -> None:
     members = {name for name in vars(Persistence) if not name.startswith("_")} | set(Persistence.__annotations__)
 
     assert members == {"load", "save", "end", "clock"}

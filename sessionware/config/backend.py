@@ -1,4 +1,4 @@
-"""Finds the store that the option ``backend`` names, and makes it."""
+"""From the option ``backend`` to the store that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that secrets are strong, and derives a key from each for every purpose."""
+"""From each secret, if it is strong, a key for every purpose."""
 
 from __future__ import annotations
 

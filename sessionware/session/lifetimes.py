@@ -1,4 +1,4 @@
-"""Durations, verdicts and the time that a record has left; the current time is always a parameter."""
+"""How long a session lives; the current time is always a parameter."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The session as an application sees it: a lazy mapping with a few members of its own.
 
-It knows neither cookie nor store. Once it is touched, it asks what lies below it through :class:`Persistence`.
+It knows neither cookie nor store. To load, save and end it calls :class:`Persistence`.
 """
 
 from __future__ import annotations
@@ -209,7 +209,8 @@ class Session(MutableMapping[str, Any]):
         """Bind the session to *user_id*: a new id, against fixation, and a new absolute lifetime.
 
         Over another user's session it starts empty; the data of an anonymous or the same user's session stays.
-        *label* is for a list of the user's devices. Raises SessionDataError for what is neither str nor int.
+        *label* is kept with the session, for a list of the user's devices in a later version. Raises SessionDataError
+        for what is neither str nor int.
         """
         request = self._identifying()
         request.changes.log_in(Login(user_id, label, self._persistence.clock(), over=request.user_id))

@@ -86,7 +86,7 @@ class Store(Protocol):
 
 @runtime_checkable
 class Purgeable(Protocol):
-    """A store whose expired entries stay until something removes them; ``sessionware purge`` calls this."""
+    """A store whose expired entries stay until something removes them; ``SessionManager.purge`` calls this."""
 
     def purge(self, limit: int | None = None) -> int:
         """Remove expired entries, *limit* at most, and return how many.
