@@ -240,7 +240,7 @@ class Lifecycle:
         self._events.tell(*outcome.events)
 
     def end(self, request: SessionRequest) -> None:
-        """End the session now, within this call."""
+        """End the session now (LOGOUT)."""
         if request.found is not None:
             # A second end in one request finds nothing to end, and keeps the deletion that the first one asked for.
             try:
