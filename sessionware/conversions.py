@@ -85,8 +85,8 @@ def duration(value: object) -> float:
     """A duration in seconds; see :func:`sessionware.session.lifetimes.parse_duration`."""
     try:
         return parse_duration(value)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(str(error).replace(repr(value), shown(value))) from None
+    except ValueError as error:
+        raise ValueError(f"{error}, got {shown(value)}") from None
 
 
 def string(value: object) -> str:

@@ -12,7 +12,7 @@ from sessionware.clock import Clock, current_time
 from sessionware.config.backend import find_backend
 from sessionware.config.faults import Faults
 from sessionware.config.names import flatten, from_environment
-from sessionware.config.table import OPTIONS, STORE_GROUPS, OnStoreFailure
+from sessionware.config.table import NOT_YET, OPTIONS, STORE_GROUPS, OnStoreFailure
 from sessionware.cookies.header import CookieSettings, faults_of
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
 from sessionware.crypto.sealing import check_ciphers
@@ -26,6 +26,9 @@ __all__ = ["Config", "OnStoreFailure", "Settings", "make_settings", "manager_key
 
 #: The default of ``refresh_after`` is this fraction of ``idle_timeout``: few reads write, and little of it is lost.
 REFRESHES_PER_IDLE_TIMEOUT = 10
+
+#: The two that end a session.
+TIMEOUTS = ("idle_timeout", "absolute_timeout")
 
 _MISSING_SECRET = (
     f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
@@ -121,7 +124,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
     store = None if backend is None else backend.make(clock, faults)
     keyring = None if "secret" in failed else _keyring(values["secret"], store, faults)
-    lifetimes = _lifetimes(values, failed, faults)
+    lifetimes = _lifetimes(values, given, failed, faults)
     faults.raise_if_any()
     return Settings(
         store=store,
@@ -164,7 +167,7 @@ def _converted(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
             if name in OPTIONS:
                 values[name] = OPTIONS[name].convert(value)
             elif name.startswith("login_backend."):
-                OPTIONS["login_backend"].convert(value)
+                raise ValueError(NOT_YET)
         except ValueError as error:
             faults.add_error(name, error)
     return values
@@ -190,13 +193,27 @@ def _keyring(given: tuple[bytes, ...] | None, store: Store | None, faults: Fault
         return None
 
 
-def _lifetimes(values: Mapping[str, Any], failed: set[str], faults: Faults) -> Lifetimes:
-    idle, refresh_after = values["idle_timeout"], values["refresh_after"]
+def _lifetimes(values: Mapping[str, Any], given: Mapping[str, Any], failed: set[str], faults: Faults) -> Lifetimes:
+    idle, absolute, refresh_after = values["idle_timeout"], values["absolute_timeout"], values["refresh_after"]
+    if idle is not None and absolute is not None and idle > absolute and not failed & {*TIMEOUTS}:
+        if "idle_timeout" in given:
+            faults.add(
+                f"idle_timeout: {_told('idle_timeout', values, given)} could never be reached, because the "
+                f"absolute_timeout is {_told('absolute_timeout', values, given)}; set absolute_timeout to None, or to "
+                "the idle_timeout or longer"
+            )
+        idle = absolute
     if refresh_after is None and idle is not None:
         refresh_after = idle / REFRESHES_PER_IDLE_TIMEOUT
     elif idle is not None and refresh_after >= idle and "idle_timeout" not in failed:
         faults.add(
-            f"refresh_after: {refresh_after:g} seconds is not less than the idle_timeout of {idle:g} seconds, so a "
-            "session that is only read would never be renewed; leave it out for a tenth of idle_timeout"
+            f"refresh_after: {refresh_after:.15g} seconds is not less than the idle_timeout of {idle:.15g} seconds, so "
+            "a session that is only read would never be renewed; leave it out for a tenth of idle_timeout"
         )
-    return Lifetimes(idle=idle, absolute=values["absolute_timeout"], refresh_after=refresh_after)
+    return Lifetimes(idle=idle, absolute=absolute, refresh_after=refresh_after)
+
+
+def _told(name: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """The duration *name* as it was written, in seconds too."""
+    written, seconds = given.get(name, OPTIONS[name].default), f"{values[name]:.15g} seconds"
+    return f"{written.strip()} ({seconds})" if isinstance(written, str) else seconds

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
+from sessionware.conversions import duration
 from sessionware.exceptions import ConfigError
-from sessionware.session.lifetimes import parse_duration
 
 #: What a store uses to tell two writes of one key apart. Only the store looks into it.
 Version = Hashable
@@ -100,9 +100,9 @@ class Configurable(Protocol):
 def seconds(timeout: object) -> float:
     """A store's option *timeout* as seconds; raises :exc:`ConfigError` for what is no duration."""
     try:
-        return parse_duration(timeout)
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(f"timeout: {error}") from error
+        return float(duration(timeout))
+    except ValueError as error:
+        raise ConfigError(f"timeout: {error}") from None
 
 
 def is_atomic(store: Store) -> bool:

@@ -6,6 +6,7 @@ import configparser
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -285,6 +286,47 @@ def test_bad_combinations_of_a_cookie_are_faults() -> None:
     assert "Partitioned needs Secure" in fault
 
 
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        pytest.param({"idle_timeout": "7d"}, ("7d (604800 seconds)", "24h (86400 seconds)"), id="the default"),
+        pytest.param(
+            {"idle_timeout": 7200, "absolute_timeout": timedelta(hours=1)}, ("7200 seconds", "3600 seconds"), id="both"
+        ),
+        pytest.param({"idle_timeout": "1h", "absolute_timeout": "30m"}, ("1h (3600", "30m (1800"), id="as the default"),
+    ],
+)
+def test_an_idle_timeout_that_could_never_be_reached_is_a_fault(config: dict[str, Any], named: tuple[str, str]) -> None:
+    fault = fault_of({"secret": SECRET, **config})
+
+    assert fault.startswith("idle_timeout: ")
+    assert all(duration in fault for duration in (*named, "absolute_timeout"))
+    assert "set absolute_timeout to None, or to the idle_timeout or longer" in fault
+
+
+@pytest.mark.parametrize(
+    ("config", "idle"),
+    [
+        pytest.param({"absolute_timeout": "30m"}, 1800, id="the default one gives way"),
+        pytest.param({"absolute_timeout": "2h"}, 3600, id="the default one stays"),
+        pytest.param({"idle_timeout": "7d", "absolute_timeout": None}, 604800, id="no absolute one"),
+        pytest.param({"idle_timeout": "7d", "absolute_timeout": "30d"}, 604800, id="a longer absolute one"),
+        pytest.param({"idle_timeout": "30m", "absolute_timeout": 1800}, 1800, id="the same"),
+        pytest.param({"idle_timeout": None, "absolute_timeout": "1m"}, None, id="no idle one"),
+    ],
+)
+def test_an_idle_timeout_is_not_longer_than_the_absolute_one(config: dict[str, Any], idle: float | None) -> None:
+    lifetimes = make_settings({"secret": SECRET, **config}, {}).lifetimes
+
+    assert lifetimes.idle == idle
+    assert lifetimes.refresh_after == (None if idle is None else idle / 10)
+
+
+def test_a_bad_timeout_is_not_blamed_on_the_other() -> None:
+    assert "idle_timeout" not in fault_of({"secret": SECRET, "idle_timeout": "7d", "absolute_timeout": "soon"})
+    assert "absolute_timeout" not in fault_of({"secret": SECRET, "idle_timeout": "soon", "absolute_timeout": "1m"})
+
+
 @pytest.mark.parametrize("refresh_after", ["1h", "2h"])
 def test_a_session_that_would_never_be_renewed_is_a_fault(refresh_after: str) -> None:
     fault = fault_of({"secret": SECRET, "refresh_after": refresh_after})
@@ -307,11 +349,55 @@ def test_ciphers_that_are_missing_are_a_fault(monkeypatch: pytest.MonkeyPatch) -
     assert sealing.check_ciphers() is None
 
 
-@pytest.mark.parametrize("name", ["user_key", "max_sessions_per_user", "login_backend", "login_backend.path"])
+LATER = {
+    "user_key": (None, "_user_id"),
+    "max_sessions_per_user": (None, 3),
+    "cross_site": ("refuse", "allow"),
+    "trusted_origins": ((), "https://idp.example"),
+    "not_before": (None, "2026-01-01T00:00:00Z"),
+    "clear_site_data": ((), ("cache", "storage")),
+    "login_backend": (None, "sqlite:///x.db"),
+    "values": ("strict", "lenient"),
+    "previous": ((), {"secret": NEW_SECRET, "until": "2027-01-01"}),
+    "import_from": ((), [object()]),
+    "event_context": (None, len),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
 def test_what_is_left_for_later_is_refused_with_a_clear_word(name: str) -> None:
-    fault = fault_of({"secret": SECRET, name: "x"})
+    fault = fault_of({"secret": SECRET, name: LATER[name][1]})
 
     assert fault == f"{name}: this option is not in this version yet; leave it out"
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_is_left_for_later_has_its_default_and_takes_it(name: str) -> None:
+    default = LATER[name][0]
+
+    assert OPTIONS[name].default == default
+    assert Config({name: default}).options[name] == default
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("cross_site", "Refuse"),
+        ("values", "STRICT"),
+        ("trusted_origins", ""),
+        ("trusted_origins", []),
+        ("previous", "none"),
+        ("event_context", "none"),
+    ],
+)
+def test_the_default_of_what_is_left_for_later_may_be_written_as_in_a_file(name: str, written: object) -> None:
+    assert Config({name: written}).options[name] == OPTIONS[name].default
+
+
+def test_an_option_of_a_backend_for_logins_is_left_for_later_too() -> None:
+    fault = fault_of({"secret": SECRET, "login_backend.path": "x"})
+
+    assert fault == "login_backend.path: this option is not in this version yet; leave it out"
 
 
 def test_a_nested_login_backend_is_refused_with_a_clear_word() -> None:
