@@ -76,6 +76,7 @@ FLOORS = {
         config.names
         config.typed
         config.parameters
+        config.credentials
         config.backend
         config.settings
     """,

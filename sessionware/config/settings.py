@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from sessionware.clock import Clock, current_time
-from sessionware.config.backend import find_backend
+from sessionware.config.backend import URL, Backend, find_backend
 from sessionware.config.faults import Faults
 from sessionware.config.names import flatten, from_environment
 from sessionware.config.table import NOT_YET, OPTIONS, STORE_GROUPS, OnStoreFailure
@@ -81,7 +81,9 @@ def _checked(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
         given_to_store = _group("backend", given)
         backend = find_backend(values["backend"], given_to_store, faults)
         if backend is not None:
-            values |= {f"backend.{name}": backend.options[name] for name in given_to_store.keys() & backend.options}
+            # Options that a store reads from its URL must not stand beside it when the Config is read again.
+            converted = {**backend.options, URL: given_to_store.get(URL)}
+            values |= {f"backend.{name}": converted[name] for name in given_to_store.keys() & converted.keys()}
     else:
         values |= {f"backend.{name}": value for name, value in _group("backend", given).items()}
     faults.raise_if_any()
@@ -123,7 +125,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         faults.add(fault)
     backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
     store = None if backend is None else backend.make(clock, faults)
-    keyring = None if "secret" in failed else _keyring(values["secret"], store, faults)
+    keyring = None if "secret" in failed else _keyring(values["secret"], backend, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
     faults.raise_if_any()
     return Settings(
@@ -179,9 +181,9 @@ def _group(group: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
 
 
-def _keyring(given: tuple[bytes, ...] | None, store: Store | None, faults: Faults) -> Keyring | None:
+def _keyring(given: tuple[bytes, ...] | None, backend: Backend | None, faults: Faults) -> Keyring | None:
     """The keyring; for a memory store without a secret, a random one, since its sessions end with the process."""
-    if given is None and isinstance(store, MemoryStore):
+    if given is None and backend is not None and issubclass(backend.store_class or type(backend.store), MemoryStore):
         given = (secrets.token_bytes(KEY_BYTES),)
     if given is None:
         faults.add(_MISSING_SECRET)

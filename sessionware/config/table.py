@@ -102,7 +102,7 @@ def _same_site(value: object) -> str:
 NOT_YET = "this option is not in this version yet; leave it out"
 
 
-def _later(default: None | str | tuple[()]) -> Converter:
+def _later(default: str | tuple[()] | None) -> Converter:
     """The converter of an option that a later version will have: it takes the *default*, and refuses all else."""
 
     def convert(value: object) -> object:

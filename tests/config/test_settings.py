@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from importlib.metadata import EntryPoint
 from types import MappingProxyType
 from typing import Any
 
@@ -460,6 +461,117 @@ def test_a_password_is_never_told(config: dict[str, Any]) -> None:
     assert "hunter2" not in everything_told_by(caught.value)
 
 
+class Echoing(EmptyStore):
+    """A store of another package, which says in its errors what it was given, as ``kind`` tells."""
+
+    def __init__(self, url: str = "", *, kind: str = "text", options: Any = None, password: int = 0) -> None:
+        told = repr(options or url)
+        if kind == "notes":
+            error = RuntimeError("no connection")
+            error.__notes__ = [told]  # type: ignore[attr-defined]
+            raise error
+        if kind == "cause":
+            raise RuntimeError("no connection") from ValueError(told)
+        if kind == "context":
+            try:
+                raise KeyError(told)
+            except KeyError:
+                raise RuntimeError("no connection") from ValueError("no route")
+        if kind == "config error":
+            raise ConfigError(f"cannot read {told}")
+        if kind == "attribute":
+            raise _Remembering("no connection", told)
+        raise RuntimeError(f"no connection to {told.lower() if kind == 'lower case' else told}")
+
+
+class _Remembering(RuntimeError):
+    """An error whose repr says more than its str."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ReadingURLs(Echoing):
+    """A store of another package that reads its URL itself, and says what it was given."""
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        """Raises what the host says."""
+        raise KeyError(url) if "key" in url else ValueError(f"cannot read {url}")
+
+
+TOKEN = "Ghp5Zq8Token"
+CREDENTIALS = [
+    pytest.param(f"https://{TOKEN}@host", id="a user without a password"),
+    pytest.param(f"https://{TOKEN}:@host/x", id="a user and an empty password"),
+    pytest.param(f"https://user:{TOKEN}@host", id="a password"),
+    pytest.param(f"acme+tls://{TOKEN}:x@host,{TOKEN}:y@other", id="several hosts"),
+    pytest.param(f"https://host/?token={TOKEN}", id="the query"),
+    pytest.param(f"https://host/#{TOKEN}", id="the fragment"),
+    pytest.param(f"https:{TOKEN}@host", id="no slashes"),
+    pytest.param(f"{TOKEN}@host", id="no scheme"),
+    pytest.param(f"https://a%40{TOKEN}:p%2F{TOKEN}@host", id="escaped"),
+    pytest.param(f"https://p/w:{TOKEN}@host", id="an unescaped slash"),
+]
+
+
+@pytest.mark.parametrize("url", CREDENTIALS)
+@pytest.mark.parametrize("kind", ["text", "lower case", "cause", "context", "notes", "config error", "attribute"])
+def test_no_error_of_a_strangers_store_tells_a_credential(url: str, kind: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, "backend": Echoing, "backend.url": url, "backend.kind": kind}, {})
+
+    assert TOKEN.lower() not in everything_told_by(caught.value).lower()
+    assert "Echoing cannot be made" in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{"auth": [TOKEN]}, [f"https://{TOKEN}@host"], f"https://{TOKEN}@h".encode()])
+def test_no_error_of_a_strangers_store_tells_a_credential_within_an_option(given: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, "backend": Echoing, "backend.options": given}, {})
+
+    assert TOKEN not in everything_told_by(caught.value)
+
+
+@pytest.mark.usefixtures("reading_urls")
+@pytest.mark.parametrize("scheme", ["acme", "key"])
+@pytest.mark.parametrize("name", ["backend", "backend.url"])
+def test_no_error_of_a_strangers_reading_of_a_url_tells_a_credential(scheme: str, name: str) -> None:
+    config = {"backend": "acme", name: f"{scheme}://{TOKEN}@host"}
+
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, **config}, {})
+
+    assert TOKEN not in everything_told_by(caught.value)
+    assert "the URL of ReadingURLs cannot be read" in str(caught.value)
+
+
+@pytest.fixture
+def reading_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package that announces its store for two schemes."""
+    point = EntryPoint(name="acme", value=f"{__name__}:ReadingURLs", group="sessionware.stores")
+    monkeypatch.setattr("sessionware.config.backend.entry_points", lambda **parameters: [point])
+
+
+def test_an_option_that_is_named_like_a_password_is_not_told_either() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, "backend": Echoing, "backend.password": TOKEN}, {})
+
+    assert "backend.password: " in str(caught.value)
+    assert TOKEN not in everything_told_by(caught.value)
+
+
+@pytest.mark.parametrize("backend", [f"{TOKEN}@acme://host", f"user:{TOKEN}@acme://host", f"{TOKEN}@host:6379"])
+def test_what_is_no_url_is_not_told_if_it_may_hold_a_credential(backend: str) -> None:
+    assert TOKEN.lower() not in fault_of({"secret": SECRET, "backend": backend}).lower()
+
+
+def test_what_a_strangers_store_says_is_told_where_it_shows_no_credential() -> None:
+    fault = fault_of({"secret": SECRET, "backend": Echoing, "backend.url": "https://u@h", "backend.options": "port 5"})
+
+    assert fault == "backend: Echoing cannot be made: RuntimeError: no connection to 'port 5'"
+
+
 def test_a_secret_that_an_ini_file_interpolates_wrongly_is_never_told() -> None:
     parser = configparser.ConfigParser()
     parser.read_string(f"[app:main]\nother = 5%\nsession.secret = {SECRET}%x{NEW_SECRET}\n")
@@ -598,6 +710,19 @@ def test_a_store_that_is_a_dict_is_a_store() -> None:
     store = InADict()
 
     assert make_settings({"backend": store, "secret": SECRET}, {}).store is store
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "sqlite:///x.db?timeout=3s"])
+def test_a_url_beside_the_name_of_its_store_can_be_read_again(url: str) -> None:
+    config = Config({"secret": SECRET, "backend": "sqlite", "backend.url": url})
+
+    assert Config(config.options) == config
+    assert isinstance(make_settings(config, {}).store, SQLiteStore)
+
+
+@pytest.mark.parametrize("options", [{"tiemout": 1}, {"clock": "no.such:name"}])
+def test_a_fault_of_an_option_of_the_memory_store_is_no_fault_of_the_secret(options: dict[str, Any]) -> None:
+    assert "secret" not in fault_of({"backend": {"type": "memory", **options}})
 
 
 def test_what_a_config_has_read_can_be_read_again() -> None:
