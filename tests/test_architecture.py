@@ -72,11 +72,12 @@ FLOORS = {
     """,
     "configuration": """
         config.faults
+        config.credentials
+        config.others
         config.table
         config.names
         config.typed
         config.parameters
-        config.credentials
         config.backend
         config.settings
     """,
@@ -117,6 +118,8 @@ PURE = (
     "exceptions",
     *FLOORS["values"].replace("session.mapping", "").split(),
     "config.faults",
+    "config.credentials",
+    "config.others",
     "config.table",
     "config.names",
 )

@@ -186,7 +186,8 @@ def _keyring(given: tuple[bytes, ...] | None, backend: Backend | None, faults: F
     if given is None and backend is not None and issubclass(backend.store_class or type(backend.store), MemoryStore):
         given = (secrets.token_bytes(KEY_BYTES),)
     if given is None:
-        faults.add(_MISSING_SECRET)
+        if "secret" not in faults.advised:
+            faults.add(_MISSING_SECRET)
         return None
     try:
         return Keyring(given)
