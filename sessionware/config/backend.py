@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from sessionware.config.credentials import is_sensitive, shows_credentials
 from sessionware.config.faults import Faults, closest
+from sessionware.config.others import instead_of_backend
 from sessionware.config.parameters import (
     annotations_of,
     converter_for,
@@ -47,6 +48,18 @@ OTHER_SCHEMES = {
     "redis-socket": "unix",
     "memcache": "memcached",
     "sqlite3": "sqlite",
+}
+
+#: The packages of drivers whose clients a store takes.
+_CLIENTS = {"redis": "redis", "valkey": "redis", "pymemcache": "memcached"}
+#: What other packages and drivers call an option of a store of ours.
+_OTHER_OPTIONS = {
+    **dict.fromkeys(("host", "hosts", "port", "db", "server", "servers", "address", "addresses"), "url"),
+    **dict.fromkeys(("username", "user", "password", "uri", "dsn", "service", "unix_socket_path"), "url"),
+    **dict.fromkeys(("database", "file", "filename", "dir", "directory", "folder", "data_dir"), "path"),
+    **dict.fromkeys(("connection", "redis", "memcache", "cache"), "client"),
+    **dict.fromkeys(("key_prefix", "namespace"), "prefix"),
+    **dict.fromkeys(("table_name", "tablename"), "table"),
 }
 
 _BY_NAME: dict[str, type] = {store.backend_name: store for store in STORES if hasattr(store, "backend_name")}
@@ -192,7 +205,7 @@ def _find(backend: object) -> tuple[Any, str | None]:
         return _by_name(backend), None
     if name.lower() in _SCHEMES:
         raise ValueError(f"a URL has slashes: {name}://host, or {name}:///path")
-    if not is_dotted_name(backend):
+    if not is_dotted_name(backend) or instead_of_backend(backend) is not None:
         raise ValueError(_unknown_name(backend))
     return imported(backend), None
 
@@ -222,13 +235,17 @@ def _announced(name: str) -> type | None:
 
 
 def _unknown_name(name: str) -> str:
+    unknown = f"unknown backend {shown(name)}"
+    instead = None if "@" in name else instead_of_backend(name.strip())
+    if instead is not None:
+        return f"{unknown}; {instead}"
     if "." in name:
-        return f"unknown backend {shown(name)}; write a class as pkg.mod:Class, with a colon"
+        return f"{unknown}; write a class as pkg.mod:Class, with a colon"
     names = [COOKIE, *_BY_NAME]
     meant = closest(name.lower(), names)
     if meant is not None:
-        return f"unknown backend {shown(name)}; did you mean {meant!r}?"
-    return f"unknown backend {shown(name)}; give {', '.join(map(repr, names))}, a URL, or pkg.mod:Class"
+        return f"{unknown}; did you mean {meant!r}?"
+    return f"{unknown}; give {', '.join(map(repr, names))}, a URL, or pkg.mod:Class"
 
 
 def _by_scheme(url: str) -> type:
@@ -291,13 +308,27 @@ def _check_is_store(found: Any) -> None:
     missing = [name for name in STORE_METHODS if not callable(getattr(found, name, None))]
     if found is None or not missing:
         return
-    lacks = f"it lacks the methods {', '.join(missing)}"
-    if isinstance(found, type):
-        raise ValueError(f"the class {found.__name__} is not a store: {lacks}")
-    raise ValueError(
-        f"an object of the type {type(found).__name__} is not a store: {lacks}; "
-        "give a dict or another key/value object as KeyValueStore(obj)"
-    )
+    is_class = isinstance(found, type)
+    what = f"the class {found.__name__}" if is_class else f"an object of the type {type(found).__name__}"
+    lacks = f"{what} is not a store: it lacks the methods {', '.join(missing)}"
+    cure = _cure_for(found if is_class else type(found), "a client" if is_class else "it")
+    if not cure and not is_class:
+        cure = "give a dict or another key/value object as KeyValueStore(obj)"
+    raise ValueError(f"{lacks}; {cure}" if cure else lacks)
+
+
+def _cure_for(found: type, what: str) -> str | None:
+    """How a driver's object of the class *found* is given, or a path; *what* stands for a client."""
+    packages = {base.__module__.partition(".")[0] for base in found.__mro__}
+    if issubclass(found, os.PathLike) or "sqlite3" in packages:
+        return "give the path as backend.path, with the backend 'sqlite' or 'file'"
+    if packages & {"sqlalchemy", "flask_sqlalchemy"}:
+        engine = "it" if what == "it" and "Engine" in {base.__name__ for base in found.__mro__} else "its engine"
+        return f"give {engine} as backend.engine, with the backend 'sqlalchemy'"
+    for package, backend in _CLIENTS.items():
+        if package in packages:
+            return f"give {what} as backend.client, with the backend {backend!r}"
+    return None
 
 
 def _hint(name: str, names: list[str]) -> str:
@@ -306,6 +337,9 @@ def _hint(name: str, names: list[str]) -> str:
     meant = closest(name.lower(), names)
     if meant is not None:
         return f"; did you mean backend.{meant}?"
+    meant = _OTHER_OPTIONS.get(name.lower())
+    if meant in names:
+        return f"; give backend.{meant}"
     return f"; it has {', '.join(f'backend.{known}' for known in names)}"
 
 

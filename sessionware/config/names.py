@@ -73,6 +73,14 @@ def flatten(given: object, faults: Faults) -> dict[str, Any]:
     return dotted.options
 
 
+def place_of_secret(given: object) -> str:
+    """How a secret is given with the options of *given*, in the words of an error."""
+    names = given if isinstance(given, Mapping) else ()
+    if any(isinstance(name, str) and name.startswith((PREFIX, BEAKER_PREFIX)) for name in names):
+        return f"as {PREFIX}secret"
+    return "for example as os.environ['SESSION_SECRET']"
+
+
 def from_environment(environ: Mapping[str, str], prefix: str, faults: Faults) -> dict[str, Any]:
     """The options in the variables that begin with *prefix*, by their dotted names: ``__`` stands for the dot."""
     dotted = _DottedOptions(faults, _variables(prefix))
@@ -127,8 +135,8 @@ class _DottedOptions:
         """Add a fault for each of the other packages' options: what to write instead; and of several all together."""
         together: dict[str, object] = {}
         for name, advice in advise(self._of_others, has_secret="secret" in self.options).items():
-            package = OTHERS[name].package
-            whose = f" (it is one of {package})" if package else ""
+            owner = OTHERS[name].owner
+            whose = f" ({owner})" if owner else ""
             for option, value in advice.write.items():
                 together.setdefault(option, value)
             written = " and ".join(self._line(option, value) for option, value in advice.write.items())

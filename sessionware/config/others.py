@@ -62,9 +62,9 @@ Rule = Callable[[object, Given], Advice]
 
 
 class Other(NamedTuple):
-    """An option of another package."""
+    """An option of another package; ``owner`` says whose."""
 
-    package: str
+    owner: str
     rule: Rule
 
 
@@ -135,7 +135,9 @@ def _fallbacks(value: object, given: Given) -> Advice:
 
 
 _secure = _switch("cookie.secure", default=False)
-_http_only = _switch("cookie.httponly", default=True, otherwise="unless a script of the page must read the cookie")
+_http_only = _switch(
+    "cookie.httponly", default=True, otherwise="it is on, so that no script of a page can read the cookie"
+)
 
 
 def _same_site(value: object, given: Given) -> Advice:
@@ -187,6 +189,55 @@ def _scheme(scheme: str) -> str:
 
 def _no_store(kind: str) -> str:
     return f"there is no store for {kind} here; write one (docs/own-store.rst), or take another"
+
+
+# Backends.
+
+_DATABASES = "write postgresql+psycopg://…, mysql+pymysql://… or sqlite:///sessions.db"
+_FILES = "write 'file' with backend.path"
+_OBJECTS = "give the object as KeyValueStore(obj)"
+_BACKENDS = {
+    **dict.fromkeys(("ext:redis", "valkey"), "write redis://localhost:6379/0"),
+    "ext:rediscluster": "write redis+cluster://host1,host2",
+    **dict.fromkeys(("ext:memcached", "memcache"), "write memcached://localhost:11211"),
+    **dict.fromkeys(("ext:database", "database", "db", "cached_db"), _DATABASES),
+    **dict.fromkeys(("postgresql", "postgres", "mysql", "mariadb"), _DATABASES),
+    "ext:sqla": "write 'sqlalchemy' with backend.engine",
+    **dict.fromkeys(("filesystem", "files", "dbm"), _FILES),
+    **dict.fromkeys(("cachelib", "simplekv", "minimalkv", "diskcache", "shelve", "dict"), _OBJECTS),
+    **dict.fromkeys(("null", "signed_cookies", "securecookie"), "write 'cookie'"),
+    "cache": "write redis://localhost:6379/0 or memcached://localhost:11211",
+    **{name: _no_store(name.removeprefix("ext:")) for name in ("mongodb", "ext:mongodb", "dynamodb", "ext:google")},
+}
+_DJANGOS_BACKENDS = "django.contrib.sessions.backends."
+_ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d+)")
+_SCHEMES_OF_PORTS = {
+    "6379": ("redis",),
+    "26379": ("redis+sentinel",),
+    "11211": ("memcached",),
+    "5432": ("postgresql+psycopg",),
+    "3306": ("mysql+pymysql",),
+}
+_DATABASE_FILE = re.compile(r"[^:]+\.(db3?|sqlite3?)", re.IGNORECASE)
+
+
+def instead_of_backend(written: str) -> str | None:
+    """What to do in place of the backend *written*: another package's name for one, an address, or a path."""
+    if written.startswith(_DJANGOS_BACKENDS):
+        return _BACKENDS.get(written.removeprefix(_DJANGOS_BACKENDS), _FILES)
+    if written.lower() in _BACKENDS:
+        return _BACKENDS[written.lower()]
+    address = _ADDRESS.fullmatch(written)
+    if address:
+        schemes = _SCHEMES_OF_PORTS.get(address[1], ("redis", "memcached"))
+        return f"an address is no backend; write {' or '.join(f'{scheme}://{written}' for scheme in schemes)}"
+    if _DATABASE_FILE.fullmatch(written):
+        return f"a path is no backend; write sqlite:///{written}"
+    if written.startswith("/"):
+        return f"a path is no backend; write file://{written}"
+    if "/" in written or "\\" in written:
+        return f"a path is no backend; {_FILES}"
+    return None
 
 
 # Beaker.
@@ -241,7 +292,7 @@ _BEAKER: dict[str, Rule] = {
     "key": _cookie_name,
     "id": _left_out("an id is drawn, never chosen"),
     "timeout": _beaker_timeout,
-    "save_accessed_time": _left_out("“last seen” is written down now and then: see refresh_after"),
+    "save_accessed_time": _left_out("'last seen' is written down now and then: see refresh_after"),
     "auto": _left_out("what was changed is saved by itself"),
     "cookie_expires": _beaker_cookie_expires,
     "cookie_domain": _unless_empty("cookie.domain"),
@@ -307,7 +358,7 @@ _OWN_IDS = _left_out("ids are 256 random bits, and signed")
 _FLASK: dict[str, Rule] = {
     "secret_key": _secret,
     "permanent_session_lifetime": _flask_lifetime,
-    "session_refresh_each_request": _left_out("“last seen” is written down now and then: see refresh_after"),
+    "session_refresh_each_request": _left_out("'last seen' is written down now and then: see refresh_after"),
     "session_cookie_partitioned": _switch("cookie.partitioned", default=False),
     "max_cookie_size": _left_out("a cookie has 4096 bytes at most, and a larger one is an error"),
 }
@@ -356,7 +407,7 @@ _DJANGO: dict[str, Rule] = {
     "session_expire_at_browser_close": lambda value, given: (
         Advice({"cookie.persistent": True}) if _truth(value) is False else Advice(why="that is the default")
     ),
-    "session_save_every_request": _left_out("“last seen” is written down now and then: see refresh_after"),
+    "session_save_every_request": _left_out("'last seen' is written down now and then: see refresh_after"),
     "session_serializer": _left_out("there is one format, which keeps types"),
     "session_cache_alias": _left_out("the backend names the server"),
 }
@@ -388,14 +439,14 @@ _COMMON: dict[str, Rule] = {
 }
 
 OTHERS: dict[str, Other] = {
-    name: Other(package, rule)
-    for package, rules in (
+    name: Other(owner, rule)
+    for owner, rules in (
         ("", _COMMON),
-        ("Django", _DJANGO),
-        ("Flask-Session", _FLASK_SESSION),
-        ("Flask", _FLASK),
-        ("Flask or Django", _FLASK_AND_DJANGO),
-        ("Beaker", _BEAKER),
+        ("Django's", _DJANGO),
+        ("Flask-Session's", _FLASK_SESSION),
+        ("Flask's", _FLASK),
+        ("Flask's or Django's", _FLASK_AND_DJANGO),
+        ("Beaker's", _BEAKER),
     )
     for name, rule in rules.items()
 }

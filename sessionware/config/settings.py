@@ -11,7 +11,7 @@ from typing import Any, cast
 from sessionware.clock import Clock, current_time
 from sessionware.config.backend import URL, Backend, find_backend
 from sessionware.config.faults import Faults
-from sessionware.config.names import flatten, from_environment
+from sessionware.config.names import flatten, from_environment, place_of_secret
 from sessionware.config.table import NOT_YET, OPTIONS, STORE_GROUPS, OnStoreFailure
 from sessionware.cookies.header import CookieSettings, faults_of
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
@@ -30,10 +30,7 @@ REFRESHES_PER_IDLE_TIMEOUT = 10
 #: The two that end a session.
 TIMEOUTS = ("idle_timeout", "absolute_timeout")
 
-_MISSING_SECRET = (
-    f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
-    "for example as os.environ['SESSION_SECRET']"
-)
+_MISSING_SECRET = f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
 
 
 class Config:
@@ -43,11 +40,13 @@ class Config:
     options, reports a missing secret and bad combinations.
     """
 
-    __slots__ = ("_options",)
+    __slots__ = ("_options", "_place_of_secret")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         faults = Faults()
+        #: How a secret is given, in the words of an error.
+        self._place_of_secret = place_of_secret(options)
         self._options = _checked(flatten({} if options is None else options, faults), faults)
 
     @classmethod
@@ -59,6 +58,7 @@ class Config:
         """
         faults = Faults()
         config = cls()
+        config._place_of_secret = f"as the variable {prefix}SECRET"
         config._options = _checked(from_environment(environ, prefix, faults), faults)
         return config
 
@@ -125,7 +125,8 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         faults.add(fault)
     backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
     store = None if backend is None else backend.make(clock, faults)
-    keyring = None if "secret" in failed else _keyring(values["secret"], backend, faults)
+    place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
+    keyring = None if "secret" in failed else _keyring(values["secret"], backend, place, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
     faults.raise_if_any()
     return Settings(
@@ -181,13 +182,13 @@ def _group(group: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
 
 
-def _keyring(given: tuple[bytes, ...] | None, backend: Backend | None, faults: Faults) -> Keyring | None:
+def _keyring(given: tuple[bytes, ...] | None, backend: Backend | None, place: str, faults: Faults) -> Keyring | None:
     """The keyring; for a memory store without a secret, a random one, since its sessions end with the process."""
     if given is None and backend is not None and issubclass(backend.store_class or type(backend.store), MemoryStore):
         given = (secrets.token_bytes(KEY_BYTES),)
     if given is None:
         if "secret" not in faults.advised:
-            faults.add(_MISSING_SECRET)
+            faults.add(_MISSING_SECRET + place)
         return None
     try:
         return Keyring(given)

@@ -84,7 +84,7 @@ def test_an_option_of_beaker_is_answered_for_the_value_that_was_given(
     has_secret = "secret =" not in cure
     fault = fault_of({f"{prefix}{name}": value, **({"session.secret": SECRET} if has_secret else {})})
 
-    start = f"{prefix}{name}: unknown option (it is one of Beaker); "
+    start = f"{prefix}{name}: unknown option (Beaker's); "
     assert fault.startswith(f"{start}write session.{cure}" if cure else f"{start}leave it out: ")
     assert not cure or fault.endswith(cure)
 
@@ -113,7 +113,7 @@ def test_the_address_of_a_server_becomes_a_part_of_the_backend(options: dict[str
 def test_an_option_of_beaker_beside_ours_is_not_dropped_without_a_word() -> None:
     fault = fault_of({"session.secret": SECRET, "beaker.session.type": "cookie", "beaker.cache.type": "memory"})
 
-    assert fault == ("beaker.session.type: unknown option (it is one of Beaker); write session.backend = cookie")
+    assert fault == ("beaker.session.type: unknown option (Beaker's); write session.backend = cookie")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ FLASK_AND_DJANGO: list[tuple[dict[str, Any], str]] = [
     ({"SESSION_COOKIE_SECURE": True}, '"cookie.secure": True'),
     ({"SESSION_COOKIE_SECURE": False}, "leave it out: that is the default"),
     ({"SESSION_COOKIE_HTTPONLY": True}, "leave it out: that is the default"),
-    ({"SESSION_COOKIE_HTTPONLY": False}, "leave it out: unless a script of the page must read the cookie"),
+    ({"SESSION_COOKIE_HTTPONLY": False}, "leave it out: it is on, so that no script"),
     ({"SESSION_COOKIE_SAMESITE": "Lax"}, "leave it out: Lax is the default"),
     ({"SESSION_COOKIE_SAMESITE": "Strict"}, "\"cookie.samesite\": 'Strict'"),
     ({"SESSION_COOKIE_SAMESITE": None}, "leave it out: Lax is the default"),
