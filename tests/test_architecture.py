@@ -37,6 +37,7 @@ FLOORS = {
         session.login
         session.changes
         session.request
+        session.other_members
         session.mapping
         events
         conversions
