@@ -21,7 +21,7 @@ from sessionware.config.parameters import (
     takes_any_name,
 )
 from sessionware.config.table import STORES
-from sessionware.conversions import imported, is_dotted_name, shown
+from sessionware.conversions import WITHHELD, import_failure, imported, is_dotted_name, shown
 from sessionware.exceptions import ConfigError
 from sessionware.stores.contract import Store
 from sessionware.stores.urls import scheme_of
@@ -64,8 +64,6 @@ _OTHER_OPTIONS = {
 
 _BY_NAME: dict[str, type] = {store.backend_name: store for store in STORES if hasattr(store, "backend_name")}
 _SCHEMES = tuple(scheme for store in STORES for scheme in getattr(store, "url_schemes", ()))
-#: Follows the type of an error of another package's store.
-_WITHHELD = ", whose text is not shown, because it may repeat a credential"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +223,10 @@ def _announced(name: str) -> type | None:
     for entry_point in entry_points(group=ENTRY_POINTS, name=name):
         try:
             return cast(type, entry_point.load())
-        except Exception as error:  # an import runs a module's code, which may raise anything
+        except Exception as error:  # noqa: BLE001 - an import runs a module's code, which may raise anything
             package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
-            raise ValueError(
-                f"{package} announces {name!r}, and {entry_point.value} cannot be imported: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            failure = import_failure(f"{package} announces {name!r}, and {entry_point.value}", error)
+        raise failure
     return None
 
 
@@ -297,7 +293,7 @@ def _refusal(store_class: Any, url: str, error: Exception) -> ValueError:
     """What is said where another package's store does not take *url*; the cause is chained if it may be shown."""
     told = f"the URL of {store_class.__name__} cannot be read: {type(error).__name__}"
     if shows_credentials(error, {"url": url}):
-        return ValueError(told + _WITHHELD)
+        return ValueError(told + WITHHELD)
     refusal = ValueError(str(error) if isinstance(error, ValueError) else f"{told}: {error}")
     refusal.__cause__ = error
     return refusal
@@ -350,7 +346,7 @@ def _construct(store_class: type, options: Mapping[str, Any], faults: Faults) ->
         if isinstance(error, ConfigError) and store_class in STORES:
             faults.add(f"backend: {error}", error.__cause__)
         elif shows_credentials(error, options):
-            faults.add(f"backend: {store_class.__name__} cannot be made: {type(error).__name__}{_WITHHELD}")
+            faults.add(f"backend: {store_class.__name__} cannot be made: {type(error).__name__}{WITHHELD}")
         elif isinstance(error, ConfigError):
             faults.add(f"backend: {error}", error.__cause__)
         else:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from sessionware.conversions import texts_of
+
 #: Names of options whose values no message repeats.
 _SENSITIVE_NAME = re.compile(r"passw|pwd|secret|token|auth|credential|key", re.IGNORECASE)
 #: A shorter piece is looked for as a word of its own: as a part of a word it would be found nearly everywhere.
@@ -24,7 +26,7 @@ def shows_credentials(error: BaseException, options: Mapping[str, Any]) -> bool:
     if not pieces:
         return False
     try:
-        texts = [text.casefold() for text in _texts(error)]
+        texts = [text.casefold() for text in texts_of(error)]
     except Exception:  # noqa: BLE001 - another package's error may fail to say what it is
         return True
     texts += [unquote(text) for text in texts]
@@ -61,18 +63,3 @@ def _pieces_of_url(written: str) -> Iterator[str]:
     if "://" in written:
         for option in re.split(r"[?#&]", written)[1:]:
             yield option.partition("=")[2] or option
-
-
-def _texts(error: BaseException) -> Iterator[str]:
-    """All that *error* and those behind it say, in any way that a log or a debugger may show."""
-    waiting, seen = [error], set()
-    while waiting:
-        current = waiting.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        # args and notes: the text that a class makes of itself need not have all.
-        yield f"{current} {current!r} {current.args!r} {vars(current)!r}"
-        grouped = getattr(current, "exceptions", ())
-        behind = (current.__cause__, current.__context__, *(grouped if isinstance(grouped, tuple) else ()))
-        waiting += [one for one in behind if isinstance(one, BaseException)]

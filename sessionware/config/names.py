@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sessionware.config.faults import Faults, closest
 from sessionware.config.others import OTHERS, advise, canonical, value_of
 from sessionware.config.table import GROUPS, OPTIONS, STORE_GROUPS, STORE_OPTIONS
-from sessionware.conversions import shown
+from sessionware.conversions import Converter, boolean, duration, shown, string
 
 #: Precedes the names of our options in a dict that has other keys too, such as a section of an INI file.
 PREFIX = "session."
@@ -199,13 +199,20 @@ def _is_same(name: str, one: object, other: object) -> bool:
     """Whether two values of the option *name* mean the same, such as "1h" and 3600."""
     if one is other or (type(one) is type(other) and one == other):
         return True
-    if name not in OPTIONS:
-        return False
-    convert = OPTIONS[name].convert
+    # A store's class, which knows the types of its options, is not found yet.
+    converters = (OPTIONS[name].convert,) if name in OPTIONS else (duration, boolean, _path_text)
+    return any(_converts_alike(convert, one, other) for convert in converters)
+
+
+def _converts_alike(convert: Converter, one: object, other: object) -> bool:
     try:
         return bool(convert(one) == convert(other))
     except ValueError:
         return False
+
+
+def _path_text(value: object) -> str:
+    return str(value) if hasattr(value, "__fspath__") else string(value)
 
 
 def suggestion(name: str) -> str | None:

@@ -8,10 +8,12 @@ import traceback
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
 from support.constants import NEW_SECRET, SECRET
@@ -23,7 +25,9 @@ from sessionware.crypto import sealing
 from sessionware.crypto.keys import read_secrets
 from sessionware.exceptions import ConfigError
 from sessionware.stores.file import FileStore
+from sessionware.stores.keyvalue.store import KeyValueStore
 from sessionware.stores.memory import MemoryStore
+from sessionware.stores.redis.store import RedisStore
 from sessionware.stores.sqlite import SQLiteStore
 from sessionware.testing import FakeClock
 
@@ -128,6 +132,9 @@ def test_prefixed_names_may_be_nested() -> None:
         pytest.param({"idle_timeout": "1h", "session.idle_timeout": 5}, id="not ours"),
         pytest.param({"backend": {"type": "memory"}, "backend.type": "memory"}, id="backend"),
         pytest.param({"backend": {"type": "sqlite", "path": "x"}, "backend.path": "x"}, id="store's"),
+        pytest.param({"backend": {"type": "sqlite", "path": "x"}, "backend.path": Path("x")}, id="store's path"),
+        pytest.param({"backend": {"type": "sqlite:///x", "timeout": "5s"}, "backend.timeout": 5}, id="duration"),
+        pytest.param({"backend": {"type": "sqlite:///x?timeout=5s"}, "backend.timeout": "5"}, id="store's URL"),
     ],
 )
 def test_the_same_value_may_be_given_twice(config: dict[str, Any]) -> None:
@@ -145,12 +152,59 @@ def test_the_same_value_may_be_given_twice(config: dict[str, Any]) -> None:
         pytest.param({"backend.type": "memory", "backend": "cookie"}, "backend", id="backend"),
         pytest.param({"backend": {"type": "sqlite", "path": "x"}, "backend.path": "y"}, "backend.path", id="store's"),
         pytest.param({"cookie.secure": "maybe", "cookie": {"secure": "perhaps"}}, "cookie.secure", id="both bad"),
+        pytest.param({"backend": {"type": "file", "path": 4}, "backend.path": 5}, "backend.path", id="numbers"),
     ],
 )
 def test_two_values_for_one_option_are_a_fault(config: dict[str, Any], name: str) -> None:
     fault = fault_of({"secret": SECRET, **config})
 
     assert f"{name}: it is given twice, with different values" in fault
+
+
+def test_two_values_in_two_prefixed_spellings_are_a_fault() -> None:
+    config = {"session.secret": SECRET, "session.cookie.path": "/a", "session.cookie": {"path": "/b"}}
+
+    assert fault_of(config) == "cookie.path: it is given twice, with different values"
+
+
+def test_two_values_in_a_url_and_a_variable_are_a_fault() -> None:
+    variables = {"SHOP_BACKEND": "sqlite:///x.db?timeout=5s", "SHOP_BACKEND__TIMEOUT": "6s", "SHOP_SECRET": SECRET}
+
+    with pytest.raises(ConfigError, match=r"backend\.timeout: it is given twice, here and in the URL"):
+        Config.from_environ(variables, "SHOP_")
+
+
+# Objects by their names.
+
+CLIENT = redis.Redis()
+A_DICT: dict[str, bytes] = {}
+
+
+@pytest.mark.parametrize(
+    ("backend", "option", "name", "store_class"),
+    [
+        ("redis", "client", "CLIENT", RedisStore),
+        ("sessionware.stores:KeyValueStore", "obj", "A_DICT", KeyValueStore),
+    ],
+)
+def test_an_object_of_a_store_is_named_in_a_file_and_in_a_variable(
+    backend: str, option: str, name: str, store_class: type
+) -> None:
+    named = f"{__name__}:{name}"
+    parser = configparser.ConfigParser()
+    parser["app:main"] = {"session.secret": SECRET, "session.backend": backend, f"session.backend.{option}": named}
+    variables = {"SHOP_BACKEND": backend, f"SHOP_BACKEND__{option.upper()}": named, "SHOP_SECRET": SECRET}
+
+    for config in (parser["app:main"], Config.from_environ(variables, "SHOP_")):
+        assert isinstance(make_settings(config, {}).store, store_class)
+
+
+@pytest.mark.parametrize("duration", [0, -1, "0s", "0", timedelta(0), timedelta(seconds=-5), "-5s"])
+@pytest.mark.parametrize(
+    "name", ["idle_timeout", "absolute_timeout", "refresh_after", "regenerate_grace", "backend.timeout"]
+)
+def test_a_duration_of_zero_or_less_is_a_fault(name: str, duration: object) -> None:
+    assert fault_of({"secret": SECRET, "backend": "sqlite:///x.db", name: duration}).startswith(f"{name}: expected a")
 
 
 # Faults.
@@ -551,6 +605,22 @@ def reading_urls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another package that announces its store for two schemes."""
     point = EntryPoint(name="acme", value=f"{__name__}:ReadingURLs", group="sessionware.stores")
     monkeypatch.setattr("sessionware.config.backend.entry_points", lambda **parameters: [point])
+
+
+@pytest.mark.parametrize("option", ["backend", "on_event", "clock", "types", "backend.options"])
+@pytest.mark.parametrize("chained", ["", " from ValueError(url)"])
+def test_no_error_of_a_module_that_cannot_be_imported_tells_a_credential(
+    option: str, chained: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "'no connection'" if chained else "url"
+    tmp_path.joinpath("unconnected.py").write_text(f"url = 'redis://{TOKEN}@host'\nraise OSError({told}){chained}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, "backend": Echoing, option: "unconnected:thing"}, {})
+
+    assert "'unconnected:thing' cannot be imported: OSError" in str(caught.value)
+    assert TOKEN not in everything_told_by(caught.value)
 
 
 def test_an_option_that_is_named_like_a_password_is_not_told_either() -> None:

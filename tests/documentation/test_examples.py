@@ -62,7 +62,8 @@ def test_an_example_that_counts_does_not_count_what_a_browser_asks_for_by_itself
 ) -> None:
     app = load(name, app_name)
     if app_name == "make_app":
-        app = webtest.TestApp(app.app())
+        make_app: Any = app.app
+        app = webtest.TestApp(make_app())
     app.get("/")
 
     icon = app.get("/favicon.ico", status=404)

@@ -211,7 +211,11 @@ def test_the_audit_of_the_page_sees_every_sign_in_and_sign_out(capsys: pytest.Ca
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b""]
 
-    names = {"hello": hello, "SessionMiddleware": SessionMiddleware, "secret": os.environ["SESSION_SECRET"]}
+    names: dict[str, Any] = {
+        "hello": hello,
+        "SessionMiddleware": SessionMiddleware,
+        "secret": os.environ["SESSION_SECRET"],
+    }
     exec(python_with(DOCS / "events.rst", "def audit"), names)
     browser, other = webtest.TestApp(names["app"]), webtest.TestApp(names["app"])
 
