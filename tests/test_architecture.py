@@ -37,6 +37,7 @@ FLOORS = {
         session.login
         session.changes
         session.request
+        session.other_members
         session.mapping
         events
         conversions
@@ -72,6 +73,8 @@ FLOORS = {
     """,
     "configuration": """
         config.faults
+        config.credentials
+        config.others
         config.table
         config.names
         config.typed
@@ -116,6 +119,8 @@ PURE = (
     "exceptions",
     *FLOORS["values"].replace("session.mapping", "").split(),
     "config.faults",
+    "config.credentials",
+    "config.others",
     "config.table",
     "config.names",
 )

@@ -13,13 +13,14 @@ from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent
 from sessionware.session.changes import IMMUTABLE, Changes
 from sessionware.session.login import Login
+from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
 
 _MISSING = object()
 _NO_ENVIRON: Mapping[str, Any] = {}
 
 
-class Session(MutableMapping[str, Any]):
+class Session(OtherMembers, MutableMapping[str, Any]):
     """One visitor's session: a dict that is loaded at the first touch and saved by itself.
 
     Every member reads the session, but ``repr``. A value of a type that does not come back as it was raises

@@ -54,6 +54,24 @@ def test_the_plain_application_counts_visits(load: Load) -> None:
     assert visits == ["1 visits", "2 visits", "3 visits"]
 
 
+@pytest.mark.parametrize(
+    ("name", "app_name"), [("plain_wsgi", "app"), ("key_value", "app"), ("custom_store", "make_app")]
+)
+def test_an_example_that_counts_does_not_count_what_a_browser_asks_for_by_itself(
+    load: Load, name: str, app_name: str
+) -> None:
+    app = load(name, app_name)
+    if app_name == "make_app":
+        make_app: Any = app.app
+        app = webtest.TestApp(make_app())
+    app.get("/")
+
+    icon = app.get("/favicon.ico", status=404)
+
+    assert "Set-Cookie" not in icon.headers
+    assert app.get("/").text == "2 visits"
+
+
 def test_the_health_check_of_the_plain_application_leaves_the_session_alone(load: Load) -> None:
     answer = load("plain_wsgi", "app").get("/health")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import docutils.nodes
 import pytest
+import webtest
 from documentation.pages import (
     PAGES,
     QUICK_START,
@@ -26,6 +27,7 @@ from documentation.pages import (
     tables,
 )
 
+from sessionware import SessionMiddleware, get_session
 from sessionware.cli.main import main
 from sessionware.config.table import OPTIONS, STORE_OPTIONS
 
@@ -199,6 +201,37 @@ def test_every_event_of_the_log_is_explained() -> None:
 
     assert set(explained) < set(literals(first))
     assert {"created", "loaded", "ended", "rejected", "store_failed"} <= set(explained)
+
+
+def test_the_audit_of_the_page_sees_every_sign_in_and_sign_out(capsys: pytest.CaptureFixture[str]) -> None:
+    def hello(environ: Any, start_response: Any) -> list[bytes]:
+        session = get_session(environ)
+        if environ["PATH_INFO"] == "/in":
+            session.login(environ["QUERY_STRING"])
+        elif environ["PATH_INFO"] == "/out":
+            session.clear()
+        else:
+            session["seen"] = True
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b""]
+
+    names: dict[str, Any] = {
+        "hello": hello,
+        "SessionMiddleware": SessionMiddleware,
+        "secret": os.environ["SESSION_SECRET"],
+    }
+    exec(python_with(DOCS / "events.rst", "def audit"), names)
+    browser, other = webtest.TestApp(names["app"]), webtest.TestApp(names["app"])
+
+    browser.get("/in?a-new-visitor")
+    other.get("/")
+    other.get("/in?somebody-known")
+    other.get("/in?another")
+    other.get("/out")
+    told = capsys.readouterr().out.splitlines()
+
+    assert [line.split()[2] for line in told] == ["created", "regenerated", "ended", "created", "ended"]
+    assert [line.split()[-1] for line in told][:2] == ["a-new-visitor", "somebody-known"]
 
 
 # Speed
