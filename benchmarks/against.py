@@ -19,7 +19,7 @@ from typing import Any
 import sessionware
 from benchmarks import in_process, leftovers
 from benchmarks.leftovers import Counts
-from benchmarks.rounds import Turn, in_turns, medians
+from benchmarks.rounds import Turn, in_turns, quartiles
 
 HERE = Path(__file__).parents[1]
 MINE, OTHER = "this", "other"
@@ -72,7 +72,7 @@ def compared(other: Path, urls: dict[str, str], rounds: int) -> dict[str, dict[s
             for name in versions[MINE].calls
             for whose, version in versions.items()
         }
-        times = medians(in_turns(turns, rounds))
+        times = quartiles(in_turns(turns, rounds))
         found = {name: {whose: times[f"{whose} {name}"] for whose in versions} for name in versions[MINE].calls}
         for name in versions[MINE].counts:
             found[name] = {whose: version.counts[name] for whose, version in versions.items()}

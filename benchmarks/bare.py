@@ -1,4 +1,8 @@
-"""The bare work of a cookie session, written by hand: the same ciphers, and nothing around them."""
+"""The bare work of a cookie session, written by hand: the same ciphers, and nothing around them.
+
+It is the least that we know how to write: a key is hashed once and its HMAC copied, as ours does, because
+``hmac.digest`` takes 1 µs more.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from benchmarks.contenders import HEADERS, checked
 from benchmarks.subject import COUNTER_KEY, SECRET, USER_KEY, Request, sessions
@@ -20,27 +26,34 @@ if TYPE_CHECKING:
 
 COOKIE = "bare"
 SALT_BYTES, NONCE_BYTES = 24, 12
-SEALING_KEY, SIGNING_KEY = SECRET.encode(), SECRET[::-1].encode()
+SEALING, SIGNING = HMAC(SECRET.encode(), SHA256()), HMAC(SECRET[::-1].encode(), SHA256())
 ATTRIBUTES = "; Secure; HttpOnly; Path=/; SameSite=Lax"
+
+
+def keyed(key: HMAC, message: bytes) -> bytes:
+    """The HMAC-SHA256 of *message*."""
+    copied = key.copy()
+    copied.update(message)
+    return copied.finalize()
 
 
 def seal(data: dict[str, Any]) -> str:
     """Pack, encrypt under a key of its own, sign."""
     salt = secrets.token_bytes(SALT_BYTES)
-    cipher = AESGCM(hmac.digest(SEALING_KEY, salt, "sha256"))
+    cipher = AESGCM(keyed(SEALING, salt))
     payload = base64.urlsafe_b64encode(salt + cipher.encrypt(salt[-NONCE_BYTES:], msgpack.packb(data), None))
-    signature = base64.urlsafe_b64encode(hmac.digest(SIGNING_KEY, payload, "sha256"))
+    signature = base64.urlsafe_b64encode(keyed(SIGNING, payload))
     return (payload + b"." + signature).decode("ascii")
 
 
 def unseal(text: str) -> Any:
     """Verify, decrypt, unpack."""
     payload, _, signature = text.encode("ascii").partition(b".")
-    if not hmac.compare_digest(base64.urlsafe_b64encode(hmac.digest(SIGNING_KEY, payload, "sha256")), signature):
+    if not hmac.compare_digest(base64.urlsafe_b64encode(keyed(SIGNING, payload)), signature):
         raise ValueError("a wrong signature")
     sealed = base64.urlsafe_b64decode(payload)
     salt = sealed[:SALT_BYTES]
-    cipher = AESGCM(hmac.digest(SEALING_KEY, salt, "sha256"))
+    cipher = AESGCM(keyed(SEALING, salt))
     return msgspec.msgpack.decode(cipher.decrypt(salt[-NONCE_BYTES:], sealed[SALT_BYTES:], None))
 
 

@@ -31,7 +31,7 @@ _UNTOUCHED = (
 )
 _INTRODUCTION = """\
 Microseconds that a session adds to a request in one process, {python}, on eight sessions of about ten keys that
-take turns; medians of one run. What is measured has one processor, and the servers have another one.
+take turns; lower quartiles of one run. What is measured has one processor, and the servers have another one.
 "By hand" is the work that cannot be left out: the same ciphers, the bare commands or SQL with the same driver.
 Beaker has an idle timeout, JSON instead of pickle, the package cryptography, ``ext:database`` for SQL. Flask-Session
 {flask_session} has its default options, cachelib for memory, and for the cookie stands Flask's own session, which is
