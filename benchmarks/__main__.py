@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks import against, in_process, leftovers, rows, served, servers
 from benchmarks.page import replace_figures
 from benchmarks.processors import MEASURED, keep_to
-from benchmarks.rounds import microseconds, quartiles, spreads
+from benchmarks.rounds import Times, medians, microseconds, spreads
 
 QUICK_ROUNDS = 3
 #: A turn under gunicorn takes a hundred times as long.
@@ -28,7 +28,7 @@ def main() -> None:
     arguments = _arguments()
     rounds = QUICK_ROUNDS if arguments.quick else arguments.rounds
     keep_to(MEASURED)
-    compared: dict[str, dict[str, float]] = {}
+    compared: dict[str, against.Both] = {}
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         roots = {served.OTHER: against.root(stack, arguments.against)} if arguments.against else {}
@@ -41,9 +41,10 @@ def main() -> None:
             if arguments.without_gunicorn or not served.is_possible()
             else served.loads(rounds // ROUNDS_PER_LOAD, roots)
         )
-    times = quartiles(taken)
+    times = medians(taken)
+    timed = rows.timed([in_process.added(each) for each in taken])
     counts = leftovers.counts(with_beaker=True)
-    found = [*rows.timed(in_process.added(times)), *leftovers.rows(counts), *served.rows(loads)]
+    found = [*timed, *leftovers.rows(counts), *served.rows(loads)]
     print(f"{machine()['python']}, eight sessions of ten keys; microseconds beyond the application without a session\n")
     rows.print_rows(found)
     _print_times(times, spreads(taken))
@@ -57,12 +58,12 @@ def main() -> None:
             "microseconds": times,
             "left": counts,
             "gunicorn": {name: load._asdict() for name, load in loads.items()},
-            "against": compared,
+            "against": {name: both._asdict() for name, both in compared.items()},
             "rows": [row.as_dict() for row in found],
         }
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
     if arguments.page:
-        replace_figures(arguments.page, machine(), times, counts, loads)
+        replace_figures(arguments.page, machine(), times, timed, counts, loads)
 
 
 def _arguments() -> argparse.Namespace:
@@ -76,8 +77,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _print_times(times: dict[str, float], spread: dict[str, float]) -> None:
-    print("\nmicroseconds of a whole request, the lower quartile of all turns, and how far above it the upper one is:")
+def _print_times(times: Times, spread: Times) -> None:
+    print("\nmicroseconds of a whole request, the median of all rounds, and how far the middle half of them reaches:")
     for name, taken in times.items():
         print(f"  {name:<42}{taken:>9.2f}{spread[name]:>6.0%}")
 

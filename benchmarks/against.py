@@ -9,20 +9,20 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sessionware
 from benchmarks import in_process, leftovers
 from benchmarks.leftovers import Counts
-from benchmarks.rounds import Turn, in_turns, quartiles
+from benchmarks.rounds import Turn, in_turns, medians
 
 HERE = Path(__file__).parents[1]
-MINE, OTHER = "this", "other"
 
 
 def root(stack: contextlib.ExitStack, checkout: Path) -> Path:
@@ -63,27 +63,34 @@ class _Version:
         return json.loads(self._process.stdout.readline())  # type: ignore[union-attr]
 
 
-def compared(other: Path, urls: dict[str, str], rounds: int) -> dict[str, dict[str, float]]:
+class Both(NamedTuple):
+    """A figure of both versions, and the median of their ratios in the rounds; ``None`` where it is not timed."""
+
+    this: float
+    other: float
+    ratio: float | None = None
+
+
+def compared(other: Path, urls: dict[str, str], rounds: int) -> dict[str, Both]:
     """What each call takes, and what is counted, of this version and of the one in the root *other*."""
     with contextlib.ExitStack() as stack:
-        versions = {MINE: _Version(stack, HERE, urls), OTHER: _Version(stack, other, urls)}
-        turns = {
-            f"{whose} {name}": partial(version.turn, name)
-            for name in versions[MINE].calls
-            for whose, version in versions.items()
-        }
-        times = quartiles(in_turns(turns, rounds))
-        found = {name: {whose: times[f"{whose} {name}"] for whose in versions} for name in versions[MINE].calls}
-        for name in versions[MINE].counts:
-            found[name] = {whose: version.counts[name] for whose, version in versions.items()}
-    return found
+        versions = [_Version(stack, root, urls) for root in (HERE, other)]
+        names, counts = versions[0].calls, versions[0].counts
+        turns = {f"{place} {name}": partial(each.turn, name) for name in names for place, each in enumerate(versions)}
+        taken = in_turns(turns, rounds)
+    times = medians(taken)
+    found = {}
+    for name in names:
+        this, that = f"0 {name}", f"1 {name}"
+        found[name] = Both(times[this], times[that], statistics.median(row[this] / row[that] for row in taken))
+    return found | {name: Both(count, versions[1].counts[name]) for name, count in counts.items()}
 
 
-def print_compared(found: dict[str, dict[str, float]]) -> None:
-    print(f"\n{'microseconds; objects, MB, bytes left':<44}{MINE:>10}{OTHER:>10}{'ratio':>8}")
+def print_compared(found: dict[str, Both]) -> None:
+    print(f"\n{'microseconds; objects, MB, bytes left':<44}{'this':>10}{'other':>10}{'ratio':>8}")
     for name, both in found.items():
-        ratio = f"{both[MINE] / both[OTHER]:.2f}" if both[OTHER] else ""
-        print(f"{name:<44}{both[MINE]:>10.2f}{both[OTHER]:>10.2f}{ratio:>8}")
+        ratio = "" if both.ratio is None else f"{both.ratio:.2f}"
+        print(f"{name:<44}{both.this:>10.2f}{both.other:>10.2f}{ratio:>8}")
 
 
 def _serve(directory: Path, urls: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import bare, bare_stores, contenders, django_sessions, flask_session
 from benchmarks.contenders import BEAKERS, OURS, Middleware, beaker, beaker_cookie, beaker_store, ours
+from benchmarks.rounds import Times
 from benchmarks.subject import Request, sessions, with_cart, with_keys, with_text
 from sessionware.stores import MemcachedStore, MemoryStore, RedisStore, SQLAlchemyStore, SQLiteStore
 
@@ -65,7 +66,13 @@ def calls(directory: Path, urls: dict[str, str]) -> Calls:
         found |= _named(f"{name}, Beaker", _beaker_requests(beakers, beakers_url, directory))
         found |= _named(f"{name}, Flask-Session", flask_session.requests(flasks, url))
         found |= _named(f"{name}, Django", django_sessions.requests(name))
-    return dict(sorted(found.items(), key=lambda named: named[0].partition(",")[0]))
+    return dict(sorted(found.items(), key=_neighbours))
+
+
+def _neighbours(named: tuple[str, Call]) -> str:
+    """Those that are compared are timed one after another."""
+    name, _, _ = named[0].partition(",")
+    return name.removeprefix("plain ").removeprefix("untouched ")
 
 
 def plain_of(name: str) -> str | None:
@@ -79,7 +86,7 @@ def plain_of(name: str) -> str | None:
     return "plain generator" if "generator" in name else "plain list"
 
 
-def added(times: dict[str, float]) -> dict[str, float]:
+def added(times: Times) -> Times:
     """What each call of *times* takes beyond the same request without a session."""
     return {name: taken - times.get(plain_of(name) or "", 0.0) for name, taken in times.items()}
 

@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks import collections_of, servers, subject
 from benchmarks.collections_of import Collection, Record
 from benchmarks.contenders import OURS, filling, ours, reading, writing
-from benchmarks.rounds import microseconds, quartiles
+from benchmarks.rounds import medians, microseconds
 from benchmarks.subject import Request
 
 SMALL = 1000
@@ -87,7 +87,7 @@ def measure(pairs: dict[str, tuple[Collection, Collection]], sessions: int, roun
             middleware = ours(backend=collection.store, **OPTIONS)
             calls[f"read {name} {size}"] = Request(middleware(reading(OURS)), known)
             calls[f"save {name} {size}"] = Request(middleware(writing(OURS)), known)
-    times = quartiles(microseconds(calls, rounds))
+    times = medians(microseconds(calls, rounds))
     for _ in range(PURGES * PURGED_AT_ONCE):
         visitor()
     expired = [(key, payload, -1.0) for key, payload, _ in collector.take()]

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import in_process, leftovers, rows, served
+from benchmarks import in_process, leftovers, served
 from benchmarks.leftovers import Counts
+from benchmarks.rounds import Times
 from benchmarks.rows import Row
 from benchmarks.served import BEAKER, BY_HAND, MINE, PLAIN, Load
 
@@ -31,7 +32,7 @@ _UNTOUCHED = (
 )
 _INTRODUCTION = """\
 Microseconds that a session adds to a request in one process, {python}, on eight sessions of about ten keys that
-take turns; lower quartiles of one run. What is measured has one processor, and the servers have another one.
+take turns; medians of one run. What is measured has one processor, and the servers have another one.
 "By hand" is the work that cannot be left out: the same ciphers, the bare commands or SQL with the same driver.
 Beaker has an idle timeout, JSON instead of pickle, the package cryptography, ``ext:database`` for SQL. Flask-Session
 {flask_session} has its default options, cachelib for memory, and for the cookie stands Flask's own session, which is
@@ -52,21 +53,22 @@ _HEADING = ("request", "sessionware", "the aim", "Beaker 1.14", "Flask-Session",
 _LEFT_HEADING = ("", "sessionware", "Beaker 1.14", "no session")
 _PROCESSOR, _RATE = "cookie under gunicorn, processor time of a read", "cookie under gunicorn, reads per second"
 _Cells = tuple[str, ...]
-_Limits = dict[str, float]
 
 
 def replace_figures(
-    path: Path, machine: dict[str, Any], times: dict[str, float], counts: Counts, loads: dict[str, Load]
+    path: Path, machine: dict[str, Any], times: Times, timed: list[Row], counts: Counts, loads: dict[str, Load]
 ) -> None:
     """Replace what stands between the two marks in *path*."""
     text = path.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    figures = "\n\n".join(_figures(machine, times, counts, loads))
+    figures = "\n\n".join(_figures(machine, times, timed, counts, loads))
     path.write_text(f"{before}{BEGIN}\n{figures}\n\n{END}{after}", encoding="utf-8")
 
 
-def _figures(machine: dict[str, Any], times: dict[str, float], counts: Counts, loads: dict[str, Load]) -> Iterator[str]:
+def _figures(
+    machine: dict[str, Any], times: Times, timed: list[Row], counts: Counts, loads: dict[str, Load]
+) -> Iterator[str]:
     yield _INTRODUCTION.format(
         python=machine["python"],
         flask_session=machine["versions"]["Flask-Session"],
@@ -74,8 +76,7 @@ def _figures(machine: dict[str, Any], times: dict[str, float], counts: Counts, l
         flask=times["plain Flask"],
         django_time=times["plain Django"],
     )
-    added = in_process.added(times)
-    cells = [*_cells(added, _limits(rows.timed(added))), *_served(loads)]
+    cells = [*_cells(in_process.added(times), _limits(timed)), *_served(loads)]
     yield _table(_HEADING, cells)
     yield _AIM
     missed = _missed(cells)
@@ -92,16 +93,16 @@ def _table(heading: _Cells, cells: Iterable[_Cells]) -> str:
     return "\n".join(lines)
 
 
-def _limits(found: list[Row]) -> _Limits:
+def _limits(found: list[Row]) -> Times:
     """The most that each request is to take: the lowest of its bounds, which stand where the rows are made."""
-    limits: _Limits = {}
+    limits: Times = {}
     for row in found:
         if row.limit is not None and not row.compared_with.startswith("the same"):
             limits[row.request] = min(row.limit, limits.get(row.request, math.inf))
     return limits
 
 
-def _cells(added: dict[str, float], limits: _Limits) -> Iterator[_Cells]:
+def _cells(added: Times, limits: Times) -> Iterator[_Cells]:
     for title, name in _UNTOUCHED:
         yield _cell(title, name, added, limits, digits=1)
     for title, name in _SESSIONS:
@@ -118,7 +119,7 @@ def _cells(added: dict[str, float], limits: _Limits) -> Iterator[_Cells]:
     yield _cell("memory, a text of 100 KB, write", "write beside a long text", added, limits)
 
 
-def _cell(title: str, name: str, added: dict[str, float], limits: _Limits, digits: int = 0) -> _Cells:
+def _cell(title: str, name: str, added: Times, limits: Times, digits: int = 0) -> _Cells:
     names = [f"{name}{whose}" for whose in ("", ", Beaker", ", Flask-Session", ", Django", ", by hand")]
     mine, *others = (f"{added[each]:.{digits}f}" if each in added else "" for each in names)
     return title, mine, f"{limits[name]:.{digits}f}" if name in limits else "", *others

@@ -6,7 +6,9 @@ import contextlib
 import gc
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+Times = dict[str, float]
 
 SECONDS_PER_TURN = 0.01
 #: Each turn asks for each of the rotating sessions equally often.
@@ -40,16 +42,12 @@ class Turn:
         return REPEATS_STEP * max(1, round(steps))
 
 
-def in_turns(turns: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def in_turns(turns: Mapping[str, Callable[[], float]], rounds: int) -> list[Times]:
     """What each of *turns* gave in each of *rounds* rounds, in which all of them run once."""
-    taken: dict[str, list[float]] = {name: [] for name in turns}
-    for _ in range(rounds):
-        for name, turn in turns.items():
-            taken[name].append(turn())
-    return taken
+    return [{name: turn() for name, turn in turns.items()} for _ in range(rounds)]
 
 
-def microseconds(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def microseconds(calls: Mapping[str, Callable[[], object]], rounds: int) -> list[Times]:
     """The time of each of *calls* in each of *rounds* rounds."""
     with what_exists_left_alone():
         return in_turns({name: Turn(call) for name, call in calls.items()}, rounds)
@@ -66,19 +64,19 @@ def what_exists_left_alone() -> Iterator[None]:
         gc.unfreeze()
 
 
-def quartiles(taken: Mapping[str, list[float]]) -> dict[str, float]:
-    """The lower quartile of the times of each call: whatever disturbs a turn makes it longer, never shorter."""
-    return {name: _quartiles(times)[0] for name, times in taken.items()}
+def medians(rounds: Sequence[Times]) -> Times:
+    """The median time of each call."""
+    return {name: statistics.median(times) for name, times in _columns(rounds)}
 
 
-def spreads(taken: Mapping[str, list[float]]) -> dict[str, float]:
-    """How far the upper quartile lies above the lower one, as a part of it; a quiet machine shows a few percent."""
+def spreads(rounds: Sequence[Times]) -> Times:
+    """How far the middle half of each call's times reaches, as a part of their median; little on a quiet machine."""
     found = {}
-    for name, times in taken.items():
-        lower, _, upper = _quartiles(times)
-        found[name] = (upper - lower) / lower
+    for name, times in _columns(rounds):
+        lower, median, upper = statistics.quantiles(times * 2, n=4)
+        found[name] = (upper - lower) / median
     return found
 
 
-def _quartiles(times: list[float]) -> list[float]:
-    return statistics.quantiles(times, n=4, method="inclusive") if len(times) > 1 else times * 3
+def _columns(rounds: Sequence[Times]) -> Iterator[tuple[str, list[float]]]:
+    return ((name, [times[name] for times in rounds]) for name in rounds[0])

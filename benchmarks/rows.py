@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import median
 from typing import Any
 
 from benchmarks.in_process import ACTIONS, CARTS, KEYS
+from benchmarks.rounds import Times
 
 #: At most so many times the bare work, and of Beaker's time: of a read and of a write.
 _BY_HAND = {"cookie": (1.75, 1.65)}
@@ -47,19 +49,33 @@ class Row:
         return {**asdict(self), "is_met": self.is_met}
 
 
-def timed(added: dict[str, float]) -> list[Row]:
-    """The comparisons of what the calls of a run took beyond the same requests without a session."""
+def timed(rounds: Sequence[Times]) -> list[Row]:
+    """The comparisons of what calls took beyond the same requests without a session.
+
+    Each is made in each round, and the median of its results counts: where the machine became slower for a while, it
+    became so for both sides of a comparison.
+    """
+    return [_middle(results) for results in zip(*map(_comparisons, rounds), strict=True)]
+
+
+def _comparisons(added: Times) -> list[Row]:
     return [*_untouched(added), *_cookie_and_memory(added), *_stores(added), *_sizes(added)]
 
 
-def _untouched(added: dict[str, float]) -> Iterator[Row]:
+def _middle(results: tuple[Row, ...]) -> Row:
+    figures = ((row.ours, row.theirs, row.measured) for row in results)
+    ours, theirs, measured = map(median, zip(*figures, strict=True))
+    return replace(results[0], ours=ours, theirs=theirs, measured=measured)
+
+
+def _untouched(added: Times) -> Iterator[Row]:
     for body, bound in (("list", 1.5), ("generator", 2.5), ("Flask", None)):
         mine = added[f"untouched {body}"]
         yield Row(f"untouched {body}", f"over plain {body}", mine, 0.0, mine, bound, "µs")
     yield _ratio(added, "untouched list", "untouched list, Beaker", 1.0)
 
 
-def _cookie_and_memory(added: dict[str, float]) -> Iterator[Row]:
+def _cookie_and_memory(added: Times) -> Iterator[Row]:
     for name in ("cookie", "memory"):
         for place, action in enumerate(ACTIONS):
             request = f"{action} {name}"
@@ -69,7 +85,7 @@ def _cookie_and_memory(added: dict[str, float]) -> Iterator[Row]:
             yield from _beside(added, request, _OTHERS[1:])
 
 
-def _stores(added: dict[str, float]) -> Iterator[Row]:
+def _stores(added: Times) -> Iterator[Row]:
     """Those with a store: how much longer than in memory they take, in multiples of the store's bare commands.
 
     Once with the request in memory and the bare commands timed apart; and once with both in one turn, as a real request
@@ -89,7 +105,7 @@ def _stores(added: dict[str, float]) -> Iterator[Row]:
             yield from _beside(added, request, _OTHERS)
 
 
-def _sizes(added: dict[str, float]) -> Iterator[Row]:
+def _sizes(added: Times) -> Iterator[Row]:
     """Sessions of other sizes, all in memory."""
     yield _ratio(added, "read memory", "read memory, Beaker", 1.0)
     for keys in KEYS:
@@ -102,12 +118,12 @@ def _sizes(added: dict[str, float]) -> Iterator[Row]:
         yield from _beside(added, request, _OTHERS)
 
 
-def _ratio(added: dict[str, float], mine: str, theirs: str, bound: float | None) -> Row:
+def _ratio(added: Times, mine: str, theirs: str, bound: float | None) -> Row:
     """How many times as long as *theirs* *mine* takes."""
     return Row(mine, f"times {theirs}", added[mine], added[theirs], added[mine] / added[theirs], bound)
 
 
-def _beside(added: dict[str, float], mine: str, others: tuple[str, ...]) -> Iterator[Row]:
+def _beside(added: Times, mine: str, others: tuple[str, ...]) -> Iterator[Row]:
     for other in others:
         if f"{mine}, {other}" in added:
             yield _ratio(added, mine, f"{mine}, {other}", None)
