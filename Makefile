@@ -6,6 +6,7 @@
 #   make docs       the documentation as pages for the browser; a warning is an error
 #   make soak       the tests of the production stores again, each with its full counts (more than half an hour;
 #                   ARGUMENTS='-k killed' for some of them)
+#   make test-drivers   the tests of Redis, memcached and SQL, by the oldest drivers that setup.cfg allows and the newest
 #   make bench      measure, side by side with Beaker, Flask-Session and Django, on private servers that it starts itself
 #                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there, --quick is a trial, and
 #                   --against ../other times the package in another checkout in turns with this one)
@@ -117,3 +118,22 @@ $(VENV)/.with-demo $(VENV)/.with-docs $(VENV)/.with-tests $(VENV)/.with-bench: $
 $(VENV)/.with-tox: setup.cfg $(VENV)/bin/python
 	@$(PIP) install 'tox>=4.22'
 	@touch $@
+
+# Stores lean on their drivers, and here and there on what a driver does not promise. So they are tested by the oldest
+# versions that setup.cfg allows (which install by Python 3.12 and older) and by the newest that there are.
+DRIVERS := redis pymemcache SQLAlchemy PyMySQL psycopg
+DRIVER_TESTS := stores/redis stores/memcached stores/sql
+
+.PHONY: test-drivers test-drivers-oldest test-drivers-newest
+test-drivers: test-drivers-oldest test-drivers-newest
+
+test-drivers-oldest: WANTED = $(sort $(foreach driver,$(DRIVERS),$(shell sed -n 's/^ *\($(driver)[][a-z]*\) >= /\1==/p' setup.cfg)))
+test-drivers-newest: WANTED = --upgrade $(DRIVERS)
+
+test-drivers-oldest test-drivers-newest: test-drivers-%: $(VENV)/.wheel
+	@test -x $(VENV)/drivers-$*/bin/python || $(PYTHON) -m venv $(VENV)/drivers-$*
+	@echo "make: the $* drivers: $(WANTED)"
+	@$(VENV)/drivers-$*/bin/python -m pip --disable-pip-version-check --quiet install "$$(echo $(WHEELS)/*.whl)[tests]" $(WANTED)
+	@$(VENV)/drivers-$*/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --force-reinstall $(WHEELS)/*.whl
+	@rm -rf $(WORK) && mkdir -p $(WORK)
+	root=$$(pwd) && cd $(WORK) && "$$root/$(VENV)/drivers-$*/bin/pytest" -c "$$root/setup.cfg" $(DRIVER_TESTS:%="$$root/tests/%")

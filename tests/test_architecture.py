@@ -66,8 +66,8 @@ FLOORS = {
         stores.keyvalue.store
         stores.redis.url
         stores.redis.deadline
-        stores.redis.clients
-        stores.redis.routes
+        stores.redis.connections
+        stores.redis.servers
         stores.redis.store
     """,
     "configuration": """

@@ -63,8 +63,8 @@ class Backend(Protocol):
     #: Whether a change of a session that was found needs no cookie, so that it can be saved after the headers.
     saves_after_headers: bool
 
-    def make_keys(self, full_name: str) -> Any:
-        """What opens and seals the cookie of this name; made once."""
+    def make_keys(self, full_name: str, *, domain: str | None, path: str) -> Any:
+        """What opens and seals the cookie of this name, Domain and Path; made once."""
 
     def load(self, context: CookieContext[Any]) -> Found | None:
         """The session that the request's cookie stands for; the first live one of several."""

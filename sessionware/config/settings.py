@@ -15,7 +15,6 @@ from sessionware.config.names import flatten, from_environment
 from sessionware.config.table import OPTIONS, STORE_GROUPS, OnStoreFailure
 from sessionware.cookies.header import CookieSettings, faults_of
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
-from sessionware.crypto.sealing import check_ciphers
 from sessionware.events import Listener
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.stores.contract import Store
@@ -116,7 +115,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     values = {name: option.convert(option.default) for name, option in OPTIONS.items()} | good
     clock = values["clock"] or current_time
     cookie = CookieSettings(**_group("cookie", values))
-    for fault in filter(None, [*faults_of(cookie), check_ciphers()]):
+    for fault in faults_of(cookie):
         faults.add(fault)
     backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
     store = None if backend is None else backend.make(clock, faults)

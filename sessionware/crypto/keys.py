@@ -40,6 +40,11 @@ class Purpose(enum.Enum):
     KEY_ID = "key id"
 
 
+#: A cookie session that an older configuration has left in the browser, for another Domain or Path, is never opened
+#: beside the new one. A token may be: its record in the store is the same.
+_BOUND_TO_SCOPE = frozenset({Purpose.COOKIE_SEAL, Purpose.COOKIE_SIGN, Purpose.SEEN_SIGN})
+
+
 def new_secret() -> str:
     """A new secret of 256 random bits, as a str of 43 characters."""
     return secrets.token_urlsafe(MIN_SECRET_BYTES)
@@ -52,8 +57,16 @@ def read_secrets(value: object) -> tuple[bytes, ...]:
     ValueError for all faults, which names each secret by its position, never by its value, and the cure.
     """
     given = value if isinstance(value, (list, tuple)) else (value,)
-    items = [item for entry in given for item in _lines(entry)]
-    found = [_utf8(item) if isinstance(item, str) else item for item in items]
+    found = [_utf8(item) if isinstance(item, str) else item for entry in given for item in _lines(entry)]
+    faults = _faults_of_all(found)
+    if faults:
+        # A crash report shows the locals of each frame.
+        del value, given, found
+        raise ValueError(f"{'; '.join(faults)}; {SECRET_CURE}")
+    return tuple(secret for secret in found if isinstance(secret, bytes))
+
+
+def _faults_of_all(found: list[object]) -> list[str]:
     faults = [] if found else ["the list is empty"]
     for index, secret in enumerate(found):
         name = "the secret" if len(found) == 1 else f"secret {index + 1}"
@@ -61,9 +74,7 @@ def read_secrets(value: object) -> tuple[bytes, ...]:
             faults.append(f"{name} is the same as secret {found.index(secret) + 1}")
         else:
             faults += [f"{name} {fault}" for fault in _faults(secret)]
-    if faults:
-        raise ValueError(f"{'; '.join(faults)}; {SECRET_CURE}")
-    return tuple(secret for secret in found if isinstance(secret, bytes))
+    return faults
 
 
 def _lines(given: object) -> list[object]:
@@ -132,15 +143,22 @@ class Keyring:
         self._secrets = tuple(secrets)
         self.key_ids = tuple(key[:KEY_ID_BYTES].hex() for key in self.derive(Purpose.KEY_ID))
         if len(set(self.key_ids)) < len(self.key_ids):
+            del secrets
             raise ValueError(f"two of the secrets have the same key id; replace one of them: {SECRET_CURE}")
 
-    def derive(self, purpose: Purpose, name: str = "") -> tuple[bytes, ...]:
-        """A key of 32 bytes per secret, newest first; *name* is the full name of the cookie that the keys are for.
+    def derive(
+        self, purpose: Purpose, name: str = "", *, domain: str | None = None, path: str = "/"
+    ) -> tuple[bytes, ...]:
+        """A key of 32 bytes per secret, newest first, for the cookie of this full *name*.
 
-        Keys for different purposes and names are independent of each other (HKDF-SHA256, RFC 5869).
+        *domain* and *path* are the cookie's attributes; they count where all of a session stands in the cookie. Keys
+        for different purposes and cookies are independent of each other (HKDF-SHA256, RFC 5869).
         """
-        # A NUL can stand only in the name, which comes last, so no two purposes and names give the same bytes.
-        info = f"{_FORMAT}\0{purpose.value}\0{name}".encode()
+        # No part has a NUL, so no two lists of parts give the same bytes.
+        parts = [_FORMAT, purpose.value, name]
+        if purpose in _BOUND_TO_SCOPE:
+            parts += [domain or "", path]
+        info = "\0".join(parts).encode()
         return tuple(HKDF(SHA256(), KEY_BYTES, None, info).derive(secret) for secret in self._secrets)
 
     def __repr__(self) -> str:

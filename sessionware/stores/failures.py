@@ -1,4 +1,4 @@
-"""What is told of a failed store: the driver's or the system's words, without keys, payloads and credentials."""
+"""Turns a driver's error into StoreUnavailable, with a cause that shows no key, no payload and no credentials."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class DriverError(Exception):
-    """What a driver or the system has said, as far as it can be shown. It holds nothing of the original error."""
+    """What can be shown of an error of a driver: its type, and words that are known to hold no secret.
+
+    The error itself is not kept. Its text, its context and the frames of its traceback may hold keys and payloads.
+    """
 
 
 def told(error: BaseException, *, words: str = "", code: object = None, hidden: Iterable[str | None] = ()) -> Exception:
-    """*error* by its type and *code*, with those of its *words* that repeat no key and no payload.
+    """A copy of *error* that can be shown: its type, its *code*, and *words*.
 
-    Of *words*, which the caller vouches for, the *hidden* ones (a user, a password) become ``***``. Of an error of the
-    operating system the number tells all, and the name of a file, which may be a key, is left out.
+    The caller vouches that *words* holds no key and no payload; each of *hidden* (a user, a password) in it becomes
+    ``***``. An error of the operating system is copied by its number, because its text may name a file after a key.
     """
-    if isinstance(error, OSError) and error.errno is not None and not words:
-        return OSError(error.errno, os.strerror(error.errno))
+    if isinstance(error, OSError) and not words:
+        # An ssl.SSLError and a socket.gaierror have numbers of their own, and a reason that is a constant's name.
+        code = code or getattr(error, "reason", None) or error.errno
+        if type(error).__module__ == "builtins" and error.errno is not None:
+            return OSError(error.errno, os.strerror(error.errno))
+        if isinstance(error, TimeoutError):
+            return TimeoutError("timed out")
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     if code is not None:
         kind = f"{kind} ({code})"
@@ -34,14 +42,20 @@ def told(error: BaseException, *, words: str = "", code: object = None, hidden: 
 
 
 def unavailable(message: str, cause: Exception) -> StoreUnavailable:
-    """A :exc:`StoreUnavailable` to be raised after the handler: within it, the driver's error would be its context."""
+    """A :exc:`StoreUnavailable` with its cause. Raise it behind the handler, which would make the error its context."""
     failure = StoreUnavailable(message)
     failure.__cause__ = cause
     return failure
 
 
-def guarded(message: str, *errors: type[Exception]) -> Callable[[Method], Method]:
-    """A method that raises :exc:`StoreUnavailable` with *message* for any of *errors*; errors of this package pass."""
+def guarded(
+    message: str, *errors: type[Exception], tell: Callable[[Exception], Exception] = told
+) -> Callable[[Method], Method]:
+    """Decorate a method to raise :exc:`StoreUnavailable` with *message* for any of *errors*.
+
+    *tell* makes the cause of it. If that is an error of this package, it is raised itself. Errors of this package that
+    the method raises pass unchanged.
+    """
 
     def decorate(method: Method) -> Method:
         @functools.wraps(method)
@@ -51,8 +65,12 @@ def guarded(message: str, *errors: type[Exception]) -> Callable[[Method], Method
             except SessionwareError:
                 raise
             except errors as error:
-                failure = unavailable(message, told(error))
-            raise failure
+                cause = tell(error)
+            try:
+                raise cause if isinstance(cause, SessionwareError) else unavailable(message, cause)
+            finally:
+                # The traceback of what is raised holds this frame, which would hold it in turn.
+                del cause
 
         return cast(Method, guarding)
 

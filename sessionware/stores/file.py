@@ -13,17 +13,18 @@ from itertools import product
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
+from sessionware.clock import Clock, current_time
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone
 from sessionware.stores.contract import Entry, Version
 from sessionware.stores.failures import guarded
-from sessionware.stores.framing import Envelope, new_version, unwrap, wrap
-from sessionware.stores.sweeping import Clock, Upkeep
+from sessionware.stores.framing import Frame, new_version, pack, unpack
+from sessionware.stores.sweeping import Sweeping, expires_at
 from sessionware.stores.urls import split
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 _is_key = re.compile(r"[0-9A-Za-z_-]{43}", re.ASCII).fullmatch
 
-# No key has a dot in it, so neither can be taken for an entry. A temporary file's name is of random bytes.
+# No key has a dot in it, so neither name can be that of an entry.
 _TEMPORARY_BYTES = 8
 _TEMPORARY_SUFFIX = ".tmp"
 _TEMPORARY_NAME = re.compile(rf"[0-9a-f]{{{2 * _TEMPORARY_BYTES}}}\{_TEMPORARY_SUFFIX}")
@@ -31,7 +32,7 @@ _LOCK_NAME = ".lock"
 
 _guarded = guarded("the file store failed", OSError)
 
-#: After this long nobody is writing a temporary file any more: its process was killed.
+#: A temporary file that was last written to so long ago belongs to a process that was killed.
 _LEFTOVER_SECONDS = 3600
 
 _CREATE_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -43,10 +44,10 @@ class FileStore:
 
     Directories are 0700 and files 0600 from their creation, whatever the umask. A write goes to a temporary file,
     which is flushed to the disk and then renamed: whenever the process, or the machine, stops, a file holds the old
-    entry or the new one. The flush is what a write costs, a few milliseconds on most disks. Comparing and swapping
-    happens under a lock of the operating system, which dies with its process; there are 64 of them, not one for each
-    session. The directory must be on a local disk. Raises :exc:`ConfigError` for a path at which something else than
-    a directory stands.
+    entry or the new one. The flush takes a few milliseconds on most disks, nearly the whole time of a write. Comparing
+    and swapping happens under a lock of the operating system, which dies with its process; there are 64 of them, not
+    one for each session. The directory must be on a local disk. A *path* at which something else stands raises
+    :exc:`ConfigError`.
     """
 
     backend_name = "file"
@@ -64,7 +65,7 @@ class FileStore:
         return {"path": unquote(parts.path), **options}
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None) -> None:
-        # Here, because not every platform has it; the rest of the package does without.
+        # Imported here, because not every platform has it, and no other module needs it.
         import fcntl
 
         self._fcntl = fcntl
@@ -74,23 +75,24 @@ class FileStore:
         self._root = os.path.abspath(path)
         if os.path.exists(self._root) and not os.path.isdir(self._root):
             raise ConfigError(f"the path of the file store, {self._root}, is not a directory")
-        self._upkeep = Upkeep(clock)
+        self._clock = clock or current_time
+        self._sweeping = Sweeping()
 
     @_guarded
     def load(self, key: str) -> Entry | None:
-        """The entry under *key*; ``None`` also where its file is not whole, and for what is no key."""
+        """The entry under *key*; ``None`` also if its file is not whole, or if *key* cannot be a key."""
         if not _is_key(key):
             return None
-        envelope = _read(self._path(key))
-        return None if envelope is None else Entry(envelope.payload, envelope.version)
+        frame = _read(self._path(key))
+        return None if frame is None else Entry(frame.payload, frame.version)
 
     @_guarded
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
-        """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`; ValueError for what is no key."""
+        """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`; ValueError for what cannot be a key."""
         if not _is_key(key):
             raise ValueError("a store's key has 43 characters of [0-9A-Za-z_-]")
 
-        def check(found: Envelope | None) -> None:
+        def check(found: Frame | None) -> None:
             if found is not None:
                 raise AlreadyExists
 
@@ -102,7 +104,7 @@ class FileStore:
         if not _is_key(key):
             raise Gone
 
-        def check(found: Envelope | None) -> None:
+        def check(found: Frame | None) -> None:
             if found is None:
                 raise Gone
             if found.version != version:
@@ -126,7 +128,7 @@ class FileStore:
 
     @_guarded
     def purge(self, limit: int | None = None) -> int:
-        """Remove expired entries, *limit* at most, and what killed processes left; how many entries went."""
+        """Remove expired entries, *limit* at most, and files that killed processes left; how many entries."""
         removed = 0
         for first, second in product(_ALPHABET, repeat=2):
             for path in _files(os.path.join(self._root, first, second)):
@@ -137,7 +139,7 @@ class FileStore:
 
     @_guarded
     def _sweep(self, limit: int) -> None:
-        """Purge some 64th of the directories, from a random place on, until *limit* files have been looked at."""
+        """Purge a random 64th of the directories, in random order, until *limit* files have been looked at."""
         first = random.choice(_ALPHABET)
         looked_at = 0
         for second in random.sample(_ALPHABET, len(_ALPHABET)):
@@ -152,58 +154,58 @@ class FileStore:
         return os.path.join(self._root, key[0], key[1], key)
 
     @_guarded
-    def _write(self, key: str, payload: bytes, ttl: float | None, check: Callable[[Envelope | None], None]) -> Version:
+    def _write(self, key: str, payload: bytes, ttl: float | None, check: Callable[[Frame | None], None]) -> Version:
         path = self._path(key)
         version = new_version()
-        # What will be refused need not be written first. The check that counts is the one under the lock.
+        # A write that will be refused need not go to the disk first. The check that counts is the one under the lock.
         check(_read(path))
-        data = wrap(payload, version, self._upkeep.expires_at(ttl))
+        data = pack(payload, version, expires_at(ttl, self._clock()))
         with _temporary_file(os.path.dirname(path), data) as temporary, self._locked(key):
             check(_read(path))
             os.replace(temporary, path)
-        self._upkeep.after_write(self._sweep)
+        self._sweeping.after_write(self._sweep)
         return version
 
     @contextlib.contextmanager
     def _locked(self, key: str) -> Iterator[None]:
-        """Keep all others, threads and processes, from writing an entry of this 64th."""
+        """Keep other threads and processes from writing an entry whose key begins as this one."""
         descriptor = os.open(os.path.join(self._root, key[0], _LOCK_NAME), _OPEN_LOCK, 0o600)
         try:
             self._fcntl.flock(descriptor, self._fcntl.LOCK_EX)
             try:
                 yield
             finally:
-                # Closing is not enough: a child forked by another thread meanwhile has the descriptor, too.
+                # Closing is not enough: if another thread has forked, the child has the descriptor, too.
                 self._fcntl.flock(descriptor, self._fcntl.LOCK_UN)
         finally:
             os.close(descriptor)
 
     def _remove_if_over(self, path: str) -> bool:
-        """Remove the file if its entry has expired (then it is true) or if it is a leftover."""
+        """Remove the file if a killed process left it, or if its entry has expired; whether an expired entry went."""
         name = os.path.basename(path)
         if _TEMPORARY_NAME.fullmatch(name):
-            _remove_leftover(path)
+            remove_leftover(path)
         if not _is_key(name):
             return False
-        envelope = _read(path)
-        if envelope is not None and not envelope.is_expired(self._upkeep.now()):
+        frame = _read(path)
+        if frame is not None and not frame.is_expired(self._clock()):
             return False
         with self._locked(name):
-            # Somebody may have written it anew before the lock was ours.
-            envelope = _read(path)
-            if envelope is None:
-                _remove_leftover(path)
+            # Another process may have written it before this one got the lock.
+            frame = _read(path)
+            if frame is None:
+                remove_leftover(path)
                 return False
-            if not envelope.is_expired(self._upkeep.now()):
+            if not frame.is_expired(self._clock()):
                 return False
             os.unlink(path)
         return True
 
 
-def _read(path: str) -> Envelope | None:
+def _read(path: str) -> Frame | None:
     try:
         with open(path, "rb", buffering=0) as file:
-            return unwrap(file.read())
+            return unpack(file.read())
     except FileNotFoundError:
         return None
 
@@ -216,7 +218,7 @@ def _files(directory: str) -> list[str]:
 
 
 def _make_directory(path: str) -> None:
-    """Make a directory, and those above it that are missing, for its owner alone."""
+    """Make a directory, and the missing ones above it, for the owner alone."""
     try:
         os.mkdir(path, 0o700)
     except FileNotFoundError:
@@ -226,16 +228,17 @@ def _make_directory(path: str) -> None:
         pass
 
 
-def _remove_leftover(path: str) -> None:
-    """Remove a file that nobody has written to for long, by the file system's clock."""
+def remove_leftover(path: str) -> None:
+    """Remove a file that cannot be an entry, if it was last written to more than an hour ago."""
     with contextlib.suppress(FileNotFoundError):
+        # The clock of the file system, and not that of the store.
         if time.time() - os.stat(path).st_mtime > _LEFTOVER_SECONDS:
             os.unlink(path)
 
 
 @contextlib.contextmanager
 def _temporary_file(directory: str, data: bytes) -> Iterator[str]:
-    """A file with *data*, safe on the disk, to be renamed within the block; gone afterwards if it was not."""
+    """A file with *data* that is safe on the disk. The block renames it; if the block fails, it is removed."""
     path = os.path.join(directory, secrets.token_hex(_TEMPORARY_BYTES) + _TEMPORARY_SUFFIX)
     try:
         with open(os.open(path, _CREATE_NEW, 0o600), "wb") as file:

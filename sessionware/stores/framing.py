@@ -1,4 +1,4 @@
-"""What stands in front of a payload where the medium keeps nothing but bytes: its version and its end."""
+"""The frame around a payload, for stores whose medium keeps nothing but bytes: its version, its end and its length."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from typing import NamedTuple
 VERSION_BYTES = 16
 
 _MAGIC = b"swE1"
-# The length is there to tell a truncated entry from a whole one.
+# The length tells an entry that is cut off from a whole one.
 _HEADER = struct.Struct(f">4s{VERSION_BYTES}sdQ")
 
 
-class Envelope(NamedTuple):
-    """An entry as it lies in a file or under a key; ``expires_at`` in seconds since the epoch, infinite for no end."""
+class Frame(NamedTuple):
+    """What stands in a file or under a key; ``expires_at`` is in seconds since the epoch, infinite for no end."""
 
     version: bytes
     expires_at: float
     payload: bytes
 
     def is_expired(self, now: float) -> bool:
-        """Whether its time is over: at the limit, not after it."""
+        """Whether the entry has reached its end; it ends at ``expires_at``, not after it."""
         return now >= self.expires_at
 
 
 def new_version() -> bytes:
-    """A value for one write, drawn from the operating system: it does not come back, not even after a delete."""
+    """A random version for one write: it does not come back, not after a delete and a restart either."""
     return os.urandom(VERSION_BYTES)
 
 
-def wrap(payload: bytes, version: bytes, expires_at: float | None) -> bytes:
-    """The bytes to keep."""
+def pack(payload: bytes, version: bytes, expires_at: float | None) -> bytes:
+    """The bytes of a frame."""
     end = math.inf if expires_at is None else expires_at
     return _HEADER.pack(_MAGIC, version, end, len(payload)) + payload
 
 
-def unwrap(data: object) -> Envelope | None:
-    """What :func:`wrap` was given; ``None`` for anything that is not whole or not ours."""
+def unpack(data: object) -> Frame | None:
+    """The frame that :func:`pack` made into *data*; ``None`` for anything that is not a whole frame."""
     if not isinstance(data, bytes) or len(data) < _HEADER.size or not data.startswith(_MAGIC):
         return None
     _, version, expires_at, length = _HEADER.unpack_from(data)
     payload = data[_HEADER.size :]
-    return Envelope(version, expires_at, payload) if len(payload) == length else None
+    return Frame(version, expires_at, payload) if len(payload) == length else None
 
 
 def is_cut_off(data: object) -> bool:
-    """Whether it is the beginning of what :func:`wrap` gives, or nothing yet: a write that goes on, or was killed."""
+    """Whether *data* is the beginning of a frame, or empty: its writer has not finished, or was killed."""
     if not isinstance(data, bytes) or not data.startswith(_MAGIC[: len(data)]):
         return False
     if len(data) < _HEADER.size:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections import OrderedDict
 from typing import Any
 
+from sessionware.clock import Clock, current_time
 from sessionware.exceptions import AlreadyExists, Conflict, Gone
 from sessionware.stores.contract import Entry, Version
-from sessionware.stores.sweeping import Clock, Upkeep
+from sessionware.stores.framing import new_version
+from sessionware.stores.pools import PerProcess
+from sessionware.stores.sweeping import expires_at
 
 _EXPIRED_CHECKS_PER_WRITE = 2
 _PURGE_BATCH = 1000
-_VERSION_BYTES = 16
-
-_stores: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
 
 
 class MemoryStore:
@@ -29,12 +27,12 @@ class MemoryStore:
     backend_name = "memory"
 
     def __init__(self, *, clock: Clock | None = None) -> None:
-        self._upkeep = Upkeep(clock)
+        self._clock = clock or current_time
         self._entries: dict[str, Entry] = {}
-        # In the order in which they were last looked at: the front is what has waited longest for a check.
+        # In the order in which they were last looked at: the first has waited longest for a look.
         self._expiries: OrderedDict[str, float | None] = OrderedDict()
-        self._lock = threading.Lock()
-        _stores.add(self)
+        # If another thread holds the lock at the moment of a fork, no thread of the child will ever let it go.
+        self._locks = PerProcess(threading.Lock)
 
     def load(self, key: str) -> Entry | None:
         """The entry under *key*, or ``None``."""
@@ -42,72 +40,59 @@ class MemoryStore:
 
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
-        expires_at = self._upkeep.expires_at(ttl)
-        with self._lock:
+        end = expires_at(ttl, self._clock())
+        with self._locks.get():
             self._drop_expired(_EXPIRED_CHECKS_PER_WRITE)
             if key in self._entries:
                 raise AlreadyExists
-            return self._put(key, payload, expires_at)
+            return self._put(key, payload, end)
 
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
-        expires_at = self._upkeep.expires_at(ttl)
-        with self._lock:
+        end = expires_at(ttl, self._clock())
+        with self._locks.get():
             entry = self._entries.get(key)
             if entry is None:
                 raise Gone
             if entry.version != version:
                 raise Conflict
-            new_version = self._put(key, payload, expires_at)
+            written = self._put(key, payload, end)
             self._drop_expired(_EXPIRED_CHECKS_PER_WRITE)
-            return new_version
+            return written
 
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
-        with self._lock:
-            return self._remove(key)
+        with self._locks.get():
+            self._expiries.pop(key, None)
+            return self._entries.pop(key, None) is not None
 
     def purge(self, limit: int | None = None) -> int:
-        """Remove expired entries, *limit* at most; how many went. The lock is let go after every 1,000 looked at."""
+        """Remove expired entries, *limit* at most; how many. The lock is let go after every 1,000 looked at."""
         removed = 0
         unseen = len(self._expiries)
         while unseen > 0 and (limit is None or removed < limit):
             batch = min(unseen, _PURGE_BATCH)
-            with self._lock:
+            with self._locks.get():
                 removed += self._drop_expired(batch, None if limit is None else limit - removed)
             unseen -= batch
         return removed
 
-    def _put(self, key: str, payload: bytes, expires_at: float | None) -> Version:
-        version = os.urandom(_VERSION_BYTES)
+    def _put(self, key: str, payload: bytes, end: float | None) -> Version:
+        version = new_version()
         self._entries[key] = Entry(bytes(payload), version)
-        self._expiries[key] = expires_at
+        self._expiries[key] = end
         return version
-
-    def _remove(self, key: str) -> bool:
-        self._expiries.pop(key, None)
-        return self._entries.pop(key, None) is not None
 
     def _drop_expired(self, checks: int, limit: int | None = None) -> int:
         """Look at the entries that have waited longest and drop those past their end; how many went."""
-        now = self._upkeep.now()
+        now = self._clock()
         removed = 0
         for _ in range(min(checks, len(self._expiries))):
             if removed == limit:
                 break
-            key, expires_at = self._expiries.popitem(last=False)
-            if expires_at is not None and now >= expires_at:
+            key, end = self._expiries.popitem(last=False)
+            if end is not None and now >= end:
                 removed += self._entries.pop(key, None) is not None
             else:
-                self._expiries[key] = expires_at
+                self._expiries[key] = end
         return removed
-
-
-def _renew_locks() -> None:  # pragma: no cover - runs in children, where nothing is measured
-    """A lock that another thread held at the moment of a fork would stay locked in the child for ever."""
-    for store in _stores:
-        store._lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch
-    os.register_at_fork(after_in_child=_renew_locks)

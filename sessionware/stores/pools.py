@@ -15,21 +15,25 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 C = TypeVar("C")
 
-#: A firewall may have dropped a connection that was idle for longer, without a word to either end.
+#: A firewall may drop a connection that was idle for longer, and tells neither end.
 LONGEST_IDLE_SECONDS = 60.0
+
+#: Values that parent processes made. Kept for ever: collecting one would close its connections, and closing says
+#: farewell to the server, or drops the locks of a file, over what the parent goes on using.
+_inherited: list[Any] = []
 
 
 class PerProcess(Generic[T]):
-    """One value for each process, made at its first use there.
+    """One value for each process, made by *make* at its first use there.
 
-    After a fork a child makes a value of its own. It keeps its parent's without using it: to close or to collect it
-    could say farewell to the server over a connection that the parent goes on using. *leave* is called with the
-    parent's value once in the child, where that value is shared with somebody who would use it.
+    A process that has forked makes a value of its own. The value of its parent is kept and not used; *leave* is called
+    with it once, for a value that lies in an object which the application goes on using in the child.
 
-    With *close_before_fork* the value is given to that function, and dropped, before the process forks.
+    *close_before_fork* is called with the value before the process forks, and the value is used again afterwards. It is
+    for connections that a child must not even inherit.
     """
 
-    __slots__ = ("__weakref__", "_close_before_fork", "_leave", "_locks", "_make", "_values")
+    __slots__ = ("__weakref__", "_close", "_leave", "_locks", "_make", "_values")
 
     def __init__(
         self,
@@ -40,12 +44,13 @@ class PerProcess(Generic[T]):
     ) -> None:
         self._make = make
         self._leave = leave
-        self._close_before_fork = close_before_fork
+        self._close = close_before_fork
+        # By process id, because a server that forks in C does not run Python's hooks.
         self._values: dict[int, T] = {}
-        # A lock is made at the first use in a process: only then gevent has patched its class, or has not.
+        # A lock is made at the first use in a process: gevent has replaced the class by then, if it is going to.
         self._locks: dict[int, threading.Lock] = {}
         if close_before_fork is not None:
-            _closed_before_fork.add(self)
+            _closed_before_fork.add(weakref.ref(self, _closed_before_fork.discard))
 
     def get(self) -> T:
         """The value of this process."""
@@ -57,29 +62,41 @@ class PerProcess(Generic[T]):
     def _begin(self) -> T:
         process = os.getpid()
         with self._locks.setdefault(process, threading.Lock()):
-            if process not in self._values:
-                if self._leave is not None:
-                    for inherited in self._values.values():  # pragma: no cover - runs in children
-                        self._leave(inherited)
-                self._values[process] = self._make()
-        return self._values[process]
+            try:
+                # Another thread has made it while this one waited for the lock.
+                return self._values[process]
+            except KeyError:
+                self._set_inherited_aside(process)
+                value = self._values[process] = self._make()
+                return value
+
+    def _set_inherited_aside(self, process: int) -> None:
+        for other in [other for other in self._values if other != process]:  # pragma: no cover - runs in children
+            value = self._values.pop(other)
+            _inherited.append(value)
+            if self._leave is not None:
+                self._leave(value)
 
     def take(self) -> T | None:
-        """The value of this process, if there is one; the next :meth:`get` makes another."""
+        """Remove and return the value of this process, if there is one; the next :meth:`get` makes another."""
         return self._values.pop(os.getpid(), None)
 
     def close_before_fork(self) -> None:
-        value = self.take()
-        if value is not None and self._close_before_fork is not None:
-            self._close_before_fork(value)
+        """Close the value of this process, if there is one."""
+        value = self._values.get(os.getpid())
+        if value is not None and self._close is not None:
+            self._close(value)
 
 
-_closed_before_fork: weakref.WeakSet[PerProcess[Any]] = weakref.WeakSet()
+# Not a WeakSet: while a thread adds to one, another cannot iterate over it. Copying a set is atomic.
+_closed_before_fork: set[weakref.ref[PerProcess[Any]]] = set()
 
 
 def _close_before_fork() -> None:
-    for holder in list(_closed_before_fork):
-        holder.close_before_fork()
+    for reference in _closed_before_fork.copy():
+        holder = reference()
+        if holder is not None:
+            holder.close_before_fork()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch
@@ -89,11 +106,12 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch
 class Pool(Generic[C]):
     """Connections that *open_one* opens and *close_one* closes, each lent to one caller at a time.
 
-    The one that was given back last is lent first. One that *has_ended*, or that was idle for a minute, is replaced.
-    With *most*, a caller waits for *patience* seconds while so many are lent, and then gets a :exc:`TimeoutError`.
+    The one that was given back last is lent first, so that those which are not needed stay idle. A connection that is
+    idle for a minute is closed, and so is one that *has_ended* when it is its turn. With *most*, a caller waits for
+    *patience* seconds (``None``: without end) while so many are lent, and then gets a :exc:`TimeoutError`.
     """
 
-    # Borrowed and given back instead of one per thread: a threading.local made before gevent patches the world is
+    # Connections are lent instead of kept one per thread: a threading.local that was made before gevent patched it is
     # shared by all greenlets. The methods of a deque that are used here are atomic.
 
     __slots__ = ("_close_one", "_free", "_has_ended", "_idle", "_most", "_open_one", "_patience")
@@ -105,45 +123,67 @@ class Pool(Generic[C]):
         *,
         has_ended: Callable[[C], bool],
         most: int | None = None,
-        patience: float = 0,
+        patience: float | None = 0,
     ) -> None:
         self._open_one = open_one
         self._close_one = close_one
         self._has_ended = has_ended
         self._most = most
         self._patience = patience
+        #: Each with the time since when it is idle, the one that is idle for longest first.
         self._idle: deque[tuple[C, float]] = deque()
         self._free = None if most is None else threading.BoundedSemaphore(most)
 
-    def borrow(self) -> C:
-        """A connection that is open, as far as can be seen; it goes back by :meth:`give_back` or :meth:`discard`."""
-        if self._free is not None and not self._free.acquire(timeout=self._patience):
-            raise TimeoutError(f"all {self._most} connections are in use")
+    def borrow(self, patience: float | None = None) -> C:
+        """A connection that is open, as far as can be seen; it goes back by :meth:`give_back` or :meth:`discard`.
+
+        A *patience* that is given takes the place of the pool's for this call.
+        """
+        if self._free is not None:
+            self._wait_for_place(self._free, self._patience if patience is None else patience)
         try:
-            connection = self._idle_one()
-            return self._open_one() if connection is None else connection
+            while self._idle:
+                try:
+                    connection, since = self._idle.pop()
+                except IndexError:
+                    # Another thread has borrowed the last one.
+                    break
+                if self._is_usable(connection, since):
+                    return connection
+            return self._open_one()
         except BaseException:
             self._release()
             raise
 
-    def _idle_one(self) -> C | None:
-        while self._idle:
-            try:
-                connection, since = self._idle.pop()
-            except IndexError:
-                return None
-            if time.monotonic() - since < LONGEST_IDLE_SECONDS and not self._has_ended(connection):
-                return connection
-            self._close_one(connection)
-        return None
+    def _wait_for_place(self, free: threading.BoundedSemaphore, patience: float | None) -> None:
+        if not free.acquire(timeout=patience):
+            raise TimeoutError(f"all {self._most} connections were in use for {patience:g} seconds")
+
+    def _is_usable(self, connection: C, since: float) -> bool:
+        """Whether an idle connection can be lent; if not, it is closed."""
+        is_usable = False
+        try:
+            is_usable = time.monotonic() - since < LONGEST_IDLE_SECONDS and not self._has_ended(connection)
+            return is_usable
+        finally:
+            if not is_usable:
+                self._close_idle_one(connection)
 
     def give_back(self, connection: C) -> None:
         """Keep *connection* for the next caller."""
-        self._idle.append((connection, time.monotonic()))
-        self._release()
+        now = time.monotonic()
+        self._idle.append((connection, now))
+        if self._free is not None:
+            self._free.release()
+        try:
+            while now - self._idle[0][1] >= LONGEST_IDLE_SECONDS:
+                self._close_idle_one(self._idle.popleft()[0])
+        except IndexError:
+            # Other threads have borrowed all of them.
+            return
 
     def discard(self, connection: C) -> None:
-        """Close *connection*, which is broken or has an answer under way."""
+        """Close *connection*, because it is broken or an answer may still arrive on it."""
         try:
             self._close_one(connection)
         finally:
@@ -154,18 +194,27 @@ class Pool(Generic[C]):
             self._free.release()
 
     def close_idle(self) -> None:
-        """Close the connections that are not lent: at the end, and where one was broken, which is seldom alone."""
+        """Close the connections that are not lent; the next caller opens one."""
         with contextlib.suppress(IndexError):
             while True:
-                self._close_one(self._idle.pop()[0])
+                self._close_idle_one(self._idle.pop()[0])
+
+    def _close_idle_one(self, connection: C) -> None:
+        # The caller has no use for this connection, and so no use for what goes wrong with it.
+        with contextlib.suppress(Exception):
+            self._close_one(connection)
 
 
 def is_readable(socket: Any) -> bool:
-    """Whether there is something to read from *socket*; where no question is pending, the server has closed it.
+    """Whether *socket*, on which no answer is pending, is closed: a readable one has got the end, or a last notice.
 
-    So a write after a restart of the server goes to a new connection, where otherwise it would be unknown whether it
-    took effect; and looking costs no round trip.
+    A write that is sent on a connection which the server has closed, as it does when it restarts, has an unknown
+    outcome. Looking first avoids that, and costs no round trip.
     """
     poll = select.poll()
-    poll.register(socket, select.POLLIN)
+    try:
+        poll.register(socket, select.POLLIN)
+    except ValueError:
+        # It has no file descriptor any more: this process has closed it.
+        return True
     return bool(poll.poll(0))

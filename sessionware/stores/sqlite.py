@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sqlite3
 import time
 import weakref
-from collections import deque
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from sessionware.exceptions import (
-    AlreadyExists,
-    ConfigError,
-    Conflict,
-    Gone,
-    RecordTooLarge,
-    SessionwareError,
-    StoreUnavailable,
-)
+from sessionware.clock import Clock, current_time
+from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge
 from sessionware.stores.contract import Duration, Entry, Version, seconds
-from sessionware.stores.sweeping import Clock, Upkeep
+from sessionware.stores.failures import guarded, told
+from sessionware.stores.pools import PerProcess, Pool
+from sessionware.stores.sweeping import Sweeping, expires_at
 from sessionware.stores.urls import split
 
-# A name of our own, so that an application's database can serve, too. With its payloads of a kilobyte the table is
-# faster with a rowid than without: the tree of keys stays small.
+# The name is ours alone, so that the table can stand in an application's database. With a rowid it is faster than
+# without: the payloads, of about a kilobyte, stay out of the tree of keys.
 _CREATE_TABLE = """
     CREATE TABLE IF NOT EXISTS sessionware_sessions (
         key TEXT NOT NULL PRIMARY KEY, payload BLOB NOT NULL, version INTEGER NOT NULL, expires_at REAL
@@ -51,17 +46,26 @@ _WAL_RETRY_SECONDS = 1.0
 _WAL_PAUSE_SECONDS = 0.01
 _BUSY = "database is locked"
 
-#: How a payload beyond SQLite's limit is refused: usually, by Python 3.10, and beyond 2 GiB.
+#: What a payload beyond SQLite's limit raises: usually, in Python 3.10, and beyond 2 GiB.
 _TOO_LARGE = (sqlite3.DataError, sqlite3.InterfaceError, OverflowError)
-_FAILURES = (sqlite3.Error, OSError, OverflowError)
+
+
+def _told(error: Exception) -> Exception:
+    if isinstance(error, _TOO_LARGE):
+        return RecordTooLarge("the record is larger than SQLite takes")
+    # The messages of sqlite3 have no parameters in them.
+    return told(error, words=str(error) if isinstance(error, sqlite3.Error) else "")
+
+
+_guarded = guarded("the SQLite store failed", sqlite3.Error, OSError, OverflowError, tell=_told)
 
 
 class SQLiteStore:
-    """Keeps entries in a table of the database at *path*, in WAL mode: readers wait for nobody, writers in turn.
+    """Keeps entries in a table of the database at *path*, in WAL mode: readers never wait, writers wait in turn.
 
-    A writer waits for *timeout* (seconds, or a text such as ``"5s"``) before it is :exc:`StoreUnavailable`. The files
-    are 0600 from their creation, whatever the umask. ``synchronous`` is NORMAL: a power failure may undo the last
-    writes, but never tears one. The database must be on a local disk, and its directory must exist, or it is a
+    A writer waits for *timeout* (seconds, or a string such as ``"5s"``) and then raises :exc:`StoreUnavailable`. The
+    files are 0600 from their creation, whatever the umask. ``synchronous`` is NORMAL: a power failure may undo the last
+    writes, but never tears one. The database must be on a local disk. Its directory must exist; otherwise this raises
     :exc:`ConfigError`. Nothing is opened before the first use, and a child never uses a connection of its parent.
     """
 
@@ -83,19 +87,16 @@ class SQLiteStore:
         return {"path": path, **options}
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: Duration = 5.0, clock: Clock | None = None) -> None:
-        self._path = _checked_path(os.fspath(path))
-        self._timeout = seconds(timeout)
-        self._upkeep = Upkeep(clock)
-        self._begin_pool()
-        _stores.add(self)
-
-    def _begin_pool(self) -> None:
-        self._process = os.getpid()
-        # Connections that nobody is using. Borrowed and given back instead of one per thread: a threading.local made
-        # before gevent patches the world is shared by all greenlets. Both methods of a deque are atomic.
-        self._idle: deque[sqlite3.Connection] = deque()
-        # For a store that is dropped, or in use when the interpreter ends: Python complains of connections left open.
-        weakref.finalize(self, _close_all, self._idle, self._process)
+        self._clock = clock or current_time
+        self._sweeping = Sweeping()
+        # SQLite's own record of a file's locks must not get into a child, where not even closing a connection is safe
+        # (https://www.sqlite.org/howtocorrupt.html, 2.6).
+        self._pools = PerProcess(
+            functools.partial(_make_pool, _checked_path(os.fspath(path)), seconds(timeout)),
+            close_before_fork=Pool.close_idle,
+        )
+        # For a store that is dropped, or in use when the interpreter ends: Python warns of connections left open.
+        weakref.finalize(self, _close, self._pools)
 
     def load(self, key: str) -> Entry | None:
         """The entry under *key*, or ``None``."""
@@ -105,20 +106,20 @@ class SQLiteStore:
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
         version = _new_version()
-        _, count = self._execute(_INSERT, (key, payload, version, self._upkeep.expires_at(ttl)))
+        _, count = self._execute(_INSERT, (key, payload, version, expires_at(ttl, self._clock())))
         if not count:
             raise AlreadyExists
-        self._upkeep.after_write(self.purge)
+        self._sweeping.after_write(self.purge)
         return version
 
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
         new_version = _new_version()
-        _, count = self._execute(_UPDATE, (payload, new_version, self._upkeep.expires_at(ttl), key, version))
+        _, count = self._execute(_UPDATE, (payload, new_version, expires_at(ttl, self._clock()), key, version))
         if not count:
             rows, _ = self._execute(_EXISTS, (key,))
             raise Conflict if rows else Gone
-        self._upkeep.after_write(self.purge)
+        self._sweeping.after_write(self.purge)
         return new_version
 
     def delete(self, key: str) -> bool:
@@ -126,8 +127,8 @@ class SQLiteStore:
         return self._execute(_DELETE, (key,))[1] > 0
 
     def purge(self, limit: int | None = None) -> int:
-        """Remove expired entries, *limit* at most, in transactions of 500; how many went."""
-        now = self._upkeep.now()
+        """Remove expired entries, *limit* at most, in transactions of 500; how many."""
+        now = self._clock()
         removed = 0
         while limit is None or removed < limit:
             batch = _PURGE_BATCH if limit is None else min(limit - removed, _PURGE_BATCH)
@@ -139,69 +140,56 @@ class SQLiteStore:
 
     def close(self) -> None:
         """Close the connections of this process that are not in use; the next call opens one again."""
-        self._leave_to_parent()
-        _close_all(self._idle, self._process)
+        self._pools.get().close_idle()
 
+    @_guarded
     def _execute(self, statement: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
         """The rows of one statement, which is a transaction by itself, and the number of those that it changed."""
-        connection = self._borrow()
+        pool = self._pools.get()
+        connection = pool.borrow()
         try:
             cursor = connection.execute(statement, parameters)
-            # To the last row, because that ends the transaction.
+            # Fetching the last row ends the transaction.
             answer = cursor.fetchall(), cursor.rowcount
-        except _FAILURES as error:
-            connection.close()
-            raise _translated(error) from error
         except BaseException:
-            connection.close()
+            pool.discard(connection)
             raise
-        self._idle.append(connection)
+        pool.give_back(connection)
         return answer
 
-    def _borrow(self) -> sqlite3.Connection:
-        self._leave_to_parent()
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._connect()
 
-    def _leave_to_parent(self) -> None:
-        """After a fork, set the parent's connections aside, where nothing closes them."""
-        if self._process != os.getpid():  # pragma: no cover - runs in children, where nothing is measured
-            _inherited.append(self._idle)
-            self._begin_pool()
-
-    def _connect(self) -> sqlite3.Connection:
-        with contextlib.ExitStack() as on_failure:
-            try:
-                _create_file(self._path)
-                connection = sqlite3.connect(
-                    self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False
-                )
-                on_failure.callback(connection.close)
-                _use_wal(connection)
-                connection.execute("PRAGMA synchronous = NORMAL")
-                connection.execute(_CREATE_TABLE)
-                connection.execute(_CREATE_INDEX)
-            except _FAILURES as error:
-                raise _translated(error) from error
-            on_failure.pop_all()
-        return connection
+def _make_pool(path: str, timeout: float) -> Pool[sqlite3.Connection]:
+    # There is no server that could end a connection.
+    return Pool(
+        functools.partial(_connect, path, timeout), sqlite3.Connection.close, has_ended=lambda connection: False
+    )
 
 
-def _close_all(idle: deque[sqlite3.Connection], process: int) -> None:
-    """Close the connections of *process*, if this is it; a child leaves those of its parent alone."""
-    if process == os.getpid():
-        with contextlib.suppress(IndexError):
-            while True:
-                idle.pop().close()
+def _close(pools: PerProcess[Pool[sqlite3.Connection]]) -> None:
+    pool = pools.take()
+    if pool is not None:
+        pool.close_idle()
+
+
+def _connect(path: str, timeout: float) -> sqlite3.Connection:
+    _create_file(path)
+    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+    try:
+        _use_wal(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(_CREATE_TABLE)
+        connection.execute(_CREATE_INDEX)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _checked_path(path: str) -> str:
     if not path or ":memory:" in path:
         raise ConfigError(
             "the SQLite store needs the path of a file, because each connection to a database in memory has a database"
-            " of its own; for sessions in memory take the backend 'memory'"
+            " of its own; for sessions in memory use the backend 'memory'"
         )
     # Absolute, because a server may change its directory after this.
     path = os.path.abspath(path)
@@ -213,56 +201,31 @@ def _checked_path(path: str) -> str:
 
 
 def _create_file(path: str) -> None:
-    """Make the database 0600 before SQLite opens it; its journals get the same mode from SQLite.
+    """Make the database 0600 before SQLite opens it; SQLite gives its journals the same mode.
 
-    An existing file is not opened, for closing it would drop the locks that this process has on it (POSIX).
+    An existing file is not opened, because closing it would drop the locks that this process has on it (POSIX).
     """
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch the database to WAL mode. SQLite does not wait for others that do the same at this moment, so we do."""
+    """Switch the database to WAL mode; wait while another process does the same, for SQLite itself does not wait."""
     deadline = time.monotonic() + _WAL_RETRY_SECONDS
     while True:
         try:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except sqlite3.OperationalError as error:
-            # By its message: Python 3.10 does not tell the code, and there are several for "busy".
+            # Told by its message, because Python 3.10 does not give the code, and several codes mean "busy".
             if str(error) != _BUSY or time.monotonic() >= deadline:
                 raise
             time.sleep(_WAL_PAUSE_SECONDS)
             continue
         if mode != "wal":
-            raise sqlite3.OperationalError("no WAL mode here; put the database on a local disk")
+            raise sqlite3.OperationalError("the database cannot be in WAL mode; put it on a local disk")
         return
 
 
 def _new_version() -> int:
-    """63 random bits, what an INTEGER of SQLite holds."""
+    """63 random bits, because an INTEGER of SQLite has 64 with its sign."""
     return int.from_bytes(os.urandom(8), "big") >> 1
-
-
-def _translated(error: Exception) -> SessionwareError:
-    """What the caller sees. The messages of sqlite3 have no parameters in them."""
-    if isinstance(error, _TOO_LARGE):
-        return RecordTooLarge("the record is larger than SQLite takes")
-    return StoreUnavailable("the SQLite store failed")
-
-
-#: The idle connections of parent processes. To close one here could destroy locks of the parent.
-_inherited: list[deque[sqlite3.Connection]] = []
-_stores: weakref.WeakSet[SQLiteStore] = weakref.WeakSet()
-
-
-def _close_before_fork() -> None:
-    """Leave a child no open connection: SQLite's own state about a file's locks would be inherited with it.
-
-    (https://www.sqlite.org/howtocorrupt.html, 2.6: not even closing it in the child is safe.)
-    """
-    for store in list(_stores):
-        store.close()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch
-    os.register_at_fork(before=_close_before_fork)

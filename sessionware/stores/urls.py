@@ -1,4 +1,4 @@
-"""Reads from a store's URL the path and the options that it gives, without repeating what may be a password."""
+"""Splits a store's URL into its parts and options, without repeating in an error what may be a password."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 
 def split(url: str, form: str) -> tuple[SplitResult, dict[str, str]]:
-    """The parts of *url*, and the options behind its ``?``; *form* is an example for the ValueError."""
+    """The parts of *url*, and the options after its ``?``; a ValueError gives *form* as the example to follow."""
     scheme = scheme_of(url)
     try:
         parts = urlsplit(url)
     except ValueError:
-        # The message may quote the URL.
+        # Without its cause, whose message may quote the URL.
         raise ValueError(f"the {scheme} URL cannot be read; write it as in {form}") from None
     options = query_options(url, form)
     if parts.fragment:
@@ -20,7 +20,7 @@ def split(url: str, form: str) -> tuple[SplitResult, dict[str, str]]:
 
 
 def query_options(url: str, form: str) -> dict[str, str]:
-    """The options behind the ``?`` of *url*, each once."""
+    """The options after the ``?`` of *url*; each may stand there once."""
     scheme, query = scheme_of(url), url.partition("#")[0].partition("?")[2]
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))

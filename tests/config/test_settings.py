@@ -17,7 +17,6 @@ from support.empty_store import EmptyStore
 
 from sessionware.config.settings import Config, make_settings
 from sessionware.config.table import OPTIONS
-from sessionware.crypto import sealing
 from sessionware.crypto.keys import read_secrets
 from sessionware.exceptions import ConfigError
 from sessionware.stores.file import FileStore
@@ -296,15 +295,6 @@ def test_a_bad_idle_timeout_is_not_blamed_on_refresh_after() -> None:
     fault = fault_of({"secret": SECRET, "refresh_after": "2h", "idle_timeout": "soon"})
 
     assert "refresh_after" not in fault
-
-
-def test_ciphers_that_are_missing_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sessionware.config.settings.check_ciphers", lambda: "no AES-GCM-SIV here")
-
-    fault = fault_of({"secret": SECRET})
-
-    assert fault == "no AES-GCM-SIV here"
-    assert sealing.check_ciphers() is None
 
 
 @pytest.mark.parametrize("name", ["user_key", "max_sessions_per_user", "login_backend", "login_backend.path"])

@@ -107,7 +107,7 @@ class HastyStore(MemoryStore):
 
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         expires_at = self._expiries.get(key)
-        if expires_at is not None and expires_at <= self._upkeep.now():
+        if expires_at is not None and expires_at <= self._clock():
             raise Gone
         return super().replace(key, payload, ttl, version)
 

@@ -1,4 +1,4 @@
-"""The families of key/value objects that can hold sessions: what each is called by, and what it takes."""
+"""One interface to the kinds of key/value objects that can hold sessions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sessionware.exceptions import StoreUnavailable
+from sessionware.stores.file import remove_leftover
 
-#: What memcached takes, the most particular of cachelib's backends.
+#: What memcached takes, which takes less than any other backend of cachelib.
 _PRINTABLE = re.compile(r"[!-~]*")
-#: What simplekv and minimalkv say.
+#: What simplekv and minimalkv allow.
 _PORTABLE = re.compile(r"[0-9a-zA-Z\\`!\"#$%&'()+,\-.<=>?@\[\]^_{}~]*")
 _ANYTHING = re.compile(r".*", re.DOTALL)
 
-#: Longer than this, memcached takes for a date; simplekv's MemcacheStore, known by its client ``mc``, passes it on.
+#: memcached takes a longer time for a date, and simplekv's MemcacheStore, which has a client ``mc``, passes it on.
 _MEMCACHED_LONGEST_SECONDS = 30 * 86400
 
+#: The name of a file that is not yet renamed to an entry's: what stands before the dot ends with a store's key.
+_is_temporary = re.compile(r".*[0-9A-Za-z_-]{43}\.[0-9a-f]{16}", re.ASCII | re.DOTALL).fullmatch
 
-class Family(Protocol):
-    """What a store needs of a key/value object. The methods raise whatever the object raises."""
+
+class Adapter(Protocol):
+    """What the store needs of a key/value object. The methods raise whatever the object raises."""
 
     @property
     def prefixes(self) -> re.Pattern[str]:
@@ -33,11 +37,11 @@ class Family(Protocol):
 
     @property
     def expires_entries(self) -> bool:
-        """Whether the object drops entries by itself when their time is over."""
+        """Whether the object itself removes entries that have reached their end."""
         ...
 
     def get(self, key: str) -> object:
-        """What stands under *key*, or ``None``."""
+        """The value under *key*, or ``None``."""
         ...
 
     def put(self, key: str, data: bytes, ttl: float | None) -> None:
@@ -49,12 +53,12 @@ class Family(Protocol):
         ...
 
     def keys(self, prefix: str) -> list[str]:
-        """The keys that begin with *prefix*; none where the object cannot list them."""
+        """The keys that begin with *prefix*; none if the object cannot list its keys."""
         ...
 
 
 @dataclass(frozen=True)
-class Mapping:
+class MappingAdapter:
     """A dict, a shelf, a dbm file, an ``Index`` of diskcache."""
 
     mapping: MutableMapping[Any, Any]
@@ -75,7 +79,7 @@ class Mapping:
 
 
 @dataclass(frozen=True)
-class DiskCache:
+class DiskCacheAdapter:
     """A ``Cache`` or a ``FanoutCache`` of diskcache."""
 
     cache: Any
@@ -83,7 +87,7 @@ class DiskCache:
     expires_entries = True
 
     def get(self, key: str) -> object:
-        # Not get(), which answers a timeout of a FanoutCache with the default, as if nothing were there.
+        # Not get(): of a FanoutCache that timed out it returns the default, as if the entry were missing.
         try:
             return self.cache[key]
         except KeyError:
@@ -100,7 +104,7 @@ class DiskCache:
 
 
 @dataclass(frozen=True)
-class CacheLib:
+class CachelibAdapter:
     """A cache of cachelib, in whole seconds and without a list of its keys."""
 
     cache: Any
@@ -111,7 +115,7 @@ class CacheLib:
         return self.cache.get(key)
 
     def put(self, key: str, data: bytes, ttl: float | None) -> None:
-        # Always explicit: the default is 300 seconds, and 0 is for ever.
+        # Always given, because the default is 300 seconds; 0 means no end.
         _require(self.cache.set(key, data, timeout=0 if ttl is None else _whole_seconds(ttl)))
 
     def delete(self, key: str) -> None:
@@ -122,7 +126,7 @@ class CacheLib:
 
 
 @dataclass(frozen=True)
-class SimpleKV:
+class SimpleKVAdapter:
     """A store of simplekv or minimalkv."""
 
     store: Any
@@ -153,13 +157,19 @@ class SimpleKV:
         return list(_with_prefix(self.store.keys(prefix), prefix))
 
 
-class Files(SimpleKV):
+class SimpleKVFilesAdapter(SimpleKVAdapter):
     """A ``FilesystemStore`` of simplekv or minimalkv, whose own ``put`` empties a file and then fills it.
 
-    Other processes would read half an entry, and a process killed in between would leave it. So an entry is written
-    to a file beside it, with the permissions that the store would give it, and renamed. What a killed process leaves
-    stands under a key that begins as the entry's does, and is removed as entries are.
+    Other processes would read half an entry, and a process killed in between would leave it. So an entry is written to
+    a file beside it, with the permissions that the store would give it, and then renamed.
     """
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys that begin with *prefix*; files that killed processes left are removed after an hour."""
+        names = super().keys(prefix)
+        for name in filter(_is_temporary, names):
+            remove_leftover(os.path.join(self.store.root, name))
+        return [name for name in names if not _is_temporary(name)]
 
     def put(self, key: str, data: bytes, ttl: float | None) -> None:
         path = os.path.join(self.store.root, key)
@@ -179,41 +189,41 @@ class Files(SimpleKV):
         with open(descriptor, "wb") as file:
             file.write(data)
         if perm is not None:
-            # What the umask has taken away.
+            # The umask may have removed some of its bits.
             os.chmod(path, perm)
 
 
-#: Known by name: a class made from these, or a decorator around them, may do more in ``put`` than to write a file.
+#: By the class's name, because a class made from these, or a decorator around them, may do more in its ``put``.
 _FILESYSTEM_STORES = {("simplekv.fs", "FilesystemStore"), ("minimalkv.fs", "FilesystemStore")}
 
-#: The methods by which each is known, the most particular first; a mapping is known by its class.
-_SHAPES: tuple[tuple[type[DiskCache | CacheLib | SimpleKV], tuple[str, ...]], ...] = (
-    (DiskCache, ("get", "set", "delete", "touch", "expire", "__getitem__", "__iter__")),
-    (CacheLib, ("get", "set", "delete", "add", "has", "get_dict")),
-    (SimpleKV, ("get", "put", "delete", "iter_keys", "keys")),
+#: The methods that each kind has, the kind with the most first. A mapping is known by its class.
+_METHODS: tuple[tuple[type[DiskCacheAdapter | CachelibAdapter | SimpleKVAdapter], tuple[str, ...]], ...] = (
+    (DiskCacheAdapter, ("get", "set", "delete", "touch", "expire", "__getitem__", "__iter__")),
+    (CachelibAdapter, ("get", "set", "delete", "add", "has", "get_dict")),
+    (SimpleKVAdapter, ("get", "put", "delete", "iter_keys", "keys")),
 )
 
 
-def family_of(obj: Any) -> Family | None:
-    """The family that *obj* belongs to, by its shape, so that no package is imported; ``None`` for a stranger."""
+def adapter_for(obj: Any) -> Adapter | None:
+    """The adapter for *obj*, chosen by its methods so that no package is imported; ``None`` if there is none."""
     if isinstance(obj, type):
         return None
     if isinstance(obj, MutableMapping):
-        return Mapping(obj)
+        return MappingAdapter(obj)
     if (type(obj).__module__, type(obj).__name__) in _FILESYSTEM_STORES:
-        return Files(obj)
-    for family, methods in _SHAPES:
+        return SimpleKVFilesAdapter(obj)
+    for adapter, methods in _METHODS:
         if all(callable(getattr(obj, name, None)) for name in methods):
-            return family(obj)
+            return adapter(obj)
     return None
 
 
 def _with_prefix(keys: Iterable[object], prefix: str) -> Iterator[str]:
-    """Keys of ours. A dbm file gives them as bytes, and an application may have keys of any type."""
+    """The *keys* that begin with *prefix*. A dbm file gives bytes; an application may have keys of any type."""
     for key in keys:
-        text = key.decode("latin-1") if isinstance(key, bytes) else key
-        if isinstance(text, str) and text.startswith(prefix):
-            yield text
+        name = key.decode("latin-1") if isinstance(key, bytes) else key
+        if isinstance(name, str) and name.startswith(prefix):
+            yield name
 
 
 def _whole_seconds(ttl: float) -> int:
@@ -221,6 +231,6 @@ def _whole_seconds(ttl: float) -> int:
 
 
 def _require(answer: object) -> None:
-    """cachelib and FanoutCache swallow an error and answer False."""
+    """Raise if a write has failed: cachelib and FanoutCache answer False instead of raising."""
     if answer is False:
         raise StoreUnavailable("the key/value store did not take the entry")

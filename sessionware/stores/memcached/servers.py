@@ -2,172 +2,98 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import os
-import select
-import threading
+import sys
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from sessionware.exceptions import ConfigError
 from sessionware.stores.memcached.url import Address, addresses_in
+from sessionware.stores.pools import PerProcess, Pool, is_readable
 
 _REMEMBERED_KEYS = 4096
 
+#: Probes begin on a connection that is idle for so many seconds; it counts as broken after 45, before its pool ends it.
+_KEEPALIVE = {"idle": 30, "intvl": 5, "cnt": 3}
+
 _Answer = TypeVar("_Answer")
-#: What is asked of a client of pymemcache; the second argument is when its connection was opened.
+#: Asks a client of pymemcache something; the second argument is when its connection was opened.
 Question = Callable[[Any, float], _Answer]
 
 
-class Pool(Protocol):
-    """Clients of one server, each lent to one caller at a time; an ``ObjectPool`` of pymemcache is one."""
+class Lender(Protocol):
+    """Lends the clients of one server, each to one caller at a time; a ``Pool`` does."""
 
-    @property
-    def free(self) -> Iterable[Any]:
-        """Those that nobody is using."""
+    def borrow(self) -> Any:
+        """A client; it goes back by one of the others."""
         ...
 
-    def get(self) -> Any:
-        """Borrow one."""
+    def give_back(self, connection: Any) -> None:
+        """Take a client back."""
         ...
 
-    def release(self, client: Any) -> None:
-        """Give it back."""
-        ...
-
-    def destroy(self, client: Any) -> None:
-        """Give it back with its connection closed, for nobody knows what would be read from it."""
+    def discard(self, connection: Any) -> None:
+        """Take a client back and close its connection, on which an answer may still arrive."""
         ...
 
 
 class Servers:
     """The servers of one store, the same for all of its life.
 
-    A key stays with its server, and waits for it while it is down. Moved to another server, as HashClient does it,
-    a session would seem to have ended, and what was ended or changed there would be undone when the first comes back.
+    A key stays with its server and waits for it while it is down. HashClient moves the key to another server instead:
+    there the session would seem to have ended, and a logout there would be undone when the first server comes back.
     """
 
-    def __init__(self, make_pools: Callable[[], Mapping[str, Pool]], node_of: Callable[[str], str]) -> None:
-        self._make_pools = make_pools
+    def __init__(
+        self, make_lenders: Callable[[], Mapping[str, Lender]], node_of: Callable[[str], str], *, is_own: bool
+    ) -> None:
+        self._lenders = PerProcess(make_lenders)
         self._node_of = node_of
-        self._connections: _Connections | None = None
-        self._beginnings: dict[int, threading.Lock] = {}
+        self._is_own = is_own
 
     def ask(self, key: str, question: Question[_Answer]) -> _Answer:
-        """What *question* finds out at the server of *key*; it is asked once. Raises whatever the driver raises."""
-        connections = self._current()
-        pool = connections.pools[self._node_of(key)]
-        client = pool.get()
+        """Ask the server of *key*, once, and return its answer. Raises whatever the driver raises."""
+        lender = self._lenders.get()[self._node_of(key)]
+        client = lender.borrow()
         try:
-            answer = question(client, connections.opened_at(client))
+            answer = question(client, _opened_at(client))
         except BaseException:
-            # pymemcache itself closes after an Exception only; a gevent.Timeout is none, and would leave an answer
-            # on the way for whoever asks next.
-            pool.destroy(client)
+            # pymemcache closes the connection after an Exception only. A gevent.Timeout is none: it would leave an
+            # answer under way, which the next question would take for its own.
+            lender.discard(client)
             raise
-        pool.release(client)
+        lender.give_back(client)
         return answer
 
     def close(self) -> None:
-        """Close the connections of this process that are not in use; those of an injected client stay as they are."""
-        for pool in self._current().pools.values():
-            if isinstance(pool, _OwnPool):
-                pool.close()
-
-    def _current(self) -> _Connections:
-        connections = self._connections
-        if connections is None or connections.process != os.getpid():
-            return self._begin()
-        return connections
-
-    def _begin(self) -> _Connections:
-        """Start afresh in this process, once. The lock is made here, when gevent has patched its class, or not."""
-        process = os.getpid()
-        with self._beginnings.setdefault(process, threading.Lock()):
-            connections = self._connections
-            if connections is None or connections.process != process:
-                if connections is not None:  # pragma: no cover - runs in children
-                    connections.leave_to_parent()
-                self._connections = connections = _Connections(process, self._make_pools())
-        return connections
+        """Close the connections of this process that are not in use; an injected client is left as it is."""
+        if self._is_own:
+            for pool in self._lenders.get().values():
+                if isinstance(pool, Pool):
+                    pool.close_idle()
 
 
-class _Connections:
-    """What one process has open."""
-
-    def __init__(self, process: int, pools: Mapping[str, Pool]) -> None:
-        self.process = process
-        self.pools = pools
-        self._opened_at: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
-
-    def opened_at(self, client: Any) -> float:
-        """When the connection of *client* was opened, by the monotonic clock; not before, at any rate.
-
-        One that the server has closed meanwhile is opened anew, before anything is sent: that is no second try.
-        """
-        if client.sock is not None and _is_over(client.sock):
-            client.close()
-        if client.sock is None:
-            client.version()
-        opened_at = self._opened_at.get(client.sock)
-        return self._opened_at.setdefault(client.sock, time.monotonic()) if opened_at is None else opened_at
-
-    def leave_to_parent(self) -> None:  # pragma: no cover - runs in children
-        """Close this process's copies of the sockets; the parent's connections live on."""
-        for pool in self.pools.values():
-            for client in (*pool.free, *getattr(pool, "used", ())):
-                client.close()
-
-
-class _OwnPool:
-    """As many clients as there are callers at once. Both methods of a deque are atomic."""
-
-    def __init__(self, make_client: Callable[[], Any]) -> None:
-        self._make_client = make_client
-        self.free: deque[Any] = deque()
-
-    def get(self) -> Any:
-        try:
-            return self.free.pop()
-        except IndexError:
-            return self._make_client()
-
-    def release(self, client: Any) -> None:
-        self.free.append(client)
-
-    def destroy(self, client: Any) -> None:
-        client.close()
-
-    def close(self) -> None:
-        with contextlib.suppress(IndexError):
-            while True:
-                self.free.pop().close()
-
-
-class _SharedClient:
-    """A ``Client`` with one connection, for which callers wait in turn, no longer than it waits for its server."""
+class _LendingPooledClient:
+    """Lends from the pool of a ``PooledClient``, which the application may use at the same time."""
 
     def __init__(self, client: Any) -> None:
-        self._timeout = -1 if client.timeout is None else client.timeout
-        self._lock = threading.Lock()
-        self.free = (client,)
+        self._pool = client.client_pool
+        self.give_back = self._pool.release
+        self.discard = self._pool.destroy
 
-    def get(self) -> Any:
-        if not self._lock.acquire(timeout=self._timeout):
-            raise TimeoutError("others were using the only connection")
-        return self.free[0]
-
-    def release(self, client: Any) -> None:
-        self._lock.release()
-
-    def destroy(self, client: Any) -> None:
-        client.close()
-        self._lock.release()
+    def borrow(self) -> Any:
+        client = self._pool.get()
+        try:
+            if _has_ended(client):
+                client.close()
+        except BaseException:
+            self.discard(client)
+            raise
+        return client
 
 
 def servers_at(url: str, timeout: float) -> Servers:
@@ -175,28 +101,40 @@ def servers_at(url: str, timeout: float) -> Servers:
     addresses = addresses_in(url)
     base = _driver()
 
-    def make_pools() -> dict[str, Pool]:
-        return {node: _OwnPool(functools.partial(make_client, address)) for node, address in addresses.items()}
-
     def make_client(address: Address) -> Any:
-        return base.Client(address, connect_timeout=timeout, timeout=timeout, no_delay=True, default_noreply=False)
+        # pymemcache sets these options of TCP on unix sockets as well, where they fail, and knows them on Linux only.
+        has_keepalive = isinstance(address, tuple) and sys.platform == "linux"
+        return base.Client(
+            address,
+            connect_timeout=timeout,
+            timeout=timeout,
+            no_delay=True,
+            default_noreply=False,
+            socket_keepalive=base.KeepaliveOpts(**_KEEPALIVE) if has_keepalive else None,
+        )
+
+    def make_pools() -> dict[str, Lender]:
+        return {
+            node: Pool(functools.partial(make_client, address), _close, has_ended=_has_ended)
+            for node, address in addresses.items()
+        }
 
     from pymemcache.client.rendezvous import RendezvousHash  # type: ignore[import-untyped]
 
-    return Servers(make_pools, _placement(list(addresses), RendezvousHash(list(addresses)).get_node))
+    return Servers(make_pools, _placement(list(addresses), RendezvousHash(list(addresses)).get_node), is_own=True)
 
 
 def servers_of(client: Any) -> Servers:
     """The servers of a ``Client``, ``PooledClient`` or ``HashClient`` of pymemcache.
 
-    Of a HashClient the servers, their clients and its hasher count, as they are now: not its failover.
+    A HashClient gives its servers, their clients and its hasher, as they are now; its failover is not used.
     """
     base = _driver()
     from pymemcache.client.hash import HashClient  # type: ignore[import-untyped]
 
     if not isinstance(client, (base.Client, base.PooledClient, HashClient)):
         raise ConfigError(
-            f"client: a {type(client).__name__} is none of pymemcache's Client, PooledClient and HashClient"
+            f"client: expected a Client, PooledClient or HashClient of pymemcache, got a {type(client).__name__}"
             " (a RetryingClient would send a write twice; give the client in it)"
         )
     clients = dict(client.clients) if isinstance(client, HashClient) else {"": client}
@@ -204,15 +142,52 @@ def servers_of(client: Any) -> Servers:
         raise ConfigError("client: the HashClient has no servers")
     for one in (client, *clients.values()):
         _check(one)
+    made_in = os.getpid()
 
-    def make_pools() -> dict[str, Pool]:
+    def make_lenders() -> dict[str, Lender]:
+        if os.getpid() != made_in:
+            # Here and not when the parent's lenders are left: the application may have connected before this store did.
+            _close_inherited(clients)  # pragma: no cover - runs in children
         return {
-            node: one.client_pool if isinstance(one, base.PooledClient) else _SharedClient(one)
+            node: _LendingPooledClient(one) if isinstance(one, base.PooledClient) else _pool_of_one(one)
             for node, one in clients.items()
         }
 
     hasher = copy.deepcopy(client.hasher) if isinstance(client, HashClient) else None
-    return Servers(make_pools, _placement(list(clients), getattr(hasher, "get_node", None)))
+    node_of = _placement(list(clients), getattr(hasher, "get_node", None))
+    return Servers(make_lenders, node_of, is_own=False)
+
+
+def _close_inherited(clients: Mapping[str, Any]) -> None:  # pragma: no cover - runs in children
+    """Close this process's copies of the sockets, so that each client connects again; the parent's connections stay."""
+    for client in clients.values():
+        pool = getattr(client, "client_pool", None)
+        for one in [client] if pool is None else [*pool.free, *pool.used]:
+            one.close()
+
+
+def _pool_of_one(client: Any) -> Pool[Any]:
+    """A pool for a ``Client``, which has one connection: callers wait for it as long as it waits for its server."""
+    return Pool(lambda: client, _close, has_ended=_has_ended, most=1, patience=client.timeout)
+
+
+def _close(client: Any) -> None:
+    client.close()
+
+
+def _has_ended(client: Any) -> bool:
+    return client.sock is not None and is_readable(client.sock)
+
+
+#: By socket, because a client connects again after an error.
+_openings: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+
+
+def _opened_at(client: Any) -> float:
+    """When the connection of *client* was opened, or a later moment, by the monotonic clock."""
+    if client.sock is None:
+        client.version()
+    return _openings.setdefault(client.sock, time.monotonic())
 
 
 def _driver() -> Any:
@@ -224,35 +199,28 @@ def _driver() -> Any:
 
 
 def _check(client: Any) -> None:
-    """Refuse the settings that would break the contract of a store."""
+    """Refuse settings of *client* that would break the contract of a store."""
     if client.ignore_exc:
         raise ConfigError(
             "client: with ignore_exc=True an outage looks like a logout; make the client with ignore_exc=False"
         )
     serde = getattr(client, "serde", None)
-    if serde is not None and not (_is_own(serde, "serialize") and _is_own(serde, "deserialize")):
+    if serde is not None and not (_is_default(serde, "serialize") and _is_default(serde, "deserialize")):
         raise ConfigError(
-            "client: it has a serializer, and would unpickle what lies in memcached, or change it; records are bytes:"
-            " make a client without serde, serializer and deserializer"
+            "client: its serializer would change records, or unpickle what lies in memcached; make a client without"
+            " serde, serializer and deserializer"
         )
 
 
-def _is_own(serde: Any, name: str) -> bool:
-    """Whether it is the default of pymemcache, which gives back bytes as they are, and not a function put into it."""
+def _is_default(serde: Any, name: str) -> bool:
+    """Whether it is pymemcache's own method, which leaves bytes as they are, and not a function put in its place."""
     from pymemcache.serde import LegacyWrappingSerde  # type: ignore[import-untyped]
 
     return type(serde) is LegacyWrappingSerde and getattr(getattr(serde, name), "__self__", None) is serde
 
 
 def _placement(nodes: list[str], get_node: Callable[[str], str] | None) -> Callable[[str], str]:
-    """The server of a key. pymemcache hashes in pure Python, so the last keys' servers are remembered."""
+    """The function that gives the server of a key. It remembers some, because pymemcache hashes in pure Python."""
     if len(nodes) == 1 or get_node is None:
         return lambda key: nodes[0]
     return functools.lru_cache(_REMEMBERED_KEYS)(get_node)
-
-
-def _is_over(sock: Any) -> bool:
-    """Whether there is something to read where nothing was asked: the end, or what belongs to nobody."""
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import time
 from typing import Any, ClassVar, TypeVar
 
-from sessionware.exceptions import (
-    AlreadyExists,
-    ConfigError,
-    Conflict,
-    Gone,
-    RecordTooLarge,
-    SessionwareError,
-    StoreUnavailable,
-)
+from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge
 from sessionware.stores.contract import Duration, Entry, Version, seconds
+from sessionware.stores.failures import guarded, told
+from sessionware.stores.framing import VERSION_BYTES, new_version
 from sessionware.stores.memcached.servers import Question, servers_at, servers_of
 from sessionware.stores.urls import query_options
 
 _Answer = TypeVar("_Answer")
 
-_VERSION_BYTES = 16
 _LONGEST_NAME_BYTES = 250
 _KEY_BYTES = 43
 _PREFIX = re.compile(r"[!-~]+")
 
-#: A longer time memcached takes for a date.
+#: memcached takes a longer time for a date.
 _LONGEST_RELATIVE_SECONDS = 30 * 86400
 #: memcached's dates are signed numbers of 32 bits.
 _LAST_DATE = 2**31 - 1
@@ -38,8 +30,25 @@ _TOO_LARGE = (b"object too large for cache",)
 _NO_UNIQUES = b"0"
 
 
+def _told(error: Exception) -> Exception:
+    from pymemcache.exceptions import MemcacheServerError  # type: ignore[import-untyped]
+
+    if type(error) is TimeoutError:
+        # Of the socket or of the pool; neither names a key.
+        return TimeoutError(str(error))
+    if type(error) is not MemcacheServerError:
+        # The errors about an answer or a key show it.
+        return told(error)
+    if error.args == _TOO_LARGE:
+        return RecordTooLarge("the record is larger than memcached takes")
+    return told(error, words=b" ".join(error.args).decode("latin-1"))
+
+
+_guarded = guarded("memcached failed", Exception, tell=_told)
+
+
 class _Version(bytes):
-    """The random bytes of one write; after a load, with the server's own number for it and when that was asked for."""
+    """The random bytes of one write. One that was loaded also has the server's number for it, and when it was asked."""
 
     unique: bytes | None = None
     asked_at = -math.inf
@@ -49,21 +58,20 @@ class MemcachedStore:
     """Keeps entries in the memcached servers of *url*, under keys that begin with *prefix*.
 
     *url* is ``memcached://host``, ``memcached://host:11211,host2:11211``, or ``memcached:///path`` for a unix socket;
-    *timeout* (seconds, or a text such as ``"1s"``) holds for connecting and for each answer. In place of a URL,
-    *client* is a ``Client``, ``PooledClient`` or ``HashClient`` of pymemcache, which is never closed here: its
-    addresses, timeouts (without them a request waits for as long as a server hangs), TLS, pool and key prefix count;
-    a serializer and ``ignore_exc=True`` are refused.
+    *timeout* (seconds, or a string such as ``"1s"``) is for connecting and for each answer. In place of a URL,
+    *client* is a ``Client``, ``PooledClient`` or ``HashClient`` of pymemcache. Its addresses, timeouts, TLS, pool and
+    key prefix are used, and ``close()`` does not close it; without timeouts a request waits as long as a server
+    hangs. A serializer and ``ignore_exc=True`` are refused.
 
     Several servers share the keys by rendezvous hashing. A key never moves: while its server is down, its sessions
-    are :exc:`StoreUnavailable`, and the others are served. A change of the list ends the sessions that it moves, one
-    part in as many as there are servers; whatever comes into the list must come empty, or what was ended comes back.
+    raise :exc:`StoreUnavailable`, and the others are served. To add a server to the list, or to remove one, ends the
+    sessions whose server changes. A server that is added must be empty, or sessions that were ended come back.
 
-    memcached is a cache. A record that it evicts for want of memory, the least recently used first, is gone, and so
-    is everything when it restarts: a visitor starts anew, a user has to log in again. An evicted list of a user's
-    sessions is the worst of it, for ``sessions_of``, ``revoke_user`` and ``max_sessions_per_user`` no longer know
-    these sessions, which live on. Give it memory for all sessions, and let nothing else evict them: the number of
-    ``evictions`` in its ``stats`` stays 0 then. A record above its item size (a megabyte, see its option ``-I``) is
-    :exc:`RecordTooLarge`.
+    memcached is a cache. It evicts the least recently used records when it is full, and loses all when it restarts:
+    such a session is gone, and its user has to log in again. If it evicts the list of a user's sessions, the sessions
+    live on, but ``sessions_of``, ``revoke_user`` and ``max_sessions_per_user`` no longer know them. Give it memory for
+    all sessions, and share it with nothing else: then ``evictions`` in its ``stats`` stays 0. A record above its item
+    size (a megabyte, see its option ``-I``) raises :exc:`RecordTooLarge`.
     """
 
     backend_name = "memcached"
@@ -105,13 +113,13 @@ class MemcachedStore:
         value, unique, asked_at = self._ask(name, question)
         if value is None:
             return None
-        version = _Version(value[:_VERSION_BYTES])
+        version = _Version(value[:VERSION_BYTES])
         version.unique, version.asked_at = _checked_unique(unique), asked_at
-        return Entry(value[_VERSION_BYTES:], version)
+        return Entry(value[VERSION_BYTES:], version)
 
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
-        name, version, expire = self._prefix + key, _new_version(), _expire(ttl)
+        name, version, expire = self._prefix + key, new_version(), _expire(ttl)
 
         def question(client: Any, opened_at: float) -> Any:
             return client.add(name, version + payload, expire=expire, noreply=False)
@@ -123,27 +131,27 @@ class MemcachedStore:
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none.
 
-        One round trip with the version of a load, two with that of a write, which memcached does not number.
+        It takes one round trip with the version of a load, and two with that of a write, whose number is not known.
         """
-        name, new_version, expire = self._prefix + key, _new_version(), _expire(ttl)
+        name, written, expire = self._prefix + key, new_version(), _expire(ttl)
 
         def question(client: Any, opened_at: float) -> bool | None:
-            # The server's numbers start anew with its process. A connection that is as old as the number was asked
-            # for at the same process; of any other, the random bytes tell.
+            # The server numbers writes from 1 again when it restarts. If this connection was open when the number was
+            # asked for, the server has not restarted since; otherwise the random bytes are compared.
             unique = getattr(version, "unique", None)
             if unique is None or opened_at > version.asked_at:
                 value, unique = client.gets(name)
-                if value is None or value[:_VERSION_BYTES] != version:
+                if value is None or value[:VERSION_BYTES] != version:
                     return None if value is None else False
             swapped: bool | None = client.cas(
-                name, new_version + payload, _checked_unique(unique), expire=expire, noreply=False
+                name, written + payload, _checked_unique(unique), expire=expire, noreply=False
             )
             return swapped
 
         swapped = self._ask(name, question)
         if not swapped:
             raise Gone if swapped is None else Conflict
-        return new_version
+        return written
 
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
@@ -158,19 +166,15 @@ class MemcachedStore:
         """Close the connections of this process that are not in use; the next call opens one again."""
         self._servers.close()
 
+    @_guarded
     def _ask(self, name: str, question: Question[_Answer]) -> _Answer:
-        try:
-            return self._servers.ask(name, question)
-        except SessionwareError:
-            raise
-        except Exception as error:
-            raise _translated(error) from error
+        return self._servers.ask(name, question)
 
 
 def _check_prefix(prefix: str, client_prefix: bytes) -> None:
     if not _PREFIX.fullmatch(prefix):
         raise ConfigError(
-            f"the keys of memcached cannot begin with the prefix {prefix!r}; take printable ASCII without spaces"
+            f"a key of memcached cannot begin with the prefix {prefix!r}; use printable ASCII without spaces"
         )
     if len(client_prefix) + len(prefix) + _KEY_BYTES > _LONGEST_NAME_BYTES:
         raise ConfigError(
@@ -185,30 +189,15 @@ def _checked_unique(unique: bytes) -> bytes:
     return unique
 
 
-def _new_version() -> _Version:
-    return _Version(os.urandom(_VERSION_BYTES))
-
-
 def _expire(ttl: float | None) -> int:
-    """What memcached is told: never 0, its "for ever", unless there is no end.
+    """*ttl* as memcached takes it: never 0, which means no end, unless there is none.
 
-    It counts whole ticks of a clock of its own, so that a second may be over at once: hence one more.
+    One second is added, because memcached counts ticks of its own clock, and the first may come at once.
     """
     if ttl is None:
         return _NO_END
     if ttl <= _LONGEST_RELATIVE_SECONDS - 1:
         return max(0, math.ceil(ttl)) + 1
     date = time.time() + ttl + 1
-    # An end that it cannot be told is none: the record has its own, which the manager goes by.
+    # For an end beyond memcached's dates it is told none; the record inside has its own, which the manager goes by.
     return math.ceil(date) if date <= _LAST_DATE else _NO_END
-
-
-def _translated(error: Exception) -> SessionwareError:
-    """What the caller sees. Of the driver's errors those about an answer or a key would show it, so they lose that."""
-    from pymemcache.exceptions import MemcacheServerError  # type: ignore[import-untyped]
-
-    if type(error) is MemcacheServerError and error.args == _TOO_LARGE:
-        return RecordTooLarge("the record is larger than memcached takes")
-    if not isinstance(error, OSError) and type(error) is not MemcacheServerError:
-        error.args = ()
-    return StoreUnavailable("memcached failed")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from sessionware.stores.pools import is_readable
+
 #: When the call at hand must be over, by time.monotonic, and how long any one of its steps may take. Every thread and
 #: every greenlet has its own.
 _limits: ContextVar[tuple[float, float]] = ContextVar("sessionware_redis_limits", default=(math.inf, math.inf))
 
-#: How many servers that hang may be asked for the way before the time is over.
+#: How many servers that hang may be asked where to connect before the time is over.
 _STEPS = 4
 
 #: What a socket waits when the time is over, in seconds: a timeout of zero would make it a non-blocking one.
-_LEAST = 0.001
+_LEAST_SECONDS = 0.001
 
 #: How near a socket's timeout must be to the time that is left.
 _NEARLY = 0.9
@@ -39,14 +42,10 @@ def in_small_steps() -> Iterator[None]:
         _limits.reset(token)
 
 
-def step(timeout: float) -> float:
-    """The length of a step of a call that has *timeout* seconds."""
-    return timeout / _STEPS
-
-
-def _time_left() -> float:
+def time_left() -> float:
+    """The seconds that the next step may take; never zero."""
     until, longest = _limits.get()
-    return min(until - time.monotonic(), longest)
+    return max(_LEAST_SECONDS, min(until - time.monotonic(), longest))
 
 
 class InTime:
@@ -56,9 +55,21 @@ class InTime:
     of a Cluster over the connection that is open to it, every address of a host.
     """
 
+    # The driver has no public way to the socket of a connection, and none to wait less for an answer than was said when
+    # it connected. Its can_read() would tell whether the server has closed the connection, but it reads, and sets the
+    # socket's timeout back, and takes up to seven times as long as a look at the socket.
     _sock: Any
-    socket_timeout: float
-    socket_connect_timeout: float
+
+    @property
+    def socket_timeout(self) -> float:
+        """What the driver sets when it has connected, and before it does, for each address of a host."""
+        return time_left()
+
+    @socket_timeout.setter
+    def socket_timeout(self, seconds: object) -> None:
+        """The driver's own value is not used."""
+
+    socket_connect_timeout = socket_timeout
 
     def send_packed_command(self, *args: Any, **options: Any) -> Any:
         """Send, in the time that is left."""
@@ -72,22 +83,17 @@ class InTime:
 
     def _wait_no_longer(self) -> None:
         if self._sock:
-            wanted, present = max(_LEAST, min(self.socket_timeout, _time_left())), self._sock.gettimeout()
+            wanted, present = time_left(), self._sock.gettimeout()
             # Each change is a call of the system. A call that has just begun wants none, unless the last had less time.
             if not _NEARLY * present <= wanted <= present / _NEARLY:
                 self._sock.settimeout(wanted)
 
-    def _connect(self) -> Any:
-        usual, left = self.socket_timeout, _time_left()
-        if left <= 0:
-            raise TimeoutError("no time is left to connect")
-        self.socket_timeout = self.socket_connect_timeout = min(usual, left)
-        try:
-            return super()._connect()  # type: ignore[misc]
-        finally:
-            self.socket_timeout = usual
+    def has_ended(self) -> bool:
+        """Whether the server has closed the connection, if it waits for no answer."""
+        return not self._sock or is_readable(self._sock)
 
 
+@functools.cache
 def in_time(connection_class: type) -> type:
     """*connection_class* of the driver with a deadline."""
     return type(connection_class.__name__, (InTime, connection_class), {})

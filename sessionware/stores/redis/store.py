@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
 from functools import partial
 from typing import Any, ClassVar
 
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, StoreUnavailable
 from sessionware.stores.contract import Duration, Entry, Version, seconds
+from sessionware.stores.failures import told, unavailable
 from sessionware.stores.framing import VERSION_BYTES, new_version
-from sessionware.stores.redis.clients import driver_of, import_driver, make_client
+from sessionware.stores.pools import PerProcess
+from sessionware.stores.redis.connections import driver_of, import_driver
 from sessionware.stores.redis.deadline import begin
-from sessionware.stores.redis.routes import OneServer, route_to
+from sessionware.stores.redis.servers import Servers, servers_of_client, servers_of_url
 from sessionware.stores.redis.url import SCHEMES, read_url, store_options
 
-# Redis runs a script alone, so nobody writes between the look and the write. SET without PX takes a lifetime away.
+# Redis runs nothing else during a script, so the key cannot change between the look and the write. SET without PX takes
+# a lifetime away.
 _REPLACE = f"""\
 local version = redis.call('GETRANGE', KEYS[1], 0, {VERSION_BYTES - 1})
 if version == '' then return -1 end
@@ -26,8 +28,11 @@ if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
 else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1
 """.encode()
-# The name that Redis gives to a script; nobody's safety hangs on it.
+# EVALSHA identifies a script by its SHA-1, which is not used for security.
 _REPLACE_NAME = hashlib.sha1(_REPLACE, usedforsecurity=False).hexdigest()
+
+#: In place of an answer: the server does not know the script that EVALSHA named.
+_UNKNOWN_SCRIPT = object()
 
 #: A thousand years. Redis refuses a lifetime whose end, in milliseconds since the epoch, exceeds 64 bits.
 _LONGEST_MILLISECONDS = 1000 * 365 * 86_400_000
@@ -35,8 +40,9 @@ _LONGEST_MILLISECONDS = 1000 * 365 * 86_400_000
 #: Every server takes a string of a megabyte; how much more, ``proto-max-bulk-len`` says.
 _TAKEN_BY_ALL = 1024 * 1024
 
-#: Where a message begins to repeat the command, with its key and payload, or the settings of a client.
-_BETRAYAL = re.compile(r",? with args|[:,] *<")
+#: In a message: what repeats the arguments of the command (the key, the payload) or the settings of a client, and a
+#: user's name.
+_SECRETS = re.compile(r",? with args.*|[:,] *<.*|(?<=\buser )\S+(?= has )", re.IGNORECASE | re.DOTALL)
 
 
 class RedisStore:
@@ -44,7 +50,8 @@ class RedisStore:
 
     *url* is ``redis://user:password@host:6379/0``, ``rediss://`` with TLS, ``unix:///run/redis.sock?db=0``,
     ``redis+sentinel://h1,h2/service/0`` or ``redis+cluster://h1,h2``. Connections are opened on first use, per process.
-    *timeout* (seconds, or a text such as ``"1s"``) holds for a whole call, whatever it takes to find the server.
+    *timeout* (seconds, or a text such as ``"1s"``) holds for a whole call, whatever it takes to find the server, and to
+    wait for a connection while as many as the URL's ``max_connections`` are in use.
 
     Let Redis evict nothing (``maxmemory-policy noeviction``): an evicted session is gone, and of an evicted list of a
     user's sessions ``revoke_user`` knows nothing. What Redis acknowledges it may still lose, at a crash (see its
@@ -84,21 +91,18 @@ class RedisStore:
     ) -> None:
         if not isinstance(prefix, str) or not prefix:
             raise ConfigError("the prefix of the Redis store is empty; sessions must not share keys with anything else")
+        if (url is None) == (client is None):
+            raise ConfigError("the Redis store needs either url, such as 'redis://localhost:6379/0', or client")
         self._prefix = prefix.encode()
         self._timeout = seconds(timeout)
-        self._given: OneServer | None = None
-        if client is None and url is not None:
-            self._driver = import_driver()
-            self._make_client = partial(make_client, self._driver, read_url(url), self._timeout)
-        elif client is not None and url is None:
-            self._driver = driver_of(client)
-            self._given = route_to(client, self._driver.package.exceptions)
-        else:
-            raise ConfigError("the Redis store needs either url, such as 'redis://localhost:6379/0', or client")
-        self._errors = self._driver.package.exceptions
-        # By process: a connection must not be shared with a child. Setting a key of a dict is atomic, so it takes no
-        # lock, which could be made before gevent patches the world.
-        self._routes: dict[int, OneServer] = {}
+        self._is_client_given = client is not None
+        self._driver = driver_of(client) if self._is_client_given else import_driver()
+        self._errors = self._driver.errors
+        self._servers: PerProcess[Servers] = PerProcess(
+            partial(servers_of_client, self._driver, client)
+            if self._is_client_given
+            else partial(servers_of_url, self._driver, read_url(url))
+        )
 
     def load(self, key: str) -> Entry | None:
         """The entry under *key*, or ``None``."""
@@ -118,9 +122,8 @@ class RedisStore:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
         name, changed = self._prefix + key.encode(), new_version()
         arguments = (1, name, version, changed + payload, b"" if ttl is None else _milliseconds(ttl))
-        try:
-            answer = self._write(name, "EVALSHA", _REPLACE_NAME, *arguments)
-        except self._errors.NoScriptError:
+        answer = self._write(name, "EVALSHA", _REPLACE_NAME, *arguments)
+        if answer is _UNKNOWN_SCRIPT:
             # A server that was restarted does not know the script, so it has not run it.
             answer = self._write(name, "EVAL", _REPLACE, *arguments)
         if answer == 1:
@@ -134,9 +137,9 @@ class RedisStore:
 
     def close(self) -> None:
         """Close the connections of this process; the next call opens them again. A client that was given stays open."""
-        route = self._routes.pop(os.getpid(), None)
-        if route is not None:
-            route.close()
+        servers = self._servers.take()
+        if servers is not None and not self._is_client_given:
+            servers.close()
 
     def _write(self, name: bytes, *command: Any) -> Any:
         try:
@@ -160,37 +163,12 @@ class RedisStore:
     def _call(self, name: bytes, *command: Any, repeatable: bool = False) -> Any:
         begin(self._timeout)
         try:
-            return self._route().call(name, command, repeatable=repeatable)
+            return self._servers.get().call(name, command, repeatable=repeatable)
         except self._errors.NoScriptError:
-            raise
+            return _UNKNOWN_SCRIPT
         except self._driver.failures as error:
-            self._forget_a_lost_route()
-            raise StoreUnavailable("Redis did not answer as it should") from self._without_secrets(error)
-
-    def _route(self) -> OneServer:
-        process = os.getpid()
-        route = self._given or self._routes.get(process)
-        if route is None:
-            made = route_to(self._make_client(), self._errors)
-            route = self._routes.setdefault(process, made)
-            if route is not made:
-                made.close()
-        return route
-
-    def _forget_a_lost_route(self) -> None:
-        """The next call begins with the hosts of the URL, where a Cluster may have moved to other addresses."""
-        process = os.getpid()
-        route = self._routes.get(process)
-        if route is not None and route.is_lost:
-            self._routes.pop(process, None)
-
-    def _without_secrets(self, error: Exception) -> Exception:
-        """*error* with what its message repeats of a command, of a user or of a client's settings taken out."""
-        if isinstance(error, (self._errors.NoPermissionError, self._errors.AuthenticationError)):
-            error.args = ("the server refuses this user",)
-        else:
-            error.args = (_BETRAYAL.split(str(error), maxsplit=1)[0],)
-        return error
+            cause = told(error, words=_SECRETS.sub("***", str(error)))
+        raise unavailable("Redis did not answer as it should", cause)
 
 
 def _milliseconds(ttl: float) -> int:

@@ -67,11 +67,12 @@ _WITH_TLS = {
 }
 _WITH_DATABASE = {"db": _database}
 _WITH_SENTINEL = {"sentinel_username": nonempty_string, "sentinel_password": nonempty_string}
+_NOT_OF_CONNECTIONS = {"max_connections", *_WITH_SENTINEL}
 
 
 @dataclass(frozen=True)
 class RedisURL:
-    """What a URL says. ``options`` are settings of the driver's connections, by its own names."""
+    """What a URL says. ``options`` are more settings of the driver's connections, by its own names."""
 
     kind: str
     tls: bool
@@ -80,15 +81,24 @@ class RedisURL:
     service: str = ""
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    sentinel_username: str | None = None
+    sentinel_password: str | None = field(default=None, repr=False)
+    max_connections: int | None = None
     options: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def read_url(url: object) -> RedisURL:
-    """What *url* says; a :exc:`ConfigError` that shows no part of it which could be a secret."""
+    """What *url* says; a :exc:`ConfigError` that shows no part of it which could be a secret.
+
+    The driver's own parser would pass on an option that it does not know, and read a port 0 or a database of letters as
+    the default: faults that only requests would meet.
+    """
     try:
         return _read(nonempty_string(url).strip())
     except ValueError as error:
-        raise ConfigError(f"the URL of the Redis store: {error}") from None
+        fault = str(error)
+    # After the handler: what urllib says may quote the URL, and would be this error's context.
+    raise ConfigError(f"the URL of the Redis store: {fault}")
 
 
 def store_options(url: str) -> dict[str, Any]:
@@ -112,36 +122,39 @@ def _read(url: str) -> RedisURL:
         parts = urlsplit(url)
         query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
-        raise ValueError("it cannot be read") from None  # the message may quote the URL
+        raise ValueError("it cannot be read") from None
     if parts.fragment:
         raise ValueError("it has a '#'; within a password it is written %23")
     credentials, _, hosts = parts.netloc.rpartition("@")
     username, _, password = credentials.partition(":")
-    path, service, database = _path_of(kind, parts.path)
+    place = _place(kind, hosts, parts.path)
     options = _options(kind, tls, query)
-    if database and options.setdefault("db", _database(database)) != _database(database):
+    if "db" in place and options.setdefault("db", place["db"]) != place.pop("db"):
         raise ValueError("it gives two databases, one in its path and one as db")
-    return RedisURL(
-        kind,
-        tls,
-        _hosts(kind, hosts),
-        path,
-        service,
-        unquote(username) or None,
-        unquote(password) or None,
-        options,
-    )
+    besides = {name: options.pop(name) for name in _NOT_OF_CONNECTIONS & options.keys()}
+    place |= {"username": unquote(username) or None, "password": unquote(password) or None}
+    return RedisURL(kind, tls, **place, **besides, options=options)
 
 
-def _hosts(kind: str, written: str) -> tuple[tuple[str, int], ...]:
+def _place(kind: str, hosts: str, path: str) -> dict[str, Any]:
+    """Where sessions live: the path of a socket, or hosts, and the name of a service and the database."""
     if kind == SOCKET:
-        if written:
+        if hosts or not path.strip("/"):
             raise ValueError("a unix socket has three slashes and an absolute path: unix:///run/redis.sock")
-        return ()
-    hosts = tuple(_host(host, _PORTS[kind]) for host in (written or "localhost").split(","))
-    if kind == SERVER and len(hosts) > 1:
+        return {"path": unquote(path)}
+    place: dict[str, Any] = {"hosts": tuple(_host(host, _PORTS[kind]) for host in (hosts or "localhost").split(","))}
+    pieces = [unquote(piece) for piece in path.strip("/").split("/")] if path.strip("/") else []
+    if kind == SERVER and len(place["hosts"]) > 1:
         raise ValueError("redis:// names one server; several are redis+sentinel:// or redis+cluster://")
-    return hosts
+    if kind == SENTINEL:
+        if not 1 <= len(pieces) <= 2:
+            raise ValueError("Sentinel needs the name of a service: redis+sentinel://h1,h2/service/0")
+        place["service"] = pieces.pop(0)
+    if kind == CLUSTER and pieces not in ([], ["0"]):
+        raise ValueError("a Cluster has no databases")
+    if len(pieces) > 1:
+        raise ValueError("its path is the number of a database")
+    return place if kind == CLUSTER or not pieces else {**place, "db": _database(pieces[0])}
 
 
 def _host(written: str, default_port: int) -> tuple[str, int]:
@@ -157,22 +170,6 @@ def _host(written: str, default_port: int) -> tuple[str, int]:
     return name, port
 
 
-def _path_of(kind: str, path: str) -> tuple[str, str, str]:
-    """The path of a socket, the name of a service, the number of a database."""
-    if kind == SOCKET:
-        if not path.strip("/"):
-            raise ValueError("a unix socket has three slashes and an absolute path: unix:///run/redis.sock")
-        return unquote(path), "", ""
-    pieces = [unquote(piece) for piece in path.strip("/").split("/")] if path.strip("/") else []
-    if kind == SENTINEL:
-        if not 1 <= len(pieces) <= 2:
-            raise ValueError("Sentinel needs the name of a service: redis+sentinel://h1,h2/service/0")
-        return "", pieces[0], pieces[1] if len(pieces) > 1 else ""
-    if len(pieces) > 1 or (kind == CLUSTER and pieces not in ([], ["0"])):
-        raise ValueError("a Cluster has no databases" if kind == CLUSTER else "its path is the number of a database")
-    return "", "", pieces[0] if pieces and kind == SERVER else ""
-
-
 def _options(kind: str, tls: bool, query: list[tuple[str, str]]) -> dict[str, Any]:
     known = {
         **_EVERYWHERE,
@@ -185,7 +182,7 @@ def _options(kind: str, tls: bool, query: list[tuple[str, str]]) -> dict[str, An
         if name in _OF_THE_STORE:
             raise ValueError(f"{name} is an option of the store, not of its URL: backend.{name}")
         if name not in known:
-            raise ValueError(f"{shown(name)} is none of its options, which are {', '.join(known)}")
+            raise ValueError(f"it has the unknown option {shown(name)}; known are {', '.join(known)}")
         if name in options:
             raise ValueError(f"it gives {name} twice")
         try:

@@ -25,7 +25,7 @@ from sessionware.stores.sql.failures import (
     conflict_or_translated,
     translated,
 )
-from sessionware.stores.sweeping import Upkeep
+from sessionware.stores.sweeping import Sweeping
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -89,7 +89,7 @@ class SQLAlchemyStore:
         self._hidden = [url_of_engine.password, url_of_engine.username]
         self._creates_table = create_table
         self._is_ready = False
-        self._upkeep = Upkeep(None)
+        self._sweeping = Sweeping()
         self._use(statements.Capabilities())
 
     def _use(self, capabilities: statements.Capabilities) -> None:
@@ -112,7 +112,7 @@ class SQLAlchemyStore:
         version = self._write("insert", key, payload, ttl, translate=already_exists_or_translated)
         if version is None:
             raise AlreadyExists
-        self._upkeep.after_write(self.purge)
+        self._sweeping.after_write(self.purge)
         return version
 
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
@@ -121,7 +121,7 @@ class SQLAlchemyStore:
         if written is None:
             rows, _ = self._execute("exists", {"k": key})
             raise Conflict if rows else Gone
-        self._upkeep.after_write(self.purge)
+        self._sweeping.after_write(self.purge)
         return written
 
     def delete(self, key: str) -> bool:

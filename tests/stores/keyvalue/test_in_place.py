@@ -19,7 +19,7 @@ from support.objects import FilesOfOurs, FilesystemStoreOfOurs
 from sessionware.exceptions import Conflict, Gone, StoreUnavailable
 from sessionware.stores import KeyValueStore
 from sessionware.stores.contract import Entry
-from sessionware.stores.keyvalue import store as keyvalue
+from sessionware.testing import FakeClock
 
 KEY = "k" * 43
 PAYLOADS = [bytes([letter]) * 9_000 for letter in b"abc"]
@@ -100,12 +100,10 @@ def test_a_visitor_whose_entry_is_being_written_is_asked_to_wait_and_stays_signe
     assert (afterwards.user_id, afterwards.seen) == ("owner", {"theme": "dark"})
 
 
-def test_a_visitor_whose_entry_a_killed_process_has_cut_off_begins_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keyvalue, "_PATIENCE_SECONDS", 0.1)
+def test_a_visitor_whose_entry_a_killed_process_has_cut_off_begins_anew(tmp_path: Path) -> None:
+    clock = FakeClock()
     files = str(tmp_path / "objects")
-    world = Site(KeyValueStore(FilesOfOurs(files)))
+    world = Site(KeyValueStore(FilesOfOurs(files), clock=clock))
     cookie = world.begin(lambda session: session.login("owner"))
 
     def die_in_the_middle(tell: Tell) -> None:
@@ -116,7 +114,9 @@ def test_a_visitor_whose_entry_a_killed_process_has_cut_off_begins_anew(
     with a_child(die_in_the_middle) as worker:
         worker.listen(1)
         os.waitid(os.P_PID, worker.process, os.WEXITED | os.WNOWAIT)
-    first, second = world.read(cookie), world.read(cookie)
+    first = world.read(cookie)
+    clock.advance(StoreUnavailable.seconds_to_wait)
+    second = world.read(cookie)
     anew = world.request(lambda session: session.login("owner"), cookie)
 
     assert (first.status, second.status, second.user_id) == (503, 200, None)

@@ -146,7 +146,7 @@ def test_it_says_that_it_is_not_atomic() -> None:
         pytest.param("redis", id="text"),
         pytest.param([], id="list"),
         pytest.param(dict, id="class"),
-        pytest.param(diskcache.Cache, id="class-of-a-family"),
+        pytest.param(diskcache.Cache, id="class-of-a-kind-that-is-taken"),
         pytest.param(object(), id="object"),
     ],
 )
@@ -506,19 +506,18 @@ def test_create_never_overwrites_what_the_other_store_has_written() -> None:
 # What is cut off
 
 
-@pytest.fixture
-def short_patience(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Seconds after which an entry that is cut off has been left by its writer."""
-    monkeypatch.setattr("sessionware.stores.keyvalue.store._PATIENCE_SECONDS", 0.1)
-    return 0.1
-
-
-def cut_off(length: int) -> tuple[dict[str, bytes], KeyValueStore]:
+def cut_off(length: int) -> tuple[dict[str, bytes], KeyValueStore, FakeClock]:
     """An entry under ``"k" * 43`` of which only the beginning has been written."""
+    clock = FakeClock()
     shared: dict[str, bytes] = {}
-    KeyValueStore(shared).create("k" * 43, b"payload", 60)
+    KeyValueStore(shared, clock=clock).create("k" * 43, b"payload", 60)
     shared[PREFIX + "k" * 43] = shared[PREFIX + "k" * 43][:length]
-    return shared, KeyValueStore(shared)
+    return shared, KeyValueStore(shared, clock=clock), clock
+
+
+def call_in_vain(store: KeyValueStore) -> None:
+    with pytest.raises(StoreUnavailable, match="cut off"):
+        store.load("k" * 43)
 
 
 @pytest.mark.parametrize("length", [0, 1, 4, 20, 36, 42])
@@ -534,101 +533,123 @@ def cut_off(length: int) -> tuple[dict[str, bytes], KeyValueStore]:
 def test_an_entry_that_is_cut_off_is_unavailable_and_left_alone(
     call: Callable[[KeyValueStore], object], length: int
 ) -> None:
-    shared, store = cut_off(length)
+    shared, store, _ = cut_off(length)
     before = dict(shared)
 
     with pytest.raises(StoreUnavailable, match="cut off"):
         call(store)
 
-    assert shared == before
+    assert before.items() <= shared.items()
 
 
-def test_an_entry_that_stays_cut_off_is_gone_for_every_process(short_patience: float) -> None:
-    shared, store = cut_off(20)
-    with pytest.raises(StoreUnavailable):
-        store.load("k" * 43)
+@pytest.mark.parametrize(("seconds", "is_gone"), [(-0.1, False), (0, True)])
+def test_an_entry_that_stays_cut_off_is_gone_for_every_process_when_a_client_comes_again(
+    seconds: float, is_gone: bool
+) -> None:
+    shared, store, clock = cut_off(20)
+    call_in_vain(store)
+    clock.advance(StoreUnavailable.seconds_to_wait + seconds)
+    another = KeyValueStore(shared, clock=clock)
 
-    time.sleep(short_patience)
+    if is_gone:
+        assert another.load("k" * 43) is None
+        assert shared == {}
+    else:
+        call_in_vain(another)
+
+
+def test_a_client_that_comes_again_too_early_does_not_prolong_it() -> None:
+    _, store, clock = cut_off(20)
+    for _ in range(StoreUnavailable.seconds_to_wait):
+        call_in_vain(store)
+        clock.advance(1)
 
     assert store.load("k" * 43) is None
-    assert shared == {}
 
 
-@pytest.mark.parametrize("whole_in_between", [False, True])
-def test_an_entry_that_gets_on_is_not_gone(whole_in_between: bool, short_patience: float) -> None:
-    shared, store = cut_off(20)
-    with pytest.raises(StoreUnavailable):
-        store.load("k" * 43)
-    before = shared[PREFIX + "k" * 43]
+def test_a_key_whose_entry_was_cut_off_can_be_created_again() -> None:
+    _, store, clock = cut_off(20)
+    call_in_vain(store)
+    clock.advance(StoreUnavailable.seconds_to_wait)
 
-    if whole_in_between:
-        whole: dict[str, bytes] = {}
-        KeyValueStore(whole).create("k" * 43, b"payload", 60)
-        shared.update(whole)
-        assert store.load("k" * 43) is not None
-    time.sleep(short_patience)
-    shared[PREFIX + "k" * 43] = before if whole_in_between else before + b"\0"
+    version = store.create("k" * 43, b"payload", 60)
 
-    with pytest.raises(StoreUnavailable):
-        store.load("k" * 43)
-
-
-def test_purge_removes_what_a_killed_process_has_cut_off(short_patience: float) -> None:
-    shared, store = cut_off(0)
-    shared[f"{PREFIX}{'l' * 43}.0123456789abcdef"] = b"swE1"
-    theirs = {PREFIX + "notes": b"", "theirs": b""}
-    shared.update(theirs)
-
-    count = store.purge()
-
-    assert (count, shared) == (2, theirs)
-
-
-def test_purge_leaves_what_is_whole_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    shared, store = cut_off(20)
-    whole: dict[str, bytes] = {}
-    version = KeyValueStore(whole).create("k" * 43, b"payload", 60)
-    monkeypatch.setattr("sessionware.stores.keyvalue.store._PATIENCE_SECONDS", 0.3)
-    writer = threading.Timer(0.1, shared.update, [whole])
-
-    writer.start()
-    count = store.purge()
-    writer.join()
-
-    assert count == 0
     assert store.load("k" * 43) == (b"payload", version)
 
 
-def test_purge_leaves_what_it_has_only_met_in_the_making_twice(short_patience: float) -> None:
-    class OftenWritten(dict[str, bytes]):
-        """Is empty at two looks of three."""
+def test_a_request_waits_a_quarter_of_a_second_for_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, store, _ = cut_off(20)
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
 
-        looks = 0
+    call_in_vain(store)
 
-        def get(self, key: str, default: Any = None) -> Any:
-            self.looks += 1
-            return super().get(key, default) if self.looks % 3 == 0 else b""
+    assert 0.2 < sum(pauses) < 0.3
 
+
+@pytest.mark.parametrize("whole_in_between", [False, True])
+def test_an_entry_that_gets_on_is_not_gone(whole_in_between: bool) -> None:
+    shared, store, clock = cut_off(20)
+    before = shared[PREFIX + "k" * 43]
+    call_in_vain(store)
+
+    if whole_in_between:
+        whole: dict[str, bytes] = {}
+        KeyValueStore(whole, clock=clock).create("k" * 43, b"payload", 60)
+        shared.update(whole)
+        assert store.load("k" * 43) is not None
+        (data,) = whole.values()
+        before = data[:20]
+    clock.advance(StoreUnavailable.seconds_to_wait)
+    shared[PREFIX + "k" * 43] = before if whole_in_between else before + b"\0"
+
+    call_in_vain(store)
+
+
+def test_what_was_cut_off_in_the_same_place_a_day_ago_does_not_count() -> None:
+    _, store, clock = cut_off(0)
+    call_in_vain(store)
+    clock.advance(86400)
+
+    call_in_vain(store)
+
+
+def test_a_mark_that_is_cut_off_itself_is_made_again() -> None:
+    shared, store, clock = cut_off(20)
+    call_in_vain(store)
+    (mark,) = shared.keys() - {PREFIX + "k" * 43}
+    shared[mark] = shared[mark][:10]
+    clock.advance(StoreUnavailable.seconds_to_wait)
+
+    call_in_vain(store)
+    clock.advance(StoreUnavailable.seconds_to_wait)
+
+    assert store.load("k" * 43) is None
+
+
+def test_purge_waits_for_no_writer_and_touches_nothing_that_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, store, _ = cut_off(20)
+    shared |= {PREFIX + "notes": b"", "theirs": b""}
+    before = dict(shared)
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+
+    count = store.purge()
+
+    assert (count, shared, pauses) == (0, before, [])
+
+
+def test_purge_removes_a_mark_whose_entry_became_whole() -> None:
+    shared, store, clock = cut_off(20)
+    call_in_vain(store)
     whole: dict[str, bytes] = {}
-    KeyValueStore(whole).create("k" * 43, b"payload", 60)
-    shared = OftenWritten(whole)
+    KeyValueStore(whole, clock=clock).create("k" * 43, b"payload", None)
+    shared.update(whole)
 
-    count = KeyValueStore(shared).purge()
+    early = store.purge()
+    clock.advance(86400)
 
-    assert (count, len(shared)) == (0, 1)
-
-
-def test_writes_remove_what_has_been_cut_off_for_long(short_patience: float) -> None:
-    shared, store = cut_off(0)
-    keys = [new_key() for _ in range(200)]
-    for key in keys[:100]:
-        store.create(key, b"payload", 60)
-    time.sleep(short_patience)
-
-    for key in keys[100:]:
-        store.create(key, b"payload", 60)
-
-    assert set(shared) == {PREFIX + key for key in keys}
+    assert (early, store.purge(), shared) == (0, 1, whole)
 
 
 FILE_STORES = pytest.mark.parametrize("package", [simplekv.fs, minimalkv.fs], ids=["simplekv", "minimalkv"])
@@ -668,6 +689,24 @@ def test_a_write_that_fails_leaves_the_former_file_and_no_other(
 
     assert store.load(key) == (b"payload", version)
     assert [path.name for path in tmp_path.iterdir()] == [PREFIX + key]
+
+
+@FILE_STORES
+def test_purge_removes_a_file_that_a_killed_process_has_left_for_an_hour(package: Any, tmp_path: pathlib.Path) -> None:
+    store, key = KeyValueStore(package.FilesystemStore(str(tmp_path))), new_key()
+    version = store.create(key, b"payload", None)
+    left, in_use = (tmp_path / f"{PREFIX}{key}.{number:016x}" for number in range(2))
+    theirs = tmp_path / f"{PREFIX}notes.{0:016x}"
+    for path in (left, in_use, theirs):
+        path.write_bytes(b"swE1")
+    for path in (left, theirs):
+        os.utime(path, (time.time() - 3601,) * 2)
+
+    count = store.purge()
+
+    assert count == 0
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / (PREFIX + key), in_use, theirs])
+    assert store.load(key) == (b"payload", version)
 
 
 @FILE_STORES

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -113,7 +115,7 @@ def test_nothing_is_opened_before_the_first_use() -> None:
         pytest.param(Client(PLACE, deserializer=lambda key, value, flags: value), "without serde", id="deserializer"),
         pytest.param(HashClient([]), "no servers", id="no servers"),
         pytest.param(RetryingClient(Client(PLACE)), "twice", id="RetryingClient"),
-        pytest.param("memcached://h", "Client, PooledClient and HashClient", id="text"),
+        pytest.param("memcached://h", "Client, PooledClient or HashClient", id="text"),
     ],
 )
 def test_a_client_that_would_break_the_contract_is_refused_with_the_cure(client: Any, cure: str) -> None:
@@ -156,6 +158,48 @@ def test_a_hash_client_with_the_same_servers_finds_the_same_keys(memcached_clust
         by_client.delete(key)
     by_url.close()
     client.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pymemcache knows keepalive on Linux only")
+def test_connections_are_kept_alive_and_a_unix_socket_needs_nothing_of_it(
+    memcached_server: Memcached, memcached_on_socket: Memcached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probes: list[int] = []
+    connect = socket.socket.connect
+
+    def look(sock: socket.socket, address: Any) -> None:
+        probes.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        connect(sock, address)
+
+    monkeypatch.setattr(socket.socket, "connect", look)
+    for server in (memcached_server, memcached_on_socket):
+        store = MemcachedStore(server.url)
+        store.load("n" * 43)
+        store.close()
+
+    assert probes == [1, 0]
+
+
+def test_a_connection_that_was_idle_for_a_minute_is_not_trusted(
+    memcached_server: Memcached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemcachedStore(memcached_server.url)
+    store.load("n" * 43)
+    opened: list[object] = []
+    connect = socket.socket.connect
+
+    def count(sock: socket.socket, address: Any) -> None:
+        opened.append(address)
+        connect(sock, address)
+
+    monkeypatch.setattr(socket.socket, "connect", count)
+    store.load("n" * 43)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    store.load("n" * 43)
+
+    assert opened == [memcached_server.address]
+    store.close()
 
 
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,28 @@ def test_no_connection_is_shared_after_a_fork(
         client.close()
 
 
+@pytest.mark.parametrize("kind", [Client, PooledClient])
+def test_a_child_leaves_alone_a_connection_that_the_application_opened_before_the_store_was_used(
+    memcached_server: Memcached, kind: Callable[[Any], Any]
+) -> None:
+    client = kind(memcached_server.address)
+    store = MemcachedStore(client=client)
+    client.set("opened by the application".replace(" ", "-"), b"")
+    keys = [f"{os.urandom(8).hex():x<43}" for _ in range(4)]
+
+    def write_my_own(key: str) -> None:
+        version = store.create(key, key.encode(), 60)
+        for _ in range(READS):
+            entry = store.load(key)
+            assert entry is not None
+            assert (entry.payload, entry.version) == (key.encode(), version)
+
+    statuses = in_children([partial(write_my_own, key) for key in keys])
+
+    assert statuses == [0] * 4
+    client.close()
+
+
 GREENLETS = """
 import sys
 from pymemcache.client.base import Client

@@ -222,9 +222,8 @@ def test_a_slot_on_the_move_is_followed(redis_cluster: RedisCluster) -> None:
     version = store.replace(key, b"2", 600, version)
     with pytest.raises(AlreadyExists):
         store.create(key, b"x", 600)
+    # A node that is too new for the map.
     del client.nodes_manager.nodes_cache[f"127.0.0.1:{target}"]
-    with pytest.raises(StoreUnavailable):
-        store.load(key)
     assert store.load(key) == (b"2", version)
     for port in (target, source):
         ask(port, "CLUSTER", "SETSLOT", slot, "NODE", ids[target])

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from support.servers.redis import (
 
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, StoreUnavailable
 from sessionware.stores import Entry, RedisStore
+from sessionware.testing.conformance.fixtures import together
 
 Opener = Callable[..., RedisStore]
 #: Without annotations of its own, as far as mypy knows.
@@ -246,6 +248,11 @@ def test_a_value_of_another_kind_is_unavailable(store: RedisStore, key: str, red
 # What errors show
 
 
+def shown_by(error: BaseException | None) -> str:
+    """All that a report of *error* and of what is chained to it may print."""
+    return f"{error}{error!r}{shown_by(error.__cause__)}{shown_by(error.__context__)}" if error else ""
+
+
 def test_an_error_shows_neither_key_nor_payload(key: str, tmp_path: Path) -> None:
     """Redis repeats the command that it does not know."""
     port = free_port()
@@ -261,7 +268,7 @@ def test_an_error_shows_neither_key_nor_payload(key: str, tmp_path: Path) -> Non
         for call in calls:
             with pytest.raises(StoreUnavailable) as caught:
                 call()
-            shown += f"{caught.value}{caught.value!r}{caught.value.__cause__}{caught.value.__cause__!r}"
+            shown += shown_by(caught.value)
         store.close()
 
     assert "unknown command" in shown
@@ -279,11 +286,33 @@ def test_a_refused_user_is_not_named(open_store: Opener, redis_server: RedisServ
     with pytest.raises(StoreUnavailable) as caught:
         store.load("key")
 
-    error: BaseException | None = caught.value
-    while error is not None:
-        assert USER not in f"{error}"
-        assert password not in f"{error}{error!r}"
-        error = error.__cause__
+    shown = shown_by(caught.value)
+    assert "user" in shown
+    assert f" {USER} " not in shown
+    assert password not in shown
+
+
+def test_an_error_tells_which_command_the_user_may_not_send(
+    open_store: Opener, redis_server: RedisServer, key: str
+) -> None:
+    redis_server.ask("ACL", "SETUSER", "reader", "on", ">secret", "~sessionware:*", "+get")
+    store = open_store(f"redis://reader:secret@127.0.0.1:{redis_server.port}")
+
+    with pytest.raises(StoreUnavailable) as caught:
+        store.create(key, b"payload", 60)
+
+    assert "no permissions to run the 'set' command" in shown_by(caught.value)
+    assert "reader" not in shown_by(caught.value)
+
+
+def test_an_error_holds_nothing_of_the_drivers(key: str) -> None:
+    """A crash reporter walks from an error to its frames, whose locals hold keys and payloads."""
+    with pytest.raises(StoreUnavailable) as caught:
+        RedisStore("redis://127.0.0.1:1").create(key, b"hidden", 60)
+
+    cause = caught.value.__cause__
+    assert cause is not None
+    assert (cause.__traceback__, cause.__context__, caught.value.__context__) == (None, None, None)
 
 
 def test_the_repr_of_a_store_shows_no_password(open_store: Opener, redis_server: RedisServer) -> None:
@@ -409,7 +438,73 @@ def test_a_write_without_an_answer_is_sent_once(
         write(store, key)
 
     assert server.commands == [sent]
-    assert isinstance(caught.value.__cause__, (redis.ConnectionError, valkey.ConnectionError))
+    assert "exceptions.ConnectionError" in str(caught.value.__cause__)
+    store.close()
+
+
+def test_a_connection_that_was_idle_for_a_minute_is_replaced(
+    own_server: RedisServer, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A firewall may have dropped it, without a word to either end."""
+    store = RedisStore(own_server.url + "?client_name=idle")
+    store.load(key)
+    used = connections_named(own_server, "idle")
+    now = time.monotonic()
+
+    monkeypatch.setattr(time, "monotonic", lambda: now + 59)
+    store.load(key)
+    used_again = connections_named(own_server, "idle")
+    monkeypatch.setattr(time, "monotonic", lambda: now + 120)
+    store.load(key)
+
+    replaced = connections_named(own_server, "idle")
+    monkeypatch.undo()
+    store.close()
+    assert len(used) == len(replaced) == 1
+    assert used_again == used
+    assert replaced != used
+
+
+def connections_named(server: RedisServer, name: str) -> list[str]:
+    """The numbers of the connections with that client name."""
+    return [client["id"] for client in server.ask("CLIENT LIST") if client["name"] == name]
+
+
+@pytest.mark.parametrize("kind", ["one server", "Sentinel", "Cluster"])
+def test_a_full_pool_is_waited_for(
+    redis_server: RedisServer, redis_sentinel: RedisSentinel, redis_cluster: RedisCluster, kind: str
+) -> None:
+    urls = {"one server": redis_server.url, "Sentinel": redis_sentinel.url, "Cluster": redis_cluster.url}
+    store = RedisStore(urls[kind] + "?max_connections=2", timeout=10)
+
+    def work() -> None:
+        for _ in range(20):
+            key = secrets.token_urlsafe(32)
+            version = store.create(key, b"payload", 60)
+            assert store.load(key) == Entry(b"payload", version)
+
+    together([work] * 8)
+
+    store.close()
+
+
+def test_a_full_pool_is_waited_for_no_longer_than_the_timeout(own_server: RedisServer, key: str) -> None:
+    store = RedisStore(own_server.url + "?max_connections=1", timeout=0.3)
+    own_server.process.freeze()
+    seconds = []
+
+    def load() -> None:
+        begun = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            store.load(key)
+        seconds.append(time.monotonic() - begun)
+
+    together([load] * 4)
+    own_server.process.thaw()
+
+    assert len(seconds) == 4
+    assert max(seconds) < 1
+    assert store.load(key) is None
     store.close()
 
 
