@@ -10,8 +10,9 @@
 #   make soak       the tests of the production stores again, each with its full counts (more than half an hour;
 #                   ARGUMENTS='-k killed' for some of them)
 #   make test-drivers   the tests of Redis, memcached and SQL, by the oldest drivers that setup.cfg allows and the newest
-#   make bench      measure, side by side with Beaker and Flask-Session, on private servers that it starts itself
-#                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there)
+#   make bench      measure, side by side with Beaker, Flask-Session and Django, on private servers that it starts itself
+#                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there, --quick is a trial, and
+#                   --against ../other times the package in another checkout in turns with this one)
 #   make bench-million   the same questions to a million sessions (ARGUMENTS='--sessions 20000' for a quick trial)
 #   make clean      remove all that these commands have made, and what the examples have stored
 #
