@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from sessionware.clock import Clock, current_time
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone
 from sessionware.stores.contract import Entry, Version
-from sessionware.stores.failures import guarded
+from sessionware.stores.failures import guarded, told
 from sessionware.stores.framing import Frame, new_version, pack, unpack
 from sessionware.stores.sweeping import Sweeping, expires_at
 from sessionware.stores.urls import split
@@ -29,8 +29,6 @@ _TEMPORARY_BYTES = 8
 _TEMPORARY_SUFFIX = ".tmp"
 _TEMPORARY_NAME = re.compile(rf"[0-9a-f]{{{2 * _TEMPORARY_BYTES}}}\{_TEMPORARY_SUFFIX}")
 _LOCK_NAME = ".lock"
-
-_guarded = guarded("the file store failed", OSError)
 
 #: A temporary file that was last written to so long ago belongs to a process that was killed.
 _LEFTOVER_SECONDS = 3600
@@ -75,10 +73,11 @@ class FileStore:
         self._root = os.path.abspath(path)
         if os.path.exists(self._root) and not os.path.isdir(self._root):
             raise ConfigError(f"the path of the file store, {self._root}, is not a directory")
+        self._place = f"the file store at {self._root}"
         self._clock = clock or current_time
         self._sweeping = Sweeping()
 
-    @_guarded
+    @guarded
     def load(self, key: str) -> Entry | None:
         """The entry under *key*; ``None`` also if its file is not whole, or if *key* cannot be a key."""
         if not _is_key(key):
@@ -86,7 +85,7 @@ class FileStore:
         frame = _read(self._path(key))
         return None if frame is None else Entry(frame.payload, frame.version)
 
-    @_guarded
+    @guarded
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`; ValueError for what cannot be a key."""
         if not _is_key(key):
@@ -99,6 +98,7 @@ class FileStore:
         _make_directory(os.path.dirname(self._path(key)))
         return self._write(key, payload, ttl, check)
 
+    @guarded
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
         if not _is_key(key):
@@ -112,7 +112,7 @@ class FileStore:
 
         return self._write(key, payload, ttl, check)
 
-    @_guarded
+    @guarded
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
         if not _is_key(key):
@@ -126,7 +126,7 @@ class FileStore:
                 os.unlink(path)
         return was_there
 
-    @_guarded
+    @guarded
     def purge(self, limit: int | None = None) -> int:
         """Remove expired entries, *limit* at most, and files that killed processes left; how many entries."""
         removed = 0
@@ -137,7 +137,7 @@ class FileStore:
                 removed += self._remove_if_over(path)
         return removed
 
-    @_guarded
+    @guarded
     def _sweep(self, limit: int) -> None:
         """Purge a random 64th of the directories, in random order, until *limit* files have been looked at."""
         first = random.choice(_ALPHABET)
@@ -150,10 +150,12 @@ class FileStore:
             if looked_at >= limit:
                 break
 
+    def _cause_of(self, error: Exception) -> Exception | None:
+        return told(error) if isinstance(error, OSError) else None
+
     def _path(self, key: str) -> str:
         return os.path.join(self._root, key[0], key[1], key)
 
-    @_guarded
     def _write(self, key: str, payload: bytes, ttl: float | None, check: Callable[[Frame | None], None]) -> Version:
         path = self._path(key)
         version = new_version()

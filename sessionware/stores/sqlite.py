@@ -50,16 +50,6 @@ _BUSY = "database is locked"
 _TOO_LARGE = (sqlite3.DataError, sqlite3.InterfaceError, OverflowError)
 
 
-def _told(error: Exception) -> Exception:
-    if isinstance(error, _TOO_LARGE):
-        return RecordTooLarge("the record is larger than SQLite takes")
-    # The messages of sqlite3 have no parameters in them.
-    return told(error, words=str(error) if isinstance(error, sqlite3.Error) else "")
-
-
-_guarded = guarded("the SQLite store failed", sqlite3.Error, OSError, OverflowError, tell=_told)
-
-
 class SQLiteStore:
     """Keeps entries in a table of the database at *path*, in WAL mode: readers never wait, writers wait in turn.
 
@@ -91,18 +81,22 @@ class SQLiteStore:
         self._sweeping = Sweeping()
         # SQLite's own record of a file's locks must not get into a child, where not even closing a connection is safe
         # (https://www.sqlite.org/howtocorrupt.html, 2.6).
+        checked = _checked_path(os.fspath(path))
+        self._place = f"the SQLite store at {checked}"
         self._pools = PerProcess(
-            functools.partial(_make_pool, _checked_path(os.fspath(path)), seconds(timeout)),
+            functools.partial(_make_pool, checked, seconds(timeout)),
             close_before_fork=Pool.close_idle,
         )
         # For a store that is dropped, or in use when the interpreter ends: Python warns of connections left open.
         weakref.finalize(self, _close, self._pools)
 
+    @guarded
     def load(self, key: str) -> Entry | None:
         """The entry under *key*, or ``None``."""
         rows, _ = self._execute(_LOAD, (key,))
         return Entry(*rows[0]) if rows else None
 
+    @guarded
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
         version = _new_version()
@@ -112,6 +106,7 @@ class SQLiteStore:
         self._sweeping.after_write(self.purge)
         return version
 
+    @guarded
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
         new_version = _new_version()
@@ -122,10 +117,12 @@ class SQLiteStore:
         self._sweeping.after_write(self.purge)
         return new_version
 
+    @guarded
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
         return self._execute(_DELETE, (key,))[1] > 0
 
+    @guarded
     def purge(self, limit: int | None = None) -> int:
         """Remove expired entries, *limit* at most, in transactions of 500; how many."""
         now = self._clock()
@@ -142,7 +139,13 @@ class SQLiteStore:
         """Close the connections of this process that are not in use; the next call opens one again."""
         self._pools.get().close_idle()
 
-    @_guarded
+    def _cause_of(self, error: Exception) -> Exception | None:
+        if isinstance(error, _TOO_LARGE):
+            return RecordTooLarge("the record is larger than SQLite takes")
+        # The messages of sqlite3 have no parameters in them.
+        words = str(error) if isinstance(error, sqlite3.Error) else ""
+        return told(error, words=words) if isinstance(error, (sqlite3.Error, OSError)) else None
+
     def _execute(self, statement: str, parameters: tuple[Any, ...]) -> tuple[list[Any], int]:
         """The rows of one statement, which is a transaction by itself, and the number of those that it changed."""
         pool = self._pools.get()

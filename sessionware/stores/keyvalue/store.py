@@ -9,13 +9,11 @@ from typing import Any, ClassVar
 from sessionware.clock import Clock, current_time
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, StoreUnavailable
 from sessionware.stores.contract import Entry, Version
-from sessionware.stores.failures import guarded
+from sessionware.stores.failures import guarded, told
 from sessionware.stores.framing import Frame, is_cut_off, new_version, pack, unpack
 from sessionware.stores.keyvalue.adapters import Adapter, adapter_for
 from sessionware.stores.pools import PerProcess
 from sessionware.stores.sweeping import Sweeping, expires_at
-
-_guarded = guarded("the key/value store failed", Exception)
 
 #: How often an entry that is cut off is looked at again: a writer that lives is done within a quarter of a second.
 _PAUSES_SECONDS = (0.001, 0.002, 0.004, 0.008, *(0.016,) * 15)
@@ -72,6 +70,7 @@ class KeyValueStore:
             )
         if not prefix or not adapter.prefixes.fullmatch(prefix):
             raise ConfigError(f"the keys of this key/value object cannot begin with the prefix {prefix!r}")
+        self._place = f"the key/value store over a {type(obj).__name__}"
         self._adapter: Adapter = adapter
         self._object_id = id(obj)
         self._prefix = prefix
@@ -80,7 +79,7 @@ class KeyValueStore:
         #: The keys that sweeps have not come to yet.
         self._unswept: list[str] = []
 
-    @_guarded
+    @guarded
     def load(self, key: str) -> Entry | None:
         """The entry under *key*; ``None`` also for a value that this store has not written."""
         name = self._prefix + key
@@ -89,7 +88,7 @@ class KeyValueStore:
             frame = self._read(name)
         return None if frame is None else Entry(frame.payload, frame.version)
 
-    @_guarded
+    @guarded
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
         name = self._prefix + key
@@ -100,7 +99,7 @@ class KeyValueStore:
         self._after_write()
         return version
 
-    @_guarded
+    @guarded
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
         name = self._prefix + key
@@ -114,7 +113,7 @@ class KeyValueStore:
         self._after_write()
         return written
 
-    @_guarded
+    @guarded
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
         name = self._prefix + key
@@ -124,7 +123,7 @@ class KeyValueStore:
             self._remove(name)
             return True
 
-    @_guarded
+    @guarded
     def purge(self, limit: int | None = None) -> int:
         """Remove expired entries, *limit* at most; how many. None, if the object cannot list its keys."""
         removed = 0
@@ -133,6 +132,9 @@ class KeyValueStore:
                 break
             removed += self._remove_if_expired(name)
         return removed
+
+    def _cause_of(self, error: Exception) -> Exception | None:
+        return told(error)
 
     def _read(self, name: str) -> Frame | None:
         data = self._look(name)
@@ -189,7 +191,7 @@ class KeyValueStore:
         if not self._adapter.expires_entries:
             self._sweeping.after_write(self._sweep)
 
-    @_guarded
+    @guarded
     def _sweep(self, limit: int) -> None:
         """Look at *limit* keys more. Listing them takes long, so it is done again only after all were looked at."""
         if not self._unswept:
