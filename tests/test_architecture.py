@@ -51,6 +51,7 @@ FLOORS = {
         stores.failures
         stores.framing
         stores.urls
+        stores.paths
         stores.memory
         stores.file
         stores.sqlite
