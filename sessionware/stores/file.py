@@ -18,7 +18,7 @@ from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone
 from sessionware.stores.contract import Entry, Version
 from sessionware.stores.failures import guarded, noting, told
 from sessionware.stores.framing import is_of_ours, new_version, pack, unpack
-from sessionware.stores.paths import absolute, check_directory, every_user_can_write_to, existing_part
+from sessionware.stores.paths import absolute, check_directory, existing_part, warn_of_other_users
 from sessionware.stores.sweeping import Sweeping, expires_at
 from sessionware.stores.urls import split
 
@@ -50,8 +50,8 @@ class FileStore:
     are 64 of them, not one for each session.
 
     The directory must be on a local disk. It is made at the first write. A *path* at which none can be made, or at
-    which this process has not the right to write, raises :exc:`ConfigError`; so does a directory to which every user of
-    the machine can write, because another user could put back a session that has ended.
+    which this process has not the right to write, raises :exc:`ConfigError`. A directory to which every user of the
+    machine can write is a WARNING, because another user could put back a session that has ended.
     """
 
     backend_name = "file"
@@ -75,7 +75,8 @@ class FileStore:
         self._fcntl = fcntl
         self._place = "the file store"
         self._root = absolute(path, store=self._place)
-        _check_root(self._root, store=self._place)
+        check_directory(existing_part(self._root), store=self._place)
+        warn_of_other_users(self._root, store=self._place)
         self._place = f"the file store at {self._root}"
         self._clock = clock or current_time
         self._sweeping = Sweeping()
@@ -226,16 +227,6 @@ class FileStore:
                 return False
             os.unlink(path)
         return True
-
-
-def _check_root(path: str, *, store: str) -> None:
-    """Raise :exc:`ConfigError` if sessions cannot be kept in *path*, or not safely."""
-    check_directory(existing_part(path), store=store)
-    if os.path.exists(path) and every_user_can_write_to(path):
-        raise ConfigError(
-            f"every user of this machine can write to {path}, the path of {store}, and so put back a session that has"
-            " ended; run 'chmod o-w' on it, or name a directory in it, which the store makes for its own user alone"
-        )
 
 
 def _open_entry(path: str, flags: int) -> int:

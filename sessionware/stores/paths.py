@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from sessionware.events import logger
 from sessionware.exceptions import ConfigError
 
 _EFFECTIVE = os.access in os.supports_effective_ids
@@ -55,6 +56,15 @@ def check_right_to(mode: int, path: str, *, store: str) -> None:
         )
 
 
-def every_user_can_write_to(path: str) -> bool:
-    """Whether its permissions let every user of the machine write to *path*."""
-    return bool(os.stat(path).st_mode & stat.S_IWOTH)
+def warn_of_other_users(path: str, *, store: str) -> None:
+    """Log a WARNING if every user of the machine can write to *path*, if it exists.
+
+    It is no fault, because mounted volumes come like that, in containers in which there is no other user.
+    """
+    if os.path.exists(path) and os.stat(path).st_mode & stat.S_IWOTH:
+        logger.warning(
+            "every user of this machine can write to %s, where %s is, and so put back a session that has ended; take"
+            " that right away (chmod o-w), or name a directory that is for the application's user alone",
+            path,
+            store,
+        )

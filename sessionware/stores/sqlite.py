@@ -6,18 +6,16 @@ import contextlib
 import functools
 import os
 import sqlite3
-import stat
 import time
 import weakref
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote
 
 from sessionware.clock import Clock, current_time
-from sessionware.events import logger
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge
 from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.failures import guarded, noting, told
-from sessionware.stores.paths import absolute, check_directory, check_right_to, every_user_can_write_to
+from sessionware.stores.paths import absolute, check_directory, check_right_to, warn_of_other_users
 from sessionware.stores.pools import PerProcess, Pool
 from sessionware.stores.sweeping import Sweeping, expires_at
 from sessionware.stores.urls import split
@@ -295,23 +293,12 @@ def _checked_path(path: str | os.PathLike[str]) -> str:
         raise ConfigError(f"the directory of the SQLite store, {directory}, does not exist; make it first")
     # The journals are made beside the database.
     check_directory(directory, store=_STORE)
-    _warn_of_other_users(directory, found)
+    for place in (directory, found):
+        warn_of_other_users(place, store=_STORE)
     if os.path.exists(found):
         check_right_to(os.R_OK | os.W_OK, found, store=_STORE)
         _check_database(found)
     return found
-
-
-def _warn_of_other_users(directory: str, path: str) -> None:
-    # No fault, unlike in the file store: the place may have been chosen for other files as well.
-    is_shared = every_user_can_write_to(directory) and not os.stat(directory).st_mode & stat.S_ISVTX
-    for place in (directory if is_shared else None, path if os.path.exists(path) else None):
-        if place is not None and every_user_can_write_to(place):
-            logger.warning(
-                "every user of this machine can write to %s, where the SQLite store is, and so put back a session that"
-                " has ended; run 'chmod o-w' on it",
-                place,
-            )
 
 
 def _check_database(path: str) -> None:
