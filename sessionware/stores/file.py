@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from sessionware.clock import Clock, current_time
-from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone
+from sessionware.exceptions import AlreadyExists, Conflict, Gone
 from sessionware.stores.contract import Entry, Version
 from sessionware.stores.failures import guarded, noting, told
 from sessionware.stores.framing import is_of_ours, new_version, pack, unpack
