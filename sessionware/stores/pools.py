@@ -166,7 +166,7 @@ class Pool(Generic[C]):
 
     def _wait_for_place(self, free: threading.BoundedSemaphore, patience: float | None) -> None:
         if not free.acquire(timeout=patience):
-            raise TimeoutError(f"all {self._most} connections were in use for {patience:g} seconds")
+            raise TimeoutError(f"all {self._most} connections were in use for {round(patience or 0, 1):g} seconds")
 
     def _is_usable(self, connection: C, since: float) -> bool:
         """Whether an idle connection can be lent; if not, it is closed."""
