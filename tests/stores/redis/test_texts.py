@@ -11,6 +11,7 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from support.frames import shown_in_frames
 from support.servers.process import free_port
 from support.servers.redis import PASSWORD, USER, RedisCluster, RedisSentinel, RedisServer, one_server
 
@@ -201,7 +202,8 @@ def test_the_server_of_a_client_is_named(settings: dict[str, Any], place: str) -
 
 
 def test_the_master_of_a_client_of_sentinel_is_named() -> None:
-    sentinel: Any = redis.Sentinel([("127.0.0.1", 1)], sentinel_kwargs={"password": secrets.token_hex()})
+    driver: Any = redis
+    sentinel = driver.Sentinel([("127.0.0.1", 1)], sentinel_kwargs={"password": secrets.token_hex()})
 
     told = text_of(RedisStore(client=sentinel.master_for("s", retry=Retry(NoBackoff(), 0))))
 
@@ -224,20 +226,7 @@ def test_no_frame_of_a_failure_has_a_key_or_a_payload(own_server: RedisServer) -
     for call in calls:
         with pytest.raises(StoreUnavailable) as caught:
             call()
-        assert not shown_in_frames(caught.value, key, "PAYLOAD", "VERSION-")
-
-
-def shown_in_frames(error: BaseException, *hidden: str) -> list[str]:
-    """Those of *hidden* that are in a local of a frame of *error* below this file, or of what is chained to it."""
-    found = []
-    for each in filter(None, (error, error.__cause__, error.__context__)):
-        traceback = each.__traceback__
-        while traceback is not None:
-            frame = traceback.tb_frame
-            if frame.f_code.co_filename != __file__:
-                found += [word for word in hidden if word in repr(frame.f_locals)]
-            traceback = traceback.tb_next
-    return found
+        assert not shown_in_frames(caught.value, key, "PAYLOAD", "VERSION-", outside=__file__)
 
 
 def test_an_unknown_certificate_is_told(redis_server: RedisServer) -> None:

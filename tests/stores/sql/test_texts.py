@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 from stores.sql.makers import StoreMaker
+from support.frames import shown_in_frames
 from support.servers.mariadb import MariaDBServer, mariadb_server
 from support.servers.postgresql import PASSWORD, USER, PostgreSQLServer, postgresql_server
 
@@ -300,17 +301,4 @@ def test_no_frame_of_a_failure_has_a_key_or_a_payload(make: StoreMaker, server: 
     for call in calls:
         with pytest.raises(StoreUnavailable) as caught:
             call()
-        assert not shown_in_frames(caught.value, key, "PAYLOAD", "VERSION-", PASSWORD)
-
-
-def shown_in_frames(error: BaseException, *hidden: str) -> list[str]:
-    """Those of *hidden* that are in a local of a frame of *error* below this file, or of what is chained to it."""
-    found = []
-    for each in filter(None, (error, error.__cause__, error.__context__)):
-        traceback = each.__traceback__
-        while traceback is not None:
-            frame = traceback.tb_frame
-            if frame.f_code.co_filename != __file__:
-                found += [word for word in hidden if word in repr(frame.f_locals)]
-            traceback = traceback.tb_next
-    return found
+        assert not shown_in_frames(caught.value, key, "PAYLOAD", "VERSION-", PASSWORD, outside=__file__)
