@@ -8,7 +8,7 @@ from typing import Any
 
 from sessionware.backends.contract import DELETE, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
-from sessionware.cookies.request import CookieContext, Cookies
+from sessionware.cookies.request import CookieContext, Cookies, location_of
 from sessionware.events import Decision, Events, logger
 from sessionware.exceptions import (
     ConflictError,
@@ -51,9 +51,15 @@ class Lifecycle:
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
         # environ will hold this session; holding environ in turn would make a reference cycle. Over TLS, the scheme is
-        # all that a session needs of it.
-        needed = _ENCRYPTED if environ.get("wsgi.url_scheme") == "https" else environ
+        # all that a session needs of it, unless its cookie is for a part of the site.
+        needed = environ
+        if environ.get("wsgi.url_scheme") == "https":
+            needed = _ENCRYPTED if self._cookies.covers_all else location_of(environ)
         return Session(self, needed, environ.get("HTTP_COOKIE", ""))
+
+    def cookie_name(self, environ: Mapping[str, Any]) -> str:
+        """The full name of the cookie that this request reads and sets."""
+        return self._cookies.full_name(environ)
 
     # The answer.
 

@@ -51,6 +51,10 @@ class SessionManager:
         """The *pairs* of :meth:`commit` laid into a response's *headers*, which are not changed themselves."""
         return merge_headers(headers, pairs)
 
+    def cookie_name(self, environ: Mapping[str, Any]) -> str:
+        """The full name, with its prefix, of the cookie that this request reads and sets."""
+        return self._lifecycle.cookie_name(environ)
+
     def purge(self, limit: int | None = None) -> int:
         """Remove expired entries of the store, *limit* at most; how many went. A store that removes them itself: 0."""
         store = self._settings.store

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 NAME = "demo-set-cookie"
-_SESSION_COOKIE = re.compile(r"((?:__Host-|__Secure-)?sid=)([^;]*)")
+_SESSION_COOKIE = re.compile(r"((?:__Host-Http-|__Host-|__Secure-)?sid=)([^;]*)")
 
 
 class CookieMirror:

@@ -164,7 +164,7 @@ def found(session: Session) -> str:
 
 def session_cookie(header: str) -> str:
     """The session's name and value in a Cookie header."""
-    match = re.search(r"(?:^|; ?)((?:__Host-|__Secure-)?sid=[^;]*)", header)
+    match = re.search(r"(?:^|; ?)((?:__Host-Http-|__Host-|__Secure-)?sid=[^;]*)", header)
     return match[1] if match else ""
 
 

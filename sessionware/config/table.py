@@ -171,10 +171,11 @@ OPTIONS: dict[str, Option] = {
     "cookie.samesite": Option(_same_site, "Lax", "``'Lax'``, ``'Strict'`` or ``'None'``."),
     "cookie.partitioned": Option(boolean, False, "Whether a framed page has a cookie for each top-level site (CHIPS)."),
     "cookie.prefix": Option(
-        one_of("auto", "__Host-", "__Secure-", ""),
+        one_of("auto", "__Host-Http-", "__Host-", "__Http-", "__Secure-", ""),
         "auto",
-        "``'auto'``, ``'__Host-'``, ``'__Secure-'``, or ``''`` for none; ``'auto'`` is the strongest that "
-        "the other options allow.",
+        "``'auto'``, ``'__Host-Http-'``, ``'__Host-'``, ``'__Http-'``, ``'__Secure-'``, or ``''`` for none; ``'auto'`` "
+        "is ``'__Host-Http-'`` for a Secure cookie, ``'__Host-'`` for one that scripts can read, ``'__Secure-'`` for "
+        "one with a domain or a path, and nothing without Secure. Every other choice but ``''`` sends Secure always.",
     ),
     "cookie.persistent": Option(
         boolean, False, "``True`` sends Max-Age, so that the cookie outlives the browser (400 days at most)."

@@ -27,7 +27,7 @@ class CookieOptions(TypedDict, total=False):
     httponly: BooleanOption
     samesite: Literal["Lax", "Strict", "None"]
     partitioned: BooleanOption
-    prefix: Literal["auto", "__Host-", "__Secure-", ""]
+    prefix: Literal["auto", "__Host-Http-", "__Host-", "__Http-", "__Secure-", ""]
     persistent: BooleanOption
 
 
@@ -77,7 +77,7 @@ Options = TypedDict(
         "cookie.httponly": BooleanOption,
         "cookie.samesite": Literal["Lax", "Strict", "None"],
         "cookie.partitioned": BooleanOption,
-        "cookie.prefix": Literal["auto", "__Host-", "__Secure-", ""],
+        "cookie.prefix": Literal["auto", "__Host-Http-", "__Host-", "__Http-", "__Secure-", ""],
         "cookie.persistent": BooleanOption,
         "login_backend": str | type[Store] | Store | BackendOptions | None,
         "on_event": Listener | Sequence[Listener | str] | str | None,

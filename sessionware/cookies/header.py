@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import unquote_to_bytes
 
 from werkzeug.http import dump_cookie
 
@@ -24,9 +25,13 @@ MAX_DOMAIN_LENGTH = 253
 #: Browsers ignore an attribute with a longer value (RFC 6265bis).
 MAX_ATTRIBUTE_LENGTH = 1024
 
-#: Prefixes that browsers reserve, without regard to case (RFC 6265bis; its successor adds ``__Http-`` and
-#: ``__Host-Http-``).
-RESERVED_PREFIXES = ("__secure-", "__host-", "__http-")
+#: What browsers ask of a cookie whose name begins so: Secure of all, HttpOnly of some, no Domain and the Path "/" of
+#: others (RFC 6265bis; its successor adds the two with ``Http``, which no script can set).
+Prefix = Literal["__Host-Http-", "__Host-", "__Http-", "__Secure-"]
+_NEED_HTTPONLY = ("__Host-Http-", "__Http-")
+_NEED_ONE_HOST = ("__Host-Http-", "__Host-")
+#: Browsers compare prefixes without case; those of the hosts begin with the third of these.
+_RESERVED = ("__secure-", "__http-", "__host-")
 
 _FIELD_NAME_LENGTH = len("Set-Cookie: ")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -46,34 +51,46 @@ class CookieSettings:
     httponly: bool
     samesite: Literal["Lax", "Strict", "None"]
     partitioned: bool
-    prefix: Literal["auto", "__Host-", "__Secure-", ""]
+    prefix: Prefix | Literal["auto", ""]
     persistent: bool
 
     @property
     def needs_secure(self) -> bool:
         """Whether a browser would reject this cookie without Secure, wherever it is sent."""
-        return self.prefix in ("__Host-", "__Secure-") or self.samesite == "None" or self.partitioned
+        return self.prefix not in ("auto", "") or self.samesite == "None" or self.partitioned
 
     @property
     def scope(self) -> tuple[str, str | None, str]:
-        """Name, domain and path of the cookie. Two managers with the same would overwrite each other's.
+        """Name, domain and path of the cookie. Two managers with the same would overwrite each other's."""
+        return self.name, self.bare_domain, self.path
 
-        Browsers ignore a leading dot, and compare domains without case (RFC 6265, 5.2.3).
-        """
-        domain = self.domain.removeprefix(".").lower() if self.domain else None
-        return self.name, domain, self.path
+    @property
+    def bare_domain(self) -> str | None:
+        """The domain as browsers compare it, with those below it: in lower case, without a leading dot."""
+        return self.domain.removeprefix(".").lower() if self.domain else None
 
     def full_name(self, *, secure: bool) -> str:
         """The name with its prefix: the chosen one, or the strongest that the attributes allow."""
         if self.prefix != "auto":
             return self.prefix + self.name
-        if not secure:
-            return self.name
-        return ("__Host-" if self._fits_host_prefix else "__Secure-") + self.name
+        return (self._strongest_prefix if secure else "") + self.name
 
     @property
-    def _fits_host_prefix(self) -> bool:
-        return self.domain is None and self.path == "/"
+    def _strongest_prefix(self) -> Prefix:
+        """``__Http-`` is not among them: a browser that does not know it would not even ask for Secure."""
+        if self.domain is not None or self.path != "/":
+            return "__Secure-"
+        return "__Host-Http-" if self.httponly else "__Host-"
+
+    def covers_host(self, host: str) -> bool:
+        """Whether browsers take a cookie with this domain from *host*, which is in lower case (RFC 6265, 5.1.3)."""
+        domain = self.bare_domain
+        return domain is None or host == domain or host.endswith(f".{domain}")
+
+    def covers_path(self, path: str) -> bool:
+        """Whether browsers send the cookie with requests to *path*, decoded as in environ (RFC 6265, 5.1.4)."""
+        covered = unquote_to_bytes(self.path).decode("latin-1")
+        return path == covered or path.startswith(covered if covered.endswith("/") else f"{covered}/")
 
 
 def faults_of(settings: CookieSettings) -> list[str]:
@@ -90,16 +107,20 @@ def _faults_of_name(settings: CookieSettings) -> Iterator[str]:
         )
     elif len(name) > MAX_NAME_LENGTH:
         yield f"cookie.name: {len(name)} characters leave too few for the value; use {MAX_NAME_LENGTH} at most"
-    if name.lower().startswith(RESERVED_PREFIXES):
+    if name.lower().startswith(_RESERVED):
         yield (
             f"cookie.name: {name!r} begins with a prefix that browsers reserve (case does not matter); "
             "give the name without it, and choose a prefix by cookie.prefix"
         )
-    elif name.lower().startswith("http-") and not settings.httponly and settings.prefix in ("auto", "__Host-"):
+    elif name.lower().startswith("http-") and not settings.httponly and _is_named(settings, "__Host-"):
         yield (
             f"cookie.name: {name!r} after '__Host-' makes the reserved prefix '__Host-Http-', which needs HttpOnly; "
             "choose another name, or leave cookie.httponly on"
         )
+
+
+def _is_named(settings: CookieSettings, prefix: Prefix) -> bool:
+    return settings.full_name(secure=True) == prefix + settings.name
 
 
 def _faults_of_scope(settings: CookieSettings) -> Iterator[str]:
@@ -123,15 +144,19 @@ def _faults_of_scope(settings: CookieSettings) -> Iterator[str]:
 
 
 def _faults_of_combination(settings: CookieSettings) -> Iterator[str]:
-    if settings.prefix == "__Host-" and settings.domain is not None:
-        yield "cookie.prefix: '__Host-' needs a cookie without Domain; remove cookie.domain, or use '__Secure-'"
-    if settings.prefix == "__Host-" and settings.path != "/":
-        yield "cookie.prefix: '__Host-' needs the Path '/'; remove cookie.path, or use '__Secure-'"
+    prefix = settings.prefix
+    if prefix in _NEED_ONE_HOST and settings.domain is not None:
+        yield f"cookie.prefix: {prefix!r} needs a cookie without Domain; remove cookie.domain, or use '__Secure-'"
+    if prefix in _NEED_ONE_HOST and settings.path != "/":
+        yield f"cookie.prefix: {prefix!r} needs the Path '/'; remove cookie.path, or use '__Secure-'"
+    if prefix in _NEED_HTTPONLY and not settings.httponly:
+        weaker = "__Host-" if prefix == "__Host-Http-" else "__Secure-"
+        yield f"cookie.prefix: {prefix!r} needs HttpOnly; leave cookie.httponly on, or use {weaker!r}"
     if settings.secure is not False:
         return
     cure = "set cookie.secure to True (or leave it out)"
-    if settings.prefix in ("__Host-", "__Secure-"):
-        yield f"cookie.secure: the prefix {settings.prefix!r} needs Secure; {cure}, or set cookie.prefix to ''"
+    if prefix not in ("auto", ""):
+        yield f"cookie.secure: the prefix {prefix!r} needs Secure; {cure}, or set cookie.prefix to ''"
     if settings.samesite == "None":
         yield f"cookie.secure: SameSite=None needs Secure; {cure}, or set cookie.samesite to 'Lax'"
     if settings.partitioned:
@@ -141,25 +166,26 @@ def _faults_of_combination(settings: CookieSettings) -> Iterator[str]:
 def find(header: str, name: str) -> list[str]:
     """The distinct values of the cookies called exactly *name*, in the order of *header*, eight at most.
 
-    Nothing in *header* (bytes decoded as latin-1, PEP 3333) raises an error, and no other cookie can hide ours.
-    ``werkzeug.http.parse_cookie`` is not used: it raises for bytes that are not UTF-8, and it unquotes values, which
+    Spaces, tabs and one pair of double quotes around a value do not belong to it (RFC 6265, 4.1.1). Nothing in
+    *header* (bytes decoded as latin-1, PEP 3333) raises an error, and no other cookie can hide ours.
+    ``werkzeug.http.parse_cookie`` is not used: it raises for bytes that are not UTF-8, and it undoes escapes, which
     would give one value several spellings.
     """
-    if name not in header:
-        return []
     values: list[str] = []
-    for piece in header.split(";"):
-        if name not in piece:
-            continue
-        # A cookie without a name ("=__Host-sid=forged", or no "=" at all) must not count as ours: CVE-2023-23934.
-        found, equals, value = piece.partition("=")
-        if not equals or found.strip(" \t") != name:
-            continue
-        value = value.strip(" \t")
-        if value not in values:
-            values.append(value)
-            if len(values) == MAX_CANDIDATES:
-                break
+    before, found, after = header.partition(name)
+    while found:
+        value, _, rest = after.partition(";")
+        value = value.lstrip(" \t")
+        # Only a name that begins its cookie is one: "=__Host-sid=forged" has no name (CVE-2023-23934).
+        if value[:1] == "=" and before.rstrip(" \t")[-1:] in ("", ";"):
+            value = value[1:].strip(" \t")
+            if value[:1] == '"' == value[-1:] and len(value) > 1:
+                value = value[1:-1]
+            if value not in values:
+                values.append(value)
+                if len(values) == MAX_CANDIDATES:
+                    break
+        before, found, after = rest.partition(name)
     return values
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import enum
-import logging
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from sessionware.cookies.header import MAX_AGE_SECONDS, CookieLines, CookieSettings, find
@@ -21,42 +20,80 @@ _LOOPBACK = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+_PORT = re.compile(r"\.?(?::[0-9]*)?\Z", re.ASCII)
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://(?:[^/?#@]*@)?([^/?#]+)", re.ASCII | re.IGNORECASE)
+
+_X_FORWARDED = "HTTP_X_FORWARDED_"
+_PROXY_HEADERS = {"HTTP_FORWARDED": "Forwarded", "HTTP_X_REAL_IP": "X-Real-IP", "HTTP_VIA": "Via"}
+_PAGE_HEADERS = {"HTTP_ORIGIN": "Origin", "HTTP_REFERER": "Referer"}
+_ENCRYPTED_SCHEMES = ("https", "wss")
+_PLAIN_SCHEMES = ("http", "ws")
+#: Where a request says which host and path it is for.
+_LOCATION = ("HTTP_HOST", "SERVER_NAME", "SCRIPT_NAME", "PATH_INFO")
+
 _WITHOUT_SECURE = (
-    "the session cookie is sent without Secure, because this is plain http on %r with no proxy in sight; "
-    "set cookie.secure to True wherever others can reach the application"
+    "plain http on %r, and nothing shows a proxy: the session cookie is sent without Secure, which only a browser on "
+    "this machine should get. In production, set cookie.secure = True"
 )
-_WITH_SECURE_OVER_HTTP = (
-    "plain http on %r: the session cookie is sent with Secure, so browsers do not return it over http. "
-    "Most likely a proxy in front ends TLS and does not say so: let it send X-Forwarded-Proto, and trust it there "
-    "(werkzeug's ProxyFix, or gunicorn's forwarded_allow_ips), or set cookie.secure to True to silence this. "
-    "If plain http is what you serve, as in an intranet, set cookie.secure to False"
+_CAUSE_AND_CURES = (
+    "The session cookie is sent with Secure, so browsers do not return it over http. Most likely a proxy in front ends "
+    "TLS and does not say so: let it send X-Forwarded-Proto, and trust it there (werkzeug's ProxyFix, or gunicorn's "
+    "forwarded_allow_ips), or set cookie.secure = True. If plain http is what you serve, as in an intranet, set "
+    "cookie.secure = False"
+)
+_ON_ANOTHER_HOST = "plain http on %r, which is not this machine's own name. " + _CAUSE_AND_CURES
+_BEHIND_A_PROXY = "plain http on %r, but not from a browser on this machine, by %s. " + _CAUSE_AND_CURES
+_OUTSIDE_PATH = (
+    "a session was written for a request to %r, outside cookie.path = %r: browsers do not return its cookie there. Set "
+    "cookie.path to what all requests that use the session have in common, as the browser sees them"
+)
+_OUTSIDE_DOMAIN = (
+    "a session was written for a request to the host %r, which cookie.domain = %r does not cover: browsers refuse its "
+    "cookie. Correct or remove cookie.domain, or let the proxy in front pass the Host header on"
 )
 
 
-class Transport(enum.Enum):
-    """How a request came, as far as its environ tells."""
+def proxy_evidence(environ: Mapping[str, Any]) -> str | None:
+    """What shows that a proxy has passed this request on, though its host may be this machine's own; else ``None``.
 
-    ENCRYPTED = "encrypted"
-    LOOPBACK = "loopback"
-    PLAIN = "plain"
-
-
-def transport_of(environ: Mapping[str, Any]) -> Transport:
-    """Whether the request came over TLS, or in the clear from a browser on this very machine, or otherwise.
-
-    A request that a proxy passed on is not from this machine, though its host may say so: nginx's
-    default ``proxy_pass http://127.0.0.1:8000`` shows by HTTP/1.0 alone, a unix socket by an empty ``REMOTE_ADDR``.
+    nginx with nothing but ``proxy_pass http://127.0.0.1:8000`` sends ``Host: 127.0.0.1:8000`` and no header of its
+    own. Until 1.29.7 it spoke HTTP/1.0 and closed; since then it speaks HTTP/1.1 (or 1.0, if told to) without the
+    ``Connection: keep-alive`` that all browsers send. HTTP/1.0 alone shows nothing: curl keeps to it when a server has
+    answered in it.
     """
-    if environ.get("wsgi.url_scheme", "http") not in ("http", "ws"):
-        return Transport.ENCRYPTED
-    if is_loopback(_host_of(environ)) and not _shows_proxy(environ):
-        return Transport.LOOPBACK
-    return Transport.PLAIN
+    for name, header in _PROXY_HEADERS.items():
+        if name in environ:
+            return f"the header {header!r}"
+    # One search through all names is several times as fast as a look at each.
+    names = "\n".join(map(str, environ))
+    if _X_FORWARDED in names:
+        for name in names.split("\n"):
+            if name.startswith(_X_FORWARDED):
+                return f"the header {name.removeprefix('HTTP_').replace('_', '-').title()!r}"
+    if environ.get("REMOTE_ADDR") == "":
+        return "an empty REMOTE_ADDR, as behind a unix socket"
+    return _page_evidence(environ) or _connection_evidence(environ)
 
 
-def _host_of(environ: Mapping[str, Any]) -> str:
-    host: str = environ.get("HTTP_HOST") or environ.get("SERVER_NAME") or ""
-    return host
+def _page_evidence(environ: Mapping[str, Any]) -> str | None:
+    """A page of another host, or one that came over TLS, has caused the request."""
+    for name, header in _PAGE_HEADERS.items():
+        page = _URL.match(environ.get(name) or "")
+        if page is not None and (page[1].lower() in _ENCRYPTED_SCHEMES or not is_loopback(page[2])):
+            origin = f"{page[1]}://{page[2]}"
+            return f"the header {header!r}, which names {origin!r}"
+    return None
+
+
+def _connection_evidence(environ: Mapping[str, Any]) -> str | None:
+    protocol = environ.get("SERVER_PROTOCOL")
+    options = {option.strip(" \t").lower() for option in (environ.get("HTTP_CONNECTION") or "").split(",")}
+    if protocol == "HTTP/1.0" and "close" in options:
+        return "HTTP/1.0 with 'Connection: close', as older releases of nginx send it"
+    is_browser = (environ.get("HTTP_USER_AGENT") or "").startswith("Mozilla/")
+    if protocol in ("HTTP/1.0", "HTTP/1.1") and is_browser and options.isdisjoint(("keep-alive", "upgrade")):
+        return f"{protocol} from a browser without 'Connection: keep-alive', as nginx sends it"
+    return None
 
 
 def is_loopback(host: str) -> bool:
@@ -64,15 +101,28 @@ def is_loopback(host: str) -> bool:
     return _LOOPBACK.fullmatch(host) is not None
 
 
-def _shows_proxy(environ: Mapping[str, Any]) -> bool:
-    if "HTTP_FORWARDED" in environ or "HTTP_X_REAL_IP" in environ or "HTTP_VIA" in environ:
-        return True
-    # One search through all names is four times as fast as a look at each; a name that contains it is odd enough.
-    if "HTTP_X_FORWARDED_" in "\n".join(map(str, environ)):
-        return True
-    # Test clients send HTTP/1.0 and no REMOTE_ADDR; a request from a network has one.
-    address = environ.get("REMOTE_ADDR")
-    return address is not None and (address == "" or environ.get("SERVER_PROTOCOL") == "HTTP/1.0")
+def location_of(environ: Mapping[str, Any]) -> dict[str, Any]:
+    """Of *environ*, what tells the host and the path that an encrypted request is for."""
+    return {"wsgi.url_scheme": "https", **{name: environ[name] for name in _LOCATION if name in environ}}
+
+
+def _host_of(environ: Mapping[str, Any]) -> str:
+    host: str = environ.get("HTTP_HOST") or environ.get("SERVER_NAME") or ""
+    return host
+
+
+class WarnedOnce:
+    """Writes each kind of warning to the log once."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, object] = {}
+
+    def warn(self, text: str, *values: object) -> None:
+        """Log *text* with *values* in it, unless it was logged before, with whatever values."""
+        # setdefault() is atomic, so one of several threads gets the line.
+        mark = object()
+        if self._texts.setdefault(text, mark) is mark:
+            logger.warning(text, *values)
 
 
 class CookieForm(Generic[K]):
@@ -92,19 +142,24 @@ class CookieForm(Generic[K]):
 class CookieContext(Generic[K]):
     """The session cookie of one request: its candidates in the header, its keys, and the Set-Cookie to answer with."""
 
-    __slots__ = ("_form", "_header", "full_name", "keys")
+    __slots__ = ("_form", "_header", "_warn_of_reach", "keys")
 
-    def __init__(self, form: CookieForm[K], header: str) -> None:
+    def __init__(self, form: CookieForm[K], header: str, warn_of_reach: Callable[[], None] | None = None) -> None:
         self._form = form
         self._header = header
-        #: The cookie's name with its prefix; only this one is read, and only this one is set.
-        self.full_name = form.full_name
-        #: What was made for this full name.
+        #: Called when the cookie is set; given where a configured path or domain may not cover the request.
+        self._warn_of_reach = warn_of_reach
+        #: What was made for the cookie's full name.
         self.keys = form.keys
+
+    @property
+    def full_name(self) -> str:
+        """The cookie's name with its prefix; only this one is read, and only this one is set."""
+        return self._form.full_name
 
     def candidates(self) -> list[str]:
         """The distinct values sent under our name, in the order of the header, eight at most."""
-        return find(self._header, self.full_name)
+        return find(self._header, self._form.full_name)
 
     def seen_candidates(self) -> list[str]:
         """The same for the companion, which carries "last seen"."""
@@ -116,6 +171,8 @@ class CookieContext(Generic[K]):
         With *is_persistent*, or the option ``cookie.persistent``, the cookie outlives the browser, until then or for
         400 days, whichever is less. Raises CookieTooLarge beyond 4096 bytes.
         """
+        if self._warn_of_reach is not None:
+            self._warn_of_reach()
         return self._form.lines.set(value, max_age=self._max_age(ends_at, now, is_persistent))
 
     def set_seen(self, value: str, ends_at: float | None, now: float, *, is_persistent: bool = False) -> str:
@@ -131,9 +188,12 @@ class CookieContext(Generic[K]):
         return max(1, math.ceil(min(ends_at - now, MAX_AGE_SECONDS)))
 
     def delete(self) -> list[str]:
-        """The Set-Cookie values that remove the cookie, and its companion if the request carried one."""
+        """The Set-Cookie values that remove the cookie, and its companion if the request carried one.
+
+        The session's own comes last, for gateways that keep only the last Set-Cookie of an answer.
+        """
         if self.seen_candidates():
-            return [self._form.lines.deletion, self._form.seen_lines.deletion]
+            return [self._form.seen_lines.deletion, self._form.lines.deletion]
         return [self._form.lines.deletion]
 
 
@@ -155,31 +215,49 @@ class Cookies(Generic[K]):
             return CookieForm(settings, keys[full_name], secure=secure)
 
         self._usual = form(secure=bool(settings.secure) or needs_secure)
-        self._on_loopback = self._usual
-        self._unsaid: dict[Transport, tuple[int, str]] = {}
         self._is_auto = settings.secure == "auto"
-        if not self._is_auto:
-            return
-        self._unsaid[Transport.PLAIN] = (logging.WARNING, _WITH_SECURE_OVER_HTTP)
-        if not needs_secure:
-            self._on_loopback = form(secure=False)
-            self._unsaid[Transport.LOOPBACK] = (logging.INFO, _WITHOUT_SECURE)
+        self._on_loopback = form(secure=False) if self._is_auto and not needs_secure else self._usual
+        #: Whether the cookie covers every path of whichever host has set it.
+        self.covers_all = settings.domain is None and settings.path == "/"
+        self._warned = WarnedOnce()
+
+    def full_name(self, environ: Mapping[str, Any]) -> str:
+        """The full name of the cookie that the request *environ* reads and sets."""
+        form, _ = self._choose(environ)
+        return form.full_name
 
     def open(self, header: str, environ: Mapping[str, Any]) -> CookieContext[K]:
         """The context of a request: *header* is its Cookie header, *environ* tells how it came.
 
         Of *environ*, whatever is there is used; an empty one counts as plain http from an unknown host.
         """
-        if not self._is_auto or environ.get("wsgi.url_scheme") == "https":
+        if self.covers_all and environ.get("wsgi.url_scheme") == "https":
             return CookieContext(self._usual, header)
-        transport = transport_of(environ)
-        if transport is Transport.ENCRYPTED:
-            return CookieContext(self._usual, header)
-        self._say_once(transport, environ)
-        return CookieContext(self._on_loopback if transport is Transport.LOOPBACK else self._usual, header)
+        form, warning = self._choose(environ)
+        if warning is not None:
+            self._warned.warn(*warning)
+        if self.covers_all:
+            return CookieContext(form, header)
+        return CookieContext(form, header, partial(self._warn_of_reach, location_of(environ)))
 
-    def _say_once(self, transport: Transport, environ: Mapping[str, Any]) -> None:
-        # pop() is atomic, so one of several threads gets the line.
-        line = self._unsaid.pop(transport, None)
-        if line is not None:
-            logger.log(*line, _host_of(environ))
+    def _choose(self, environ: Mapping[str, Any]) -> tuple[CookieForm[K], tuple[str, ...] | None]:
+        """The form of the cookie for a request, and what the log should say about that choice."""
+        if not self._is_auto or environ.get("wsgi.url_scheme", "http") not in _PLAIN_SCHEMES:
+            return self._usual, None
+        host = _host_of(environ)
+        if not is_loopback(host):
+            return self._usual, (_ON_ANOTHER_HOST, host)
+        evidence = proxy_evidence(environ)
+        if evidence is not None:
+            return self._usual, (_BEHIND_A_PROXY, host, evidence)
+        return self._on_loopback, None if self._on_loopback is self._usual else (_WITHOUT_SECURE, host)
+
+    def _warn_of_reach(self, location: Mapping[str, str]) -> None:
+        """Warn, once, if the cookie that is being set cannot come back with such a request."""
+        settings = self.settings
+        path = location.get("SCRIPT_NAME", "") + location.get("PATH_INFO", "")
+        if path and not settings.covers_path(path):
+            self._warned.warn(_OUTSIDE_PATH, path, settings.path)
+        host = _host_of(location)
+        if host and not settings.covers_host(_PORT.sub("", host).lower()):
+            self._warned.warn(_OUTSIDE_DOMAIN, host, settings.domain)

@@ -166,7 +166,7 @@ class Pool(Generic[C]):
 
     def _wait_for_place(self, free: threading.BoundedSemaphore, patience: float | None) -> None:
         if not free.acquire(timeout=patience):
-            raise TimeoutError(f"all {self._most} connections were in use for {patience:g} seconds")
+            raise TimeoutError(f"all {self._most} connections were in use for {_written(patience)} seconds")
 
     def _is_usable(self, connection: C, since: float) -> bool:
         """Whether an idle connection can be lent; if not, it is closed."""
@@ -217,16 +217,22 @@ class Pool(Generic[C]):
 def wait_for_free(borrow: Callable[[], C], *, is_exhausted: Callable[[Exception], bool], patience: float | None) -> C:
     """What *borrow* returns: a connection of a driver's pool that raises at once while all connections are lent.
 
-    It is called again until *patience* (``None``: without end) is over; such a pool has no way to wait for it.
+    It is called again until *patience* (``None``: without end) is over, and then a :exc:`TimeoutError` is raised.
     """
     deadline = time.monotonic() + (math.inf if patience is None else patience)
     while True:
         try:
             return borrow()
         except Exception as error:
-            if not is_exhausted(error) or time.monotonic() >= deadline:
+            if not is_exhausted(error):
                 raise
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"all connections were in use for {_written(patience)} seconds")
         time.sleep(_PAUSE_SECONDS)
+
+
+def _written(seconds: float | None) -> str:
+    return f"{round(seconds or 0, 1):g}"
 
 
 def keepalive_options() -> dict[int, int]:

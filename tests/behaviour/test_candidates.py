@@ -129,8 +129,22 @@ def test_a_cookie_with_any_bit_flipped_is_rejected(cookie_site: Site) -> None:
 def test_a_cookie_has_one_spelling(browser: Browser) -> None:
     good = browser.cookies[COOKIE]
 
-    for other in (f"{good}=", f"{good}.", f".{good}", f'"{good}"', good.lower(), good.swapcase(), f"{good}%20"):
+    for other in (
+        f"{good}=",
+        f"{good}.",
+        f".{good}",
+        f'""{good}""',
+        f'"{good}',
+        good.lower(),
+        good.swapcase(),
+        f"{good}%20",
+    ):
         assert browser.site.ask(read, {COOKIE: other}).result == {}
+
+
+def test_a_cookie_in_double_quotes_is_taken_without_them(browser: Browser) -> None:
+    """RFC 6265 allows them around a value, and WebTest writes them."""
+    assert browser.site.ask(read, f'{COOKIE}="{browser.cookies[COOKIE]}"').result == browser.data() != {}
 
 
 def b64(data: bytes) -> str:
@@ -291,6 +305,51 @@ def test_exactly_our_cookie_is_deleted(browser: Browser) -> None:
 
     assert browser.send(call("clear")).cookies == {COOKIE: None}
     assert SEEN not in browser.cookies
+
+
+def test_where_the_companion_is_deleted_too_the_last_line_is_that_of_the_cookie(cookie_site: Site) -> None:
+    """Some gateways keep only the last Set-Cookie of an answer."""
+    browser = visitor(cookie_site)
+    browser.cookies[SEEN] = "whatever"
+
+    lines = browser.send(call("clear")).set_cookies
+
+    assert [line.partition("=")[0] for line in lines] == [SEEN, COOKIE]
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "said"),
+    [
+        pytest.param({"cookie.path": "/app"}, {"PATH_INFO": "/login"}, "outside cookie.path = '/app'", id="path"),
+        pytest.param({"cookie.domain": "example.com"}, {}, "cookie.domain = 'example.com' does not cover", id="domain"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_a_session_written_where_its_cookie_does_not_reach_is_a_warning_once(
+    make: SiteMaker,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, object],
+    environ: dict[str, str],
+    said: str,
+    scheme: str,
+) -> None:
+    site = make(**options, **{"cookie.secure": True})
+
+    for action in (read, put(a=1), put(a=2)):
+        site.ask(action, **environ, **{"wsgi.url_scheme": scheme})
+
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert said in record.getMessage()
+
+
+def test_a_session_written_within_its_path_and_domain_is_no_warning(
+    make: SiteMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = make(**{"cookie.path": "/app", "cookie.domain": "example.org"})
+
+    site.ask(put(a=1), PATH_INFO="/app/page", HTTP_HOST="www.example.org:443")
+
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 def test_an_answer_with_our_cookie_is_private(browser: Browser) -> None:

@@ -32,7 +32,37 @@ def with_cookie(browser: Browser) -> dict[str, Any]:
 def test_a_manager_has_no_public_members_but_those_of_the_reference(site: Site) -> None:
     members = {name for name in dir(site.manager) if not name.startswith("_")}
 
-    assert members == {"open", "commit", "merge_headers", "purge", "ping", "close"}
+    assert members == {"open", "commit", "merge_headers", "purge", "ping", "cookie_name", "close"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        pytest.param(SECURE, COOKIE, id="https"),
+        pytest.param({"wsgi.url_scheme": "http", "HTTP_HOST": "localhost:8000"}, "sid", id="a browser on this machine"),
+        pytest.param({"wsgi.url_scheme": "http", "HTTP_HOST": "example.org"}, COOKIE, id="plain http elsewhere"),
+        pytest.param({"HTTP_HOST": "localhost", "HTTP_VIA": "1.1 proxy"}, COOKIE, id="behind a proxy"),
+        pytest.param({}, COOKIE, id="nothing known"),
+    ],
+)
+def test_the_manager_tells_the_name_of_the_cookie_that_a_request_reads_and_sets(
+    site: Site, environ: dict[str, Any], name: str
+) -> None:
+    manager = site.manager
+    session = manager.open(environ)
+    session["a"] = 1
+
+    [line] = [value for header, value in manager.commit(session) if header == "Set-Cookie"]
+
+    assert manager.cookie_name(environ) == name
+    assert line.startswith(f"{name}=")
+    assert manager.open({**environ, "HTTP_COOKIE": line.partition(";")[0]}) == {"a": 1}
+
+
+def test_asking_for_the_name_of_the_cookie_warns_of_nothing(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.manager.cookie_name({"HTTP_HOST": "localhost"})
+
+    assert caplog.records == []
 
 
 def test_open_and_commit_need_no_server(site: Site) -> None:

@@ -36,8 +36,13 @@ class TestFind:
             pytest.param(" \t sid \t=\t a \t;", ["a"], id="spaces and tabs around"),
             pytest.param("\xa0sid=a; \x0bsid=b; sid\x85=c", [], id="no other white space is trimmed"),
             pytest.param("sid=\xa0a\x0c", ["\xa0a\x0c"], id="nor from the value"),
-            pytest.param('sid="a"', ['"a"'], id="quotes are taken as they are"),
-            pytest.param('sid="a\\054b"', ['"a\\054b"'], id="escapes are taken as they are"),
+            pytest.param('sid="a"', ["a"], id="quotes around the value (RFC 6265, WebTest)"),
+            pytest.param('sid =\t"a" ; sid=a', ["a"], id="a value with and without quotes is one"),
+            pytest.param('sid=""', [""], id="quotes around nothing"),
+            pytest.param('sid=""a""; sid=" b "', ['"a"', " b "], id="one pair of quotes and nothing within"),
+            pytest.param('sid="; sid="a; sid=b"', ['"', '"a', 'b"'], id="a quote without its other one"),
+            pytest.param("sid='a'", ["'a'"], id="no other quotes"),
+            pytest.param('sid="a\\054b"', ["a\\054b"], id="escapes are taken as they are"),
             pytest.param("SID=a; Sid=b", [], id="another case"),
             pytest.param(f"{COOKIE}=a; xsid=b; sidx=c; sid-seen=d", [], id="names that contain ours"),
             pytest.param("theme=sid; other=sid=a", [], id="our name in a value"),
@@ -88,7 +93,8 @@ class TestFind:
 
         values = find(header, "sid")
 
-        assert values == list(dict.fromkeys(ours.findall(header)))[:8]
+        bare = [re.sub(r'\A"(.*)"\Z', r"\1", value) for value in ours.findall(header)]
+        assert values == list(dict.fromkeys(bare))[:8]
 
     @given(value=our_values)
     def test_what_was_set_is_found_again(self, value: str) -> None:
@@ -192,20 +198,60 @@ class TestFullName:
     @pytest.mark.parametrize(
         ("options", "secure", "full_name"),
         [
-            pytest.param({}, True, COOKIE, id="secure, one host, all paths"),
+            pytest.param({}, True, "__Host-Http-sid", id="secure, one host, all paths, hidden from scripts"),
+            pytest.param({"httponly": False}, True, "__Host-sid", id="the same, open to scripts"),
             pytest.param({"domain": "example.com"}, True, "__Secure-sid", id="secure with a domain"),
             pytest.param({"path": "/app"}, True, "__Secure-sid", id="secure with a path"),
             pytest.param({}, False, "sid", id="not secure"),
             pytest.param({"prefix": ""}, True, "sid", id="no prefix wanted"),
             pytest.param({"prefix": ""}, False, "sid", id="no prefix wanted, not secure"),
             pytest.param({"prefix": "__Secure-"}, True, "__Secure-sid", id="the weaker prefix wanted"),
-            pytest.param({"prefix": "__Host-"}, True, "__Host-sid", id="the stronger prefix wanted"),
+            pytest.param({"prefix": "__Host-"}, True, "__Host-sid", id="a stronger one wanted"),
+            pytest.param({"prefix": "__Http-"}, True, "__Http-sid", id="only what keeps scripts out wanted"),
+            pytest.param({"prefix": "__Host-Http-"}, True, "__Host-Http-sid", id="the strongest wanted"),
         ],
     )
     def test_the_name_has_the_strongest_prefix_that_fits(
         self, options: dict[str, Any], secure: bool, full_name: str
     ) -> None:
         assert cookie_settings(**options).full_name(secure=secure) == full_name
+
+
+class TestReach:
+    @pytest.mark.parametrize(
+        ("path", "request_path"),
+        [
+            pytest.param("/", "/anything", id="all paths"),
+            pytest.param("/app", "/app", id="the path itself"),
+            pytest.param("/app", "/app/", id="a slash behind"),
+            pytest.param("/app", "/app/page", id="below it"),
+            pytest.param("/app/", "/app/page", id="below one that ends with a slash"),
+            pytest.param("/caf%C3%A9", "/caf\xc3\xa9/menu", id="decoded, as servers do"),
+        ],
+    )
+    def test_a_path_covers_itself_and_what_is_below(self, path: str, request_path: str) -> None:
+        assert cookie_settings(path=path).covers_path(request_path)
+
+    @pytest.mark.parametrize(
+        ("path", "request_path"),
+        [
+            pytest.param("/app", "/", id="above it"),
+            pytest.param("/app", "/application", id="a longer name"),
+            pytest.param("/app/", "/app", id="without the slash"),
+            pytest.param("/app", "/App", id="another case"),
+        ],
+    )
+    def test_a_path_covers_nothing_else(self, path: str, request_path: str) -> None:
+        assert not cookie_settings(path=path).covers_path(request_path)
+
+    @pytest.mark.parametrize("domain", ["example.com", ".Example.com", None])
+    @pytest.mark.parametrize("host", ["example.com", "a.example.com", "a.b.example.com"])
+    def test_a_domain_covers_itself_and_what_is_below(self, domain: str | None, host: str) -> None:
+        assert cookie_settings(domain=domain).covers_host(host)
+
+    @pytest.mark.parametrize("host", ["com", "myexample.com", "example.com.evil.org", "localhost", "127.0.0.1"])
+    def test_a_domain_covers_nothing_else(self, host: str) -> None:
+        assert not cookie_settings(domain="example.com").covers_host(host)
 
 
 class TestFaults:
@@ -218,6 +264,9 @@ class TestFaults:
             pytest.param({"secure": False, "prefix": ""}, id="never secure, no prefix"),
             pytest.param({"prefix": "__Host-"}, id="__Host-"),
             pytest.param({"prefix": "__Secure-", "domain": "example.com", "path": "/app"}, id="__Secure-"),
+            pytest.param({"prefix": "__Host-Http-"}, id="__Host-Http-"),
+            pytest.param({"prefix": "__Http-", "domain": "example.com", "path": "/app"}, id="__Http-"),
+            pytest.param({"httponly": False}, id="open to scripts"),
             pytest.param({"samesite": "None"}, id="SameSite=None"),
             pytest.param({"partitioned": True}, id="Partitioned needs nothing but Secure"),
             pytest.param({"partitioned": True, "samesite": "Strict", "domain": "a.example"}, id="Partitioned, Strict"),
@@ -232,6 +281,7 @@ class TestFaults:
             pytest.param({"name": "__sid"}, id="underscores alone are no prefix"),
             pytest.param({"name": "http-sid"}, id="__Host-Http- with HttpOnly"),
             pytest.param({"name": "http-sid", "httponly": False, "prefix": "__Secure-"}, id="__Secure-http-"),
+            pytest.param({"name": "http-sid", "httponly": False, "path": "/app"}, id="__Secure-http- by itself"),
         ],
     )
     def test_what_browsers_take_is_no_fault(self, options: dict[str, Any]) -> None:
@@ -276,6 +326,12 @@ class TestFaults:
             pytest.param({"prefix": "__Host-", "path": "/app"}, "remove cookie.path", id="__Host-, path"),
             pytest.param({"prefix": "__Host-", "secure": False}, "'__Host-' needs Secure", id="__Host-, not secure"),
             pytest.param({"prefix": "__Secure-", "secure": False}, "'__Secure-' needs", id="__Secure-, not secure"),
+            pytest.param({"prefix": "__Http-", "secure": False}, "'__Http-' needs Secure", id="__Http-, not secure"),
+            pytest.param({"prefix": "__Host-Http-", "secure": False}, "needs Secure", id="__Host-Http-, not secure"),
+            pytest.param({"prefix": "__Host-Http-", "domain": "a.example"}, "remove cookie.domain", id="with a domain"),
+            pytest.param({"prefix": "__Host-Http-", "path": "/app"}, "remove cookie.path", id="with a path"),
+            pytest.param({"prefix": "__Host-Http-", "httponly": False}, "use '__Host-'", id="open to scripts"),
+            pytest.param({"prefix": "__Http-", "httponly": False}, "use '__Secure-'", id="__Http-, open to scripts"),
             pytest.param({"samesite": "None", "secure": False}, "SameSite=None needs", id="None, not secure"),
             pytest.param({"partitioned": True, "secure": False}, "Partitioned needs", id="Partitioned, not secure"),
         ],

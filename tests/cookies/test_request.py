@@ -12,6 +12,9 @@ from support.cookies import cookie_settings
 from sessionware.cookies.request import CookieContext, Cookies, is_loopback
 from sessionware.exceptions import CookieTooLarge
 
+#: A client on this machine, as servers tell it.
+CURL = {"REMOTE_ADDR": "127.0.0.1", "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_USER_AGENT": "curl/8.0"}
+BROWSER = {**CURL, "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64) Firefox/148.0"}
 NOW = 1_700_000_000.0
 DAY = 86_400
 LOOPBACK = {"wsgi.url_scheme": "http", "HTTP_HOST": "localhost:8000"}
@@ -97,6 +100,17 @@ class TestSecure:
             pytest.param({"REMOTE_ADDR": "127.0.0.1"}, id="an address and no protocol"),
             pytest.param({"SERVER_PROTOCOL": "HTTP/1.0"}, id="WebTest, HTTP/1.0 without an address"),
             pytest.param({"HTTP_X_FORWARD": "x", "HTTP_X_REAL": "x"}, id="headers of similar names"),
+            pytest.param({"REMOTE_ADDR": "127.0.0.1", "SERVER_PROTOCOL": "HTTP/1.0"}, id="HTTP/1.0 alone, as curl -0"),
+            pytest.param({**CURL, "HTTP_CONNECTION": "close"}, id="a client that is no browser, which closes"),
+            pytest.param({**BROWSER, "HTTP_CONNECTION": "keep-alive"}, id="a browser's keep-alive"),
+            pytest.param({**BROWSER, "HTTP_CONNECTION": "foo, Keep-Alive"}, id="keep-alive among others"),
+            pytest.param({**BROWSER, "HTTP_CONNECTION": "Upgrade"}, id="a browser's WebSocket"),
+            pytest.param({**BROWSER, "SERVER_PROTOCOL": "HTTP/2"}, id="a browser by HTTP/2, which has no Connection"),
+            pytest.param({"HTTP_USER_AGENT": "Mozilla/5.0"}, id="a browser and no protocol"),
+            pytest.param({"HTTP_ORIGIN": "http://localhost:3000"}, id="a page on this machine"),
+            pytest.param({"HTTP_REFERER": "http://[::1]:8000/a?b=https://c"}, id="a page at an address"),
+            pytest.param({"HTTP_ORIGIN": "null", "HTTP_REFERER": ""}, id="a page that does not tell"),
+            pytest.param({"HTTP_REFERER": "about:blank"}, id="a page without a host"),
             pytest.param({"SERVER_NAME": "example.com"}, id="the Host header wins"),
             pytest.param({"wsgi.url_scheme": "ws"}, id="a WebSocket in the clear"),
             pytest.param({object: 1}, id="a key that is no text"),
@@ -118,7 +132,18 @@ class TestSecure:
             pytest.param({"HTTP_X_REAL_IP": "192.0.2.1"}, id="X-Real-IP"),
             pytest.param({"HTTP_VIA": "1.1 proxy"}, id="Via"),
             pytest.param({"REMOTE_ADDR": ""}, id="a unix socket"),
-            pytest.param({"REMOTE_ADDR": "127.0.0.1", "SERVER_PROTOCOL": "HTTP/1.0"}, id="nginx's default"),
+            pytest.param({"SERVER_PROTOCOL": "HTTP/1.0", "HTTP_CONNECTION": "close"}, id="nginx before 1.29.7"),
+            pytest.param({"SERVER_PROTOCOL": "HTTP/1.0", "HTTP_CONNECTION": "TE , Close"}, id="close among others"),
+            pytest.param(BROWSER, id="nginx since 1.29.7"),
+            pytest.param({**BROWSER, "HTTP_CONNECTION": ""}, id="an empty Connection"),
+            pytest.param({**BROWSER, "HTTP_CONNECTION": "close"}, id="nginx before, with HTTP/1.1"),
+            pytest.param({**BROWSER, "HTTP_CONNECTION": "keep-alives"}, id="a word that contains keep-alive"),
+            pytest.param({**BROWSER, "SERVER_PROTOCOL": "HTTP/1.0"}, id="nginx since, with HTTP/1.0"),
+            pytest.param({"HTTP_ORIGIN": "https://localhost"}, id="a page over TLS"),
+            pytest.param({"HTTP_ORIGIN": "http://shop.example"}, id="a page elsewhere"),
+            pytest.param({"HTTP_REFERER": "HTTPS://LOCALHOST/"}, id="the page before, over TLS"),
+            pytest.param({"HTTP_REFERER": "http://shop.example:80/a"}, id="the page before, elsewhere"),
+            pytest.param({"HTTP_REFERER": "http://localhost@shop.example/"}, id="a user called localhost"),
             pytest.param({"wsgi.url_scheme": "https"}, id="https"),
             pytest.param({"wsgi.url_scheme": "wss"}, id="wss"),
             pytest.param({"HTTP_HOST": "example.com"}, id="another host"),
@@ -161,6 +186,8 @@ class TestSecure:
         [
             pytest.param({"prefix": "__Host-"}, "__Host-sid", id="__Host-"),
             pytest.param({"prefix": "__Secure-"}, "__Secure-sid", id="__Secure-"),
+            pytest.param({"prefix": "__Host-Http-"}, "__Host-Http-sid", id="__Host-Http-"),
+            pytest.param({"prefix": "__Http-"}, "__Http-sid", id="__Http-"),
             pytest.param({"samesite": "None"}, COOKIE, id="SameSite=None"),
             pytest.param({"partitioned": True}, COOKIE, id="Partitioned"),
             pytest.param({"partitioned": True, "path": "/app"}, "__Secure-sid", id="Partitioned with a path"),
@@ -283,10 +310,11 @@ class TestDelete:
             f"{COOKIE}=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Secure; HttpOnly; Path=/; SameSite=Lax"
         )
 
-    def test_deletes_the_companion_that_came_with_it(self) -> None:
+    def test_deletes_the_companion_that_came_with_it_and_the_cookie_last(self) -> None:
+        """Some gateways keep only the last Set-Cookie of an answer."""
         lines = opened(LOOPBACK, "sid=token; sid-seen=").delete()
 
-        assert [line.partition("=")[0] for line in lines] == ["sid", "sid-seen"]
+        assert [line.partition("=")[0] for line in lines] == ["sid-seen", "sid"]
         assert all("; Max-Age=0;" in line and "; Secure" not in line for line in lines)
 
     def test_deletes_under_the_path_of_setting_cve_2026_28779(self) -> None:
@@ -309,18 +337,33 @@ class TestLog:
             cookies.open("", LOOPBACK)
 
         [record] = log.records
-        assert (record.name, record.levelname) == ("sessionware", "INFO")
+        assert (record.name, record.levelname) == ("sessionware", "WARNING")
         assert "without Secure" in record.getMessage()
+        assert "In production, set cookie.secure = True" in record.getMessage()
 
     @pytest.mark.parametrize(
-        "environ",
+        ("environ", "evidence"),
         [
-            pytest.param(OTHER_HOST, id="another host"),
-            pytest.param({**LOOPBACK, "HTTP_X_FORWARDED_FOR": "192.0.2.1"}, id="a proxy in front of loopback"),
+            pytest.param(OTHER_HOST, "'example.com'", id="another host"),
+            pytest.param({**LOOPBACK, "HTTP_X_FORWARDED_FOR": "192.0.2.1"}, "'X-Forwarded-For'", id="X-Forwarded-For"),
+            pytest.param({**LOOPBACK, "HTTP_X_REAL_IP": "192.0.2.1"}, "'X-Real-IP'", id="X-Real-IP"),
+            pytest.param({**LOOPBACK, "HTTP_FORWARDED": "for=192.0.2.1"}, "'Forwarded'", id="Forwarded"),
+            pytest.param({**LOOPBACK, "HTTP_VIA": "1.1 proxy"}, "'Via'", id="Via"),
+            pytest.param({**LOOPBACK, "REMOTE_ADDR": ""}, "REMOTE_ADDR", id="a unix socket"),
+            pytest.param(
+                {**LOOPBACK, "SERVER_PROTOCOL": "HTTP/1.0", "HTTP_CONNECTION": "close"}, "HTTP/1.0", id="HTTP/1.0"
+            ),
+            pytest.param({**LOOPBACK, **BROWSER}, "HTTP/1.1 from a browser without", id="HTTP/1.1"),
+            pytest.param(
+                {**LOOPBACK, "HTTP_ORIGIN": "https://shop.example"}, "'Origin', which names 'https://shop.", id="Origin"
+            ),
+            pytest.param(
+                {**LOOPBACK, "HTTP_REFERER": "https://shop.example/?token=x"}, "'https://shop.example'", id="Referer"
+            ),
         ],
     )
-    def test_sending_secure_over_plain_http_is_explained_once(
-        self, log: pytest.LogCaptureFixture, environ: dict[str, str]
+    def test_sending_secure_over_plain_http_is_explained_once_with_its_evidence(
+        self, log: pytest.LogCaptureFixture, environ: dict[str, str], evidence: str
     ) -> None:
         cookies = Cookies(cookie_settings(), str.upper)
 
@@ -330,12 +373,38 @@ class TestLog:
         [record] = log.records
         assert (record.name, record.levelname) == ("sessionware", "WARNING")
         message = record.getMessage()
-        for word in ("proxy", "X-Forwarded-Proto", "ProxyFix", "forwarded_allow_ips", "True", "False"):
-            assert word in message
+        cures = (
+            "X-Forwarded-Proto",
+            "ProxyFix",
+            "forwarded_allow_ips",
+            "cookie.secure = True",
+            "cookie.secure = False",
+        )
+        for words in (evidence, "proxy", *cures):
+            assert words in message
 
-    def test_a_host_in_the_log_cannot_forge_a_line(self, log: pytest.LogCaptureFixture) -> None:
-        Cookies(cookie_settings(), str.upper).open("", {"HTTP_HOST": "a\nERROR forged"})
+    def test_each_kind_of_request_is_explained(self, log: pytest.LogCaptureFixture) -> None:
+        cookies = Cookies(cookie_settings(), str.upper)
 
+        for environ in (LOOPBACK, OTHER_HOST, {**LOOPBACK, "HTTP_VIA": "1.1 proxy"}) * 2:
+            cookies.open("", environ)
+
+        assert len(log.records) == 3
+
+    @pytest.mark.parametrize(
+        "environ",
+        [
+            pytest.param({"HTTP_HOST": "a\nERROR forged"}, id="host"),
+            pytest.param({**LOOPBACK, "HTTP_X_FORWARDED_\nERROR": "forged"}, id="name of a header"),
+            pytest.param({**LOOPBACK, "HTTP_REFERER": "http://a\nERROR forged"}, id="page"),
+        ],
+    )
+    def test_what_a_client_sends_cannot_forge_a_line_of_the_log(
+        self, log: pytest.LogCaptureFixture, environ: dict[str, str]
+    ) -> None:
+        Cookies(cookie_settings(), str.upper).open("", environ)
+
+        assert len(log.records) == 1
         assert "\n" not in log.text.rstrip("\n")
 
     @pytest.mark.parametrize(
@@ -359,3 +428,62 @@ class TestLog:
         Cookies(cookie_settings(prefix="__Host-"), str.upper).open("", OTHER_HOST)
 
         assert [record.levelname for record in log.records] == ["WARNING"]
+
+
+class TestReach:
+    """What is said of a cookie that cannot come back to where it was set."""
+
+    @pytest.mark.parametrize(
+        ("options", "environ", "said"),
+        [
+            pytest.param(
+                {"path": "/app"}, {"PATH_INFO": "/login"}, "'/login', outside cookie.path = '/app'", id="another path"
+            ),
+            pytest.param(
+                {"path": "/app"}, {"SCRIPT_NAME": "/shop", "PATH_INFO": "/app"}, "'/shop/app'", id="mounted elsewhere"
+            ),
+            pytest.param(
+                {"domain": "example.org"},
+                {"PATH_INFO": "/"},
+                "'example.com', which cookie.domain = 'example.org' does not cover",
+                id="another host",
+            ),
+        ],
+    )
+    def test_a_session_written_where_its_cookie_does_not_reach_is_a_warning_once(
+        self, log: pytest.LogCaptureFixture, options: dict[str, Any], environ: dict[str, str], said: str
+    ) -> None:
+        cookies = Cookies(cookie_settings(**options), str.upper)
+
+        for _ in range(3):
+            cookies.open("", {**HTTPS, **environ}).set("token", None, NOW)
+
+        [record] = log.records
+        assert (record.name, record.levelname) == ("sessionware", "WARNING")
+        assert said in record.getMessage()
+
+    @pytest.mark.parametrize(
+        ("options", "environ"),
+        [
+            pytest.param({"path": "/app"}, {"PATH_INFO": "/app/page"}, id="within the path"),
+            pytest.param({"path": "/app"}, {"SCRIPT_NAME": "/app", "PATH_INFO": ""}, id="mounted there"),
+            pytest.param({"path": "/app"}, {}, id="no path known"),
+            pytest.param({"domain": ".Example.com"}, {"HTTP_HOST": "WWW.example.com.:443"}, id="within the domain"),
+            pytest.param({"domain": "example.com"}, {"HTTP_HOST": ""}, id="no host known"),
+        ],
+    )
+    def test_nothing_is_said_where_it_reaches_or_nothing_can_be_told(
+        self, log: pytest.LogCaptureFixture, options: dict[str, Any], environ: dict[str, str]
+    ) -> None:
+        Cookies(cookie_settings(**options), str.upper).open("", {**HTTPS, **environ}).set("token", None, NOW)
+
+        assert log.records == []
+
+    def test_nothing_is_said_of_a_request_that_only_reads(self, log: pytest.LogCaptureFixture) -> None:
+        context = Cookies(cookie_settings(path="/app"), str.upper).open("", {**HTTPS, "PATH_INFO": "/login"})
+
+        context.candidates()
+        context.set_seen("token", None, NOW)
+        context.delete()
+
+        assert log.records == []

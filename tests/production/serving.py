@@ -69,14 +69,18 @@ def _wait_for_all_workers(port: int) -> None:
 
 @contextlib.contextmanager
 def gunicorn(
-    directory: Path, store_url: str, *, worker: str, way: str, timeout: str | None = None
+    directory: Path, store_url: str, *, worker: str, way: str, timeout: str | None = None, bind: str | None = None
 ) -> Iterator[tuple[int, int]]:
-    """Its port, and the id of its master; all of its workers have ended when the block ends, even by an error."""
+    """Its port, and the id of its master; all of its workers have ended when the block ends, even by an error.
+
+    It listens at *bind* too.
+    """
     port = free_port()
     options, settings = WAYS[way]
     command = [sys.executable, "-m", "gunicorn", "--config", "python:production.gunicorn_settings"]
     command += ["--bind", f"{HOST}:{port}", "--workers", str(WORKERS), "--log-level", "warning"]
     command += ["--worker-class", worker, *_WORKER_OPTIONS[worker], *options, "production.site:application"]
+    command += [] if bind is None else ["--bind", bind]
     path = os.pathsep.join([str(_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "SITE_STORE": store_url, **settings}
     if timeout is not None:

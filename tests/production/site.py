@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def serve(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     """Begin a session, count in it, read it, or leave it alone; the answer tells which process gave it."""
     answer: dict[str, Any] = {"process": os.getpid()}
-    path = environ["PATH_INFO"]
+    path = "/" + environ["PATH_INFO"].rpartition("/")[2]
     if path != "/untouched":
         session: Session = get_session(environ)
         if path == "/begin":

@@ -84,6 +84,8 @@ class MemcachedStore:
         self._place = f"memcached at {self._servers.place}"
         _check_prefix(prefix, b"" if client is None else client.key_prefix)
         self._prefix = prefix
+        #: The servers that are known to number entries.
+        self._checked: set[Any] = set()
 
     @guarded
     def load(self, key: str) -> Entry | None:
@@ -107,7 +109,10 @@ class MemcachedStore:
         name, version, expire = self._prefix + key, new_version(), _expire(ttl)
 
         def question(client: Any, opened_at: float) -> Any:
-            return client.add(name, version + payload, expire=expire, noreply=False)
+            is_added = client.add(name, version + payload, expire=expire, noreply=False)
+            if is_added and client.server not in self._checked:
+                self._check(client, name)
+            return is_added
 
         if not self._servers.ask(name, question):
             raise AlreadyExists
@@ -152,6 +157,14 @@ class MemcachedStore:
     def close(self) -> None:
         """Close the connections of this process that are not in use; the next call opens one again."""
         self._servers.close()
+
+    def _check(self, client: Any, name: str) -> None:
+        """Refuse a server that numbers no entries: the session just made could never be changed or ended."""
+        _, unique = client.gets(name)
+        if unique == _NO_UNIQUES:
+            client.delete(name, noreply=False)
+        _checked_unique(unique)
+        self._checked.add(client.server)
 
     def _cause_of(self, error: Exception) -> Exception:
         from pymemcache.exceptions import MemcacheServerError  # type: ignore[import-untyped]

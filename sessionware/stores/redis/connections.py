@@ -92,7 +92,7 @@ def secrets_of_client(client: Any) -> tuple[str | None, ...]:
 
 def place_of(connection: Any) -> str | None:
     """Where *connection* leads to."""
-    return _place_in(vars(connection))
+    return _place_in({name: getattr(connection, name, None) for name in ("path", "host", "port")})
 
 
 def _place_in(settings: Mapping[str, Any]) -> str | None:
