@@ -156,10 +156,10 @@ class SharingTests(StoreFixtures):
         self, store: Store, key: str, open_store: Callable[[], Store]
     ) -> None:
         """A number that each process counts for itself would begin again."""
+        another = open_store()
         former = store.create(key, b"same", 60)
 
         def create_again() -> None:
-            another = open_store()
             assert another.delete(key)
             another.create(key, b"same", 60)
 
