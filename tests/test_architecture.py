@@ -52,6 +52,7 @@ FLOORS = {
         stores.failures
         stores.framing
         stores.urls
+        stores.paths
         stores.memory
         stores.file
         stores.sqlite
