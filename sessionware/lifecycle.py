@@ -181,7 +181,7 @@ class Lifecycle:
             request.untold = ()
             self._discard(request, "unanswered")
         elif not needs_cookie:
-            self._renew(request)
+            self._renew_if_stale(request)
 
     def finish(self, session: Session) -> None:
         """The answer is complete: any later change raises HeadersSent."""
