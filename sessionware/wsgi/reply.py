@@ -191,9 +191,13 @@ class Reply:
         except BaseException:
             self._abandon()
             raise
-        if self._session._request is not None or self._pairs is None:
+        session = self._session
+        if session._request is None and self._pairs is not None:
+            self._is_over = True
+            session._phase = FINISHED
+        else:
             self._save_rest()
-        self._finish()
+            self._finish()
 
     # The steps
 
@@ -237,7 +241,9 @@ class Reply:
         self._body = body
         self._first = first
         self._iterator = _ENDED if first is _NO_CHUNK else iterator
-        return _SizedReply(self, body) if hasattr(type(body), "__len__") else self
+        # The first look is the fast one; what a proxy passes on is no length of its own.
+        has_length = hasattr(body, "__len__") and hasattr(type(body), "__len__")
+        return _SizedReply(self, body) if has_length else self
 
     def _commit(self) -> None:
         """Save, then send the headers; a commit that has failed is not tried again."""
@@ -280,11 +286,7 @@ class Reply:
 
     def _finish(self) -> None:
         self._is_over = True
-        session = self._session
-        if session._request is None:
-            session._phase = FINISHED  # it has let go of environ at the commit
-        else:
-            self._lifecycle.finish(session)
+        self._lifecycle.finish(self._session)
 
     def _abandon(self) -> None:
         if not self._is_over:

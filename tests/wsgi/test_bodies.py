@@ -26,6 +26,19 @@ class FileLike(io.BytesIO):
         return 3
 
 
+class Proxy:
+    """A body that passes on what it is asked for."""
+
+    def __init__(self, inner: list[bytes]) -> None:
+        self.inner = inner
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.inner)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
 class MyList(list[bytes]):
     """A list that may do anything when it is iterated."""
 
@@ -218,6 +231,7 @@ def test_a_body_that_cannot_be_iterated_fails_as_it_would_without_us() -> None:
         pytest.param(Body(), False, id="unsized"),
         pytest.param((chunk for chunk in [b"one"]), False, id="generator"),
         pytest.param({b"one": 1}.keys(), True, id="sized, without close"),
+        pytest.param(Proxy([b"one"]), False, id="a proxy, which has no length of its own"),
     ],
 )
 def test_a_length_is_kept_where_there_is_one(body: Any, expected: bool) -> None:
