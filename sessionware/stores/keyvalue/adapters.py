@@ -7,7 +7,6 @@ import math
 import os
 import re
 import secrets
-import shelve
 import threading
 from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
@@ -310,8 +309,8 @@ def described(obj: object) -> str:
 
 def is_bound_to_its_thread(obj: object) -> bool:
     """Whether *obj* is a dbm file that refuses every other thread than the one that opened it, or a shelf over one."""
-    file = getattr(obj, "dict", None) if isinstance(obj, shelve.Shelf) else obj
-    return _kind(file) == _THREAD_BOUND
+    # A shelf has the file in its attribute ``dict``.
+    return _THREAD_BOUND in (_kind(obj), _kind(getattr(obj, "dict", None)))
 
 
 def _with_prefix(keys: Iterable[object], prefix: str) -> Iterator[str]:
