@@ -47,8 +47,8 @@ class KeyValueStore:
 
     **Not atomic.** Such objects cannot compare and swap, so ``atomic`` is ``False``. Threads of one process lose
     nothing, not even through several stores around one object. If two processes write one session at the same moment,
-    one may lose its change, and neither is told; a logout, a revocation or a new id may be undone in this way. Where
-    this matters, use another store of this package.
+    one may lose its change, and neither is told; a logout or a new id may be undone in this way. Where this matters,
+    use another store of this package.
 
     **Killed processes.** Where the object replaces entries as a whole, a process that is killed while it saves leaves
     the old entry or the new one. The objects of diskcache do, cachelib's ``FileSystemCache``, all that keep entries on
