@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 from sessionware.clock import Clock, current_time
 from sessionware.exceptions import AlreadyExists, Conflict, Gone
 from sessionware.stores.contract import Entry, Version
-from sessionware.stores.framing import new_version
 from sessionware.stores.pools import PerProcess
 from sessionware.stores.sweeping import expires_at
 
@@ -29,6 +29,8 @@ class MemoryStore:
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._clock = clock or current_time
         self._entries: dict[str, Entry] = {}
+        # Of the store and not of a key, whose versions must not begin again.
+        self._versions = itertools.count()
         # In the order in which they were last looked at: the first has waited longest for a look.
         self._expiries: OrderedDict[str, float | None] = OrderedDict()
         # If another thread holds the lock at the moment of a fork, no thread of the child will ever let it go.
@@ -78,7 +80,7 @@ class MemoryStore:
         return removed
 
     def _put(self, key: str, payload: bytes, end: float | None) -> Version:
-        version = new_version()
+        version = next(self._versions)
         self._entries[key] = Entry(bytes(payload), version)
         self._expiries[key] = end
         return version

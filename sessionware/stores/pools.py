@@ -157,8 +157,13 @@ class Pool(Generic[C]):
                 except IndexError:
                     # Another thread has borrowed the last one.
                     break
-                if self._is_usable(connection, since):
-                    return connection
+                try:
+                    if time.monotonic() - since < LONGEST_IDLE_SECONDS and not self._has_ended(connection):
+                        return connection
+                except BaseException:
+                    self._close_idle_one(connection)
+                    raise
+                self._close_idle_one(connection)
             return self._open_one()
         except BaseException:
             self._release()
@@ -167,16 +172,6 @@ class Pool(Generic[C]):
     def _wait_for_place(self, free: threading.BoundedSemaphore, patience: float | None) -> None:
         if not free.acquire(timeout=patience):
             raise TimeoutError(f"all {self._most} connections were in use for {_written(patience)} seconds")
-
-    def _is_usable(self, connection: C, since: float) -> bool:
-        """Whether an idle connection can be lent; if not, it is closed."""
-        is_usable = False
-        try:
-            is_usable = time.monotonic() - since < LONGEST_IDLE_SECONDS and not self._has_ended(connection)
-            return is_usable
-        finally:
-            if not is_usable:
-                self._close_idle_one(connection)
 
     def give_back(self, connection: C) -> None:
         """Keep *connection* for the next caller."""

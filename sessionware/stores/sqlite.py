@@ -213,8 +213,13 @@ def _file_at(path: str) -> _File | None:
 
 def _was_replaced(path: str, database: _Database) -> bool:
     """Whether another file than *database* is at *path* now, or none: what is written to the old one would be lost."""
-    if _file_at(path) == database.file:
-        return False
+    try:
+        # Not by _file_at, because this is asked before every statement.
+        found = os.stat(path)
+        if (found.st_dev, found.st_ino) == database.file:
+            return False
+    except FileNotFoundError:
+        pass
     _remove_journals(database)
     return True
 

@@ -7,7 +7,6 @@ import math
 import os
 import re
 import secrets
-import shelve
 import threading
 from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
@@ -267,6 +266,7 @@ _DIRECTORIES = {
 
 #: What an SQLite database is that dbm.open and shelve.open make since Python 3.13.
 _THREAD_BOUND = ("dbm.sqlite3", "_Database")
+_SHELF = ("shelve", "Shelf")
 
 #: The methods that each kind has, the kind with the most first. A mapping is known by its class.
 _METHODS: tuple[tuple[type[DiskCacheAdapter | CachelibAdapter | SimpleKVAdapter], tuple[str, ...]], ...] = (
@@ -310,8 +310,8 @@ def described(obj: object) -> str:
 
 def is_bound_to_its_thread(obj: object) -> bool:
     """Whether *obj* is a dbm file that refuses every other thread than the one that opened it, or a shelf over one."""
-    file = getattr(obj, "dict", None) if isinstance(obj, shelve.Shelf) else obj
-    return _kind(file) == _THREAD_BOUND
+    is_shelf = any((kind.__module__, kind.__name__) == _SHELF for kind in type(obj).__mro__)
+    return _kind(getattr(obj, "dict", None) if is_shelf else obj) == _THREAD_BOUND
 
 
 def _with_prefix(keys: Iterable[object], prefix: str) -> Iterator[str]:
