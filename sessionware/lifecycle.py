@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sessionware.backends.contract import DELETE, Backend, NoValue, Outcome, Send
@@ -41,7 +42,8 @@ class Lifecycle:
         self._lifetimes = settings.lifetimes
         self._save_on_error = settings.save_on_error
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
-        self._cookies = Cookies(settings.cookie, backend.make_keys)
+        _, domain, path = settings.cookie.scope
+        self._cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
         self.clock = settings.clock
         self.environ_key = settings.environ_key
         self.manager_key = settings.manager_key

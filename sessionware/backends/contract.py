@@ -1,6 +1,6 @@
 """How a session travels between requests: the contract of the backends.
 
-All of it in the cookie, or a token in the cookie and a record in a store; no module above asks which of the two it is.
+All of it in the cookie, or a token in the cookie and a record in a store; later modules do not ask which of the two.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Backend(Protocol):
     #: Whether a change of a session that was found needs no cookie, so that it can be saved after the headers.
     saves_after_headers: bool
 
-    def make_keys(self, full_name: str) -> Any:
-        """What opens and seals the cookie of this name; made once."""
+    def make_keys(self, full_name: str, *, domain: str | None, path: str) -> Any:
+        """What opens and seals the cookie of this name, Domain and Path; made once."""
 
     def load(self, context: CookieContext[Any]) -> Found | None:
         """The session that the request's cookie stands for; the first live one of several."""

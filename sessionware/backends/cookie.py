@@ -50,9 +50,10 @@ class CookieBackend:
         self._lifetimes = lifetimes
         self._clock = clock
 
-    def make_keys(self, full_name: str) -> CookieKeys:
+    def make_keys(self, full_name: str, *, domain: str | None, path: str) -> CookieKeys:
         return CookieKeys(
-            CookieSealer(self._keyring, full_name), CookieSigner(self._keyring, Purpose.SEEN_SIGN, full_name)
+            CookieSealer(self._keyring, full_name, domain=domain, path=path),
+            CookieSigner(self._keyring, Purpose.SEEN_SIGN, full_name, domain=domain, path=path),
         )
 
     def load(self, context: CookieContext[CookieKeys]) -> Found | None:

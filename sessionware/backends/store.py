@@ -30,7 +30,7 @@ class StoreBackend:
         self._events = events
         self._grace = grace
 
-    def make_keys(self, full_name: str) -> CookieSigner:
+    def make_keys(self, full_name: str, *, domain: str | None, path: str) -> CookieSigner:
         return CookieSigner(self._keyring, Purpose.TOKEN_SIGN, full_name)
 
     def load(self, context: CookieContext[CookieSigner]) -> Found | None:

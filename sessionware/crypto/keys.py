@@ -1,11 +1,13 @@
-"""Checks that secrets are strong, and derives a key from each for every purpose."""
+"""From each secret, if it is strong, a key for every purpose."""
 
 from __future__ import annotations
 
+import codecs
 import enum
 import itertools
 import re
 import secrets
+import string
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -20,7 +22,16 @@ KEY_ID_BYTES = 4
 
 #: A random secret may end with a few of the bytes that it begins with, but never with this many.
 _MIN_REPEATED_BYTES = 8
-_WORDS = re.compile(rb"secret|password|changeme|change-me|insecure|example|default|placeholder", re.IGNORECASE)
+#: Words of secrets that people make up, also with hyphens, underscores and blanks between the letters.
+_WORDS = re.compile(
+    b"|".join(
+        rb"[-_\s]*".join(re.findall(b".", word))
+        for word in (b"secret", b"password", b"changeme", b"insecure", b"example", b"default", b"placeholder")
+    ),
+    re.IGNORECASE,
+)
+_BYTE_ORDER_MARK = "\ufeff"
+_PRINTABLE_ASCII = frozenset(string.printable.encode())
 #: What a message about a bad secret tells the developer to do.
 SECRET_CURE = "make a good one with 'sessionware secret' (or 'python -m sessionware secret')"
 
@@ -40,6 +51,11 @@ class Purpose(enum.Enum):
     KEY_ID = "key id"
 
 
+#: A cookie session that an older configuration has left in the browser, for another Domain or Path, is never opened
+#: beside the new one. A token may be: its record in the store is the same.
+_BOUND_TO_SCOPE = frozenset({Purpose.COOKIE_SEAL, Purpose.COOKIE_SIGN, Purpose.SEEN_SIGN})
+
+
 def new_secret() -> str:
     """A new secret of 256 random bits, as a str of 43 characters."""
     return secrets.token_urlsafe(MIN_SECRET_BYTES)
@@ -48,12 +64,21 @@ def new_secret() -> str:
 def read_secrets(value: object) -> tuple[bytes, ...]:
     """The secrets in *value*, newest first: a str or bytes, a list or tuple of them, or the lines of a str.
 
-    White space around a line of a str is removed, and empty lines are skipped; bytes are taken unchanged. Raises one
-    ValueError for all faults, which names each secret by its position, never by its value, and the cure.
+    White space and a byte order mark around a line of a str are removed, and empty lines are skipped. Bytes that are
+    printable ASCII, as a file's are, are read as a str; all other bytes are taken unchanged. Raises one ValueError for
+    all faults, which names each secret by its position, never by its value, and the cure.
     """
     given = value if isinstance(value, (list, tuple)) else (value,)
-    items = [item for entry in given for item in _lines(entry)]
-    found = [_utf8(item) if isinstance(item, str) else item for item in items]
+    found = [_utf8(item) if isinstance(item, str) else item for entry in given for item in _lines(entry)]
+    faults = _faults_of_all(found)
+    if faults:
+        # A crash report shows the locals of each frame.
+        del value, given, found
+        raise ValueError(f"{'; '.join(faults)}; {SECRET_CURE}")
+    return tuple(secret for secret in found if isinstance(secret, bytes))
+
+
+def _faults_of_all(found: list[object]) -> list[str]:
     faults = [] if found else ["the list is empty"]
     for index, secret in enumerate(found):
         name = "the secret" if len(found) == 1 else f"secret {index + 1}"
@@ -61,16 +86,24 @@ def read_secrets(value: object) -> tuple[bytes, ...]:
             faults.append(f"{name} is the same as secret {found.index(secret) + 1}")
         else:
             faults += [f"{name} {fault}" for fault in _faults(secret)]
-    if faults:
-        raise ValueError(f"{'; '.join(faults)}; {SECRET_CURE}")
-    return tuple(secret for secret in found if isinstance(secret, bytes))
+    return faults
 
 
 def _lines(given: object) -> list[object]:
     """The secrets in one entry. A str without any counts as an empty secret, so that it is reported and not skipped."""
-    if not isinstance(given, str):
+    text = _text_in(given)
+    if text is None:
         return [given]
-    return [line.strip() for line in given.splitlines() if line.strip()] or [""]
+    lines = [line.strip().strip(_BYTE_ORDER_MARK).strip() for line in text.splitlines()]
+    return [line for line in lines if line] or [""]
+
+
+def _text_in(given: object) -> str | None:
+    """The str that *given* is, or that its bytes are, if a file with a secret has such bytes."""
+    if isinstance(given, bytes):
+        written = given.removeprefix(codecs.BOM_UTF8)
+        return written.decode() if _PRINTABLE_ASCII.issuperset(written) else None
+    return given if isinstance(given, str) else None
 
 
 def _utf8(text: str) -> bytes | str:
@@ -132,15 +165,22 @@ class Keyring:
         self._secrets = tuple(secrets)
         self.key_ids = tuple(key[:KEY_ID_BYTES].hex() for key in self.derive(Purpose.KEY_ID))
         if len(set(self.key_ids)) < len(self.key_ids):
+            del secrets
             raise ValueError(f"two of the secrets have the same key id; replace one of them: {SECRET_CURE}")
 
-    def derive(self, purpose: Purpose, name: str = "") -> tuple[bytes, ...]:
-        """A key of 32 bytes per secret, newest first; *name* is the full name of the cookie that the keys are for.
+    def derive(
+        self, purpose: Purpose, name: str = "", *, domain: str | None = None, path: str = "/"
+    ) -> tuple[bytes, ...]:
+        """A key of 32 bytes per secret, newest first, for the cookie of this full *name*.
 
-        Keys for different purposes and names are independent of each other (HKDF-SHA256, RFC 5869).
+        *domain* and *path* are the cookie's attributes; they count where all of a session stands in the cookie. Keys
+        for different purposes and cookies are independent of each other (HKDF-SHA256, RFC 5869).
         """
-        # A NUL can stand only in the name, which comes last, so no two purposes and names give the same bytes.
-        info = f"{_FORMAT}\0{purpose.value}\0{name}".encode()
+        # No part has a NUL, so no two lists of parts give the same bytes.
+        parts = [_FORMAT, purpose.value, name]
+        if purpose in _BOUND_TO_SCOPE:
+            parts += [domain or "", path]
+        info = "\0".join(parts).encode()
         return tuple(HKDF(SHA256(), KEY_BYTES, None, info).derive(secret) for secret in self._secrets)
 
     def __repr__(self) -> str:

@@ -3,35 +3,38 @@
 A cookie value is a head, a payload, a dot and a signature, all base64url without padding::
 
     head       8 characters: format version, kind, 4 bytes of key id
-    payload    a token; or a nonce and an AES-256-GCM-SIV ciphertext
+    payload    a token; or a salt and an AES-256-GCM ciphertext
     signature  43 characters: HMAC-SHA256 over everything before the dot
 
-A sealed record is the same head as 6 bytes, a nonce and a ciphertext. The head names the key, so only that key is
+A sealed record is the same head as 6 bytes, a salt and a ciphertext. The head names the key, so only that key is
 tried. Nothing is compressed before it is encrypted (CRIME, BREACH), and what should be sealed is never accepted
 unsealed (CVE-2026-39324).
 """
 
 from __future__ import annotations
 
-import binascii
 import hashlib
-import hmac
 import re
 import secrets
+from binascii import a2b_base64
+from hmac import compare_digest
 from typing import Literal, NamedTuple
 
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from itsdangerous import Signer
 from itsdangerous.encoding import want_bytes
 
-from sessionware.crypto.keys import KEY_BYTES, Keyring, Purpose
+from sessionware.crypto.identifiers import to_base64url
+from sessionware.crypto.keys import Keyring, Purpose
 
 FORMAT_VERSION = 1
 MAX_VALUE_CHARACTERS = 4096
-NONCE_BYTES = 12
+SALT_BYTES = 24
+_NONCE_BYTES = 12
+_NONCE_START = SALT_BYTES - _NONCE_BYTES
 _TAG_BYTES = 16
 _HEAD_BYTES = 6
 _HEAD_CHARACTERS = 8
@@ -40,10 +43,10 @@ _SHAPE = re.compile(rb"[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{43}")
 _VALUE_KINDS = {Purpose.TOKEN_SIGN: 1, Purpose.COOKIE_SIGN: 2, Purpose.SEEN_SIGN: 3}
 _RECORD_KIND = 4
 
-#: From standard to URL-safe base64 (RFC 4648, sections 4 and 5) and back. Decoding maps "+", "/" and "=" to "!", which
-#: neither alphabet has.
-_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
+#: From URL-safe to standard base64 (RFC 4648, sections 5 and 4), and "+", "/" and "=" to "!", which neither has.
 _FROM_URLSAFE = bytes.maketrans(b"-_+/=", b"+/!!!")
+#: What a number of characters lacks to be a multiple of four.
+_PADDING = (b"", b"===", b"==", b"=")
 
 Reason = Literal["malformed", "bad_signature", "unknown_key", "undecryptable"]
 
@@ -68,23 +71,6 @@ class Opened(NamedTuple):
         return f"Opened(..., {self.key_id!r}, {self.is_current!r})"
 
 
-def check_ciphers() -> str | None:
-    """What is wrong with the OpenSSL that is installed, or ``None`` if it can encrypt a session."""
-    try:
-        AESGCMSIV(bytes(KEY_BYTES))
-    except UnsupportedAlgorithm:
-        return (
-            "the OpenSSL of the package cryptography has no AES-256-GCM-SIV, which encrypts sessions; "
-            "install one of the wheels of cryptography 42 or newer, or build it with OpenSSL 3.2 or newer"
-        )
-    return None
-
-
-def _encode(decoded: bytes) -> bytes:
-    """*decoded* as base64url without padding, in half the time that ``urlsafe_b64encode`` takes for a signature."""
-    return binascii.b2a_base64(decoded, newline=False).rstrip(b"=").translate(_TO_URLSAFE)
-
-
 class _HmacSigner(Signer):
     """Signs as itsdangerous does, in a quarter of the time: the key is hashed once, and not for each value.
 
@@ -98,16 +84,16 @@ class _HmacSigner(Signer):
 
     def get_signature(self, value: str | bytes) -> bytes:
         signing = self._keyed.copy()
-        signing.update(want_bytes(value))
-        return _encode(signing.finalize())
+        signing.update(value if type(value) is bytes else want_bytes(value))
+        return to_base64url(signing.finalize())
 
     def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
-        return hmac.compare_digest(self.get_signature(value), want_bytes(sig))
+        return compare_digest(self.get_signature(value), want_bytes(sig))
 
 
 def _decode(text: bytes) -> bytes:
     """The bytes of base64url whose signature is good: the signature covers the characters, so they are canonical."""
-    return binascii.a2b_base64(text.translate(_FROM_URLSAFE) + b"=" * (-len(text) % 4))
+    return a2b_base64(text.translate(_FROM_URLSAFE) + _PADDING[len(text) % 4])
 
 
 def _heads(keyring: Keyring, kind: int) -> list[bytes]:
@@ -122,15 +108,20 @@ class _ValueKey(NamedTuple):
 
 
 class CookieSigner:
-    """Signs and verifies the values of one cookie for one purpose, such as a token."""
+    """Signs and verifies the values of one cookie for one purpose, such as a token.
+
+    The cookie's *domain* and *path* count where all of a session stands in it, and not for a token.
+    """
 
     __slots__ = ("_current", "_keys", "_prefix")
 
-    def __init__(self, keyring: Keyring, purpose: Purpose, name: str) -> None:
+    def __init__(
+        self, keyring: Keyring, purpose: Purpose, name: str, *, domain: str | None = None, path: str = "/"
+    ) -> None:
         heads = _heads(keyring, _VALUE_KINDS[purpose])
-        signers = map(_HmacSigner, keyring.derive(purpose, name))
+        signers = map(_HmacSigner, keyring.derive(purpose, name, domain=domain, path=path))
         keys = [
-            _ValueKey(_encode(head), signer, key_id, key_id == keyring.key_ids[0])
+            _ValueKey(to_base64url(head), signer, key_id, key_id == keyring.key_ids[0])
             for head, signer, key_id in zip(heads, signers, keyring.key_ids, strict=True)
         ]
         self._prefix = heads[0][:2]
@@ -140,7 +131,8 @@ class CookieSigner:
     def sign(self, payload: bytes) -> str:
         """The cookie value of *payload*, signed with the newest key, but not encrypted."""
         key = self._current
-        return key.signer.sign(key.head + _encode(payload)).decode("ascii")
+        covered = key.head + to_base64url(payload)
+        return (covered + b"." + key.signer.get_signature(covered)).decode("ascii")
 
     def open(self, value: str) -> Opened:
         """What :meth:`sign` was given for *value*; raises :exc:`Rejected` for any other value."""
@@ -154,7 +146,7 @@ class CookieSigner:
         signed = value.encode("ascii")
         covered, _, signature = signed.rpartition(b".")
         key = self._keys.get(covered[:_HEAD_CHARACTERS])
-        if key is None or not key.signer.verify_signature(covered, signature):
+        if key is None or not compare_digest(key.signer.get_signature(covered), signature):
             raise Rejected(self._reason(signed))
         return key, _decode(covered[_HEAD_CHARACTERS:])
 
@@ -168,54 +160,82 @@ class CookieSigner:
         return "bad_signature" if head in self._keys else "unknown_key"
 
 
-class _Cipher(NamedTuple):
-    """A key of AES-256-GCM-SIV (RFC 8452), whose nonces may be random however many are used."""
+#: A salt, at least one byte, and a tag: an empty payload is never sealed.
+_MIN_SEALED_BYTES = SALT_BYTES + 1 + _TAG_BYTES
 
-    aead: AESGCMSIV
-    context: bytes
+
+class _Cipher:
+    """AES-256-GCM under a key of its own for each message: HMAC-SHA256 of a random salt under the seal key.
+
+    So salts may be random however many messages there are, where random nonces under one key may not (NIST SP 800-38D,
+    8.3). The nonce is the end of the salt.
+    """
+
+    __slots__ = ("_context", "_keyed")
+
+    def __init__(self, seal_key: bytes, context: bytes) -> None:
+        self._keyed = HMAC(seal_key, SHA256())
+        self._context = context
+
+    def _aead(self, salt: bytes) -> AESGCM:
+        deriving = self._keyed.copy()
+        deriving.update(salt)
+        return AESGCM(deriving.finalize())
 
     def encrypt(self, payload: bytes, store_key: bytes = b"") -> bytes:
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + self.aead.encrypt(nonce, payload, self.context + store_key)
+        try:
+            salt = secrets.token_bytes(SALT_BYTES)
+        except OSError:
+            del payload, store_key  # a crash report shows the locals of each frame
+            raise
+        return salt + self._aead(salt).encrypt(salt[_NONCE_START:], payload, self._context + store_key)
 
     def decrypt(self, sealed: bytes, store_key: bytes = b"") -> bytes:
+        """The payload of *sealed*; raises :exc:`Rejected`, before any decryption if bytes are missing."""
+        if len(sealed) < _MIN_SEALED_BYTES:
+            raise Rejected("malformed")
+        salt = sealed[:SALT_BYTES]
         try:
-            return self.aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self.context + store_key)
+            return self._aead(salt).decrypt(salt[_NONCE_START:], sealed[SALT_BYTES:], self._context + store_key)
         except InvalidTag as error:
             raise Rejected("undecryptable") from error
 
 
-#: A nonce, at least one byte, and a tag: an empty payload is never sealed.
-_MIN_SEALED_BYTES = NONCE_BYTES + 1 + _TAG_BYTES
+def _ciphers(heads: list[bytes], purpose: Purpose, seal_keys: tuple[bytes, ...]) -> list[_Cipher]:
+    """A cipher per key, whose associated data are the head and the purpose, and then the store key of a record."""
+    context = purpose.value.encode()
+    return [_Cipher(seal_key, head + context) for seal_key, head in zip(seal_keys, heads, strict=True)]
 
 
 class CookieSealer:
-    """Encrypts whole sessions for one cookie, and signs the result.
+    """Encrypts whole sessions for one cookie, its name, *domain* and *path*, and signs the result.
 
-    The signature rejects forgeries before anything is decrypted. It also commits to the key, which AES-GCM-SIV alone
-    does not.
+    The signature rejects forgeries before anything is decrypted. It also commits to the key, which AES-GCM alone does
+    not.
     """
 
     __slots__ = ("_ciphers", "_current", "_signer")
 
-    def __init__(self, keyring: Keyring, name: str) -> None:
+    def __init__(self, keyring: Keyring, name: str, *, domain: str | None = None, path: str = "/") -> None:
         heads = _heads(keyring, _VALUE_KINDS[Purpose.COOKIE_SIGN])
-        seals = keyring.derive(Purpose.COOKIE_SEAL, name)
-        context = Purpose.COOKIE_SEAL.value.encode()
-        ciphers = [_Cipher(AESGCMSIV(seal), head + context) for head, seal in zip(heads, seals, strict=True)]
-        self._signer = CookieSigner(keyring, Purpose.COOKIE_SIGN, name)
+        seal_keys = keyring.derive(Purpose.COOKIE_SEAL, name, domain=domain, path=path)
+        ciphers = _ciphers(heads, Purpose.COOKIE_SEAL, seal_keys)
+        self._signer = CookieSigner(keyring, Purpose.COOKIE_SIGN, name, domain=domain, path=path)
         self._current = ciphers[0]
         self._ciphers = dict(zip(keyring.key_ids, ciphers, strict=True))
 
     def seal(self, payload: bytes) -> str:
         """The cookie value of *payload*, which must not be empty, encrypted and signed with the newest key."""
-        return self._signer.sign(self._current.encrypt(payload))
+        try:
+            sealed = self._current.encrypt(payload)
+        except OSError:
+            del payload
+            raise
+        return self._signer.sign(sealed)
 
     def open(self, value: str) -> Opened:
         """What :meth:`seal` was given for *value*; raises :exc:`Rejected` for any other value."""
         key, sealed = self._signer.verified(value)
-        if len(sealed) < _MIN_SEALED_BYTES:
-            raise Rejected("malformed")
         return Opened(self._ciphers[key.key_id].decrypt(sealed), key.key_id, key.is_current)
 
 
@@ -232,8 +252,7 @@ class RecordSealer:
 
     def __init__(self, keyring: Keyring) -> None:
         heads = _heads(keyring, _RECORD_KIND)
-        seals = keyring.derive(Purpose.RECORD_SEAL)
-        ciphers = [_Cipher(AESGCMSIV(seal), head) for head, seal in zip(heads, seals, strict=True)]
+        ciphers = _ciphers(heads, Purpose.RECORD_SEAL, keyring.derive(Purpose.RECORD_SEAL))
         self._head = heads[0]
         self._current = ciphers[0]
         self._keys = {
@@ -243,17 +262,20 @@ class RecordSealer:
 
     def seal(self, payload: bytes, store_key: str) -> bytes:
         """*payload*, which must not be empty, encrypted with the newest key for *store_key*."""
-        return self._head + self._current.encrypt(payload, store_key.encode("ascii"))
+        try:
+            sealed = self._current.encrypt(payload, store_key.encode("ascii"))
+        except OSError:
+            del payload, store_key
+            raise
+        return self._head + sealed
 
     def open(self, sealed: bytes, store_key: str) -> Opened:
         """What :meth:`seal` was given for *store_key*; raises :exc:`Rejected` for any other bytes."""
-        head = sealed[:_HEAD_BYTES]
-        found = self._keys.get(head)
-        if found is None or len(sealed) < _HEAD_BYTES + _MIN_SEALED_BYTES:
+        found = self._keys.get(sealed[:_HEAD_BYTES])
+        if found is None:
             raise Rejected(self._reason(sealed))
-        return Opened(
-            found.cipher.decrypt(sealed[_HEAD_BYTES:], store_key.encode("ascii")), found.key_id, found.is_current
-        )
+        payload = found.cipher.decrypt(sealed[_HEAD_BYTES:], store_key.encode("ascii"))
+        return Opened(payload, found.key_id, found.is_current)
 
     def _reason(self, sealed: bytes) -> Reason:
         is_whole = len(sealed) >= _HEAD_BYTES + _MIN_SEALED_BYTES

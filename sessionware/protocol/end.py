@@ -30,7 +30,7 @@ def _end_one(vault: Vault, key: str) -> bool | Superseded:
     """End what stands under this very *key*; a superseded record is left alone, and is the answer."""
     backoff = Backoff()
     while True:
-        loaded = vault.load(key)
+        loaded = vault.load_without_data(key)
         superseded = superseded_in(loaded)
         if superseded is not None:
             return superseded

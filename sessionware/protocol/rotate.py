@@ -196,7 +196,7 @@ class _Rotation:
 
     def _has_happened(self) -> bool:
         """After an unknown outcome: whether the old record says that the change of id took place."""
-        loaded = self._vault.load(self._found.key)
+        loaded = self._vault.load_without_data(self._found.key)
         superseded = superseded_in(loaded)
         if superseded is not None:
             return superseded.next_key == self._new.key

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -79,14 +79,24 @@ class Vault:
         self.clock = clock
 
     def load(self, key: str) -> Loaded:
-        """What stands under *key*, judged by its times, or ``None``."""
+        """What stands under *key*, judged by its times, or ``None``.
+
+        Raises SessionDataError, which is the application's fault, for data that this process cannot make again.
+        """
+        return self._load(key, self._formats.unpack)
+
+    def load_without_data(self, key: str) -> Loaded:
+        """As :meth:`load`, with empty data, for whom only the fate of the session matters."""
+        return self._load(key, self._formats.unpack_without_data)
+
+    def _load(self, key: str, unpack: Callable[[bytes], Record]) -> Loaded:
         entry = self._store.load(key)
         if entry is None:
             return None
         payload, version = entry
         try:
             opened = self._sealed.open(payload, key)
-            record = self._formats.unpack(opened.payload)
+            record = unpack(opened.payload)
         except Rejected as error:
             return Unreadable(error.reason, version)
         except Malformed:
@@ -114,9 +124,9 @@ class Vault:
         return None if end is None or now < end else Ended(Verdict.TOO_OLD.value, record)
 
     def successor_of(self, superseded: Superseded) -> Live | None:
-        """The session that a superseded one has become, at the end of the chain, if it lives."""
+        """The session that a superseded one has become, at the end of the chain, if it lives; without its data."""
         while True:
-            loaded = self.load(superseded.next_key)
+            loaded = self.load_without_data(superseded.next_key)
             if not isinstance(loaded, Found):
                 return None
             if loaded.superseded is None:

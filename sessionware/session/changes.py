@@ -234,7 +234,7 @@ class Changes:
         if self._packed == self._read:
             return False
         if self._is_exposed:
-            self._serializer.verify(self.data)
+            self._serializer.verify_packed(self.data)
         return True
 
     def is_pending(self, record: Live | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sessionware.exceptions import SessionDataError
 from sessionware.session.records import Cause, Ended, Live, Record, Superseded
 from sessionware.wire.serializer import Malformed, Serializer
 
@@ -43,21 +44,43 @@ class Formats:
         return len(head).to_bytes(_OFFSET_BYTES, "big") + _PAIR + head + packed
 
     def unpack(self, payload: bytes) -> Record:
-        """The record that *payload* holds; raises :exc:`Malformed`."""
-        start = _OFFSET_BYTES + 1 + int.from_bytes(payload[:_OFFSET_BYTES], "big")
+        """The record that *payload* holds.
+
+        Raises :exc:`Malformed`; and :exc:`SessionDataError`, which is the application's fault, for data that cannot be
+        made from good bytes.
+        """
         try:
             header, data = self._serializer.loads(payload[_OFFSET_BYTES:])
-            kind = header[0]
-            if kind == _LIVE:
-                return Live(data, payload[start:], *header[1:])
-            if kind == _SUPERSEDED:
-                *fields, next_key, cause, until = header[1:]
-                return Superseded(Live(data, payload[start:], *fields), next_key, Cause(cause), until)
-            if kind == _ENDED:
-                return Ended()
+            return _record(header, data, payload[_start_of_data(payload) :])
         except (TypeError, ValueError, LookupError) as error:
             raise Malformed("no record") from error
-        raise Malformed("no record")
+        except SessionDataError:
+            del payload  # a crash report shows the locals of each frame
+            raise
+
+    def unpack_without_data(self, payload: bytes) -> Record:
+        """As :meth:`unpack`, with empty data, which may be of types that this process does not declare."""
+        try:
+            header = self._serializer.loads(payload[_OFFSET_BYTES + len(_PAIR) : _start_of_data(payload)])
+            return _record(header, {}, EMPTY)
+        except (TypeError, ValueError, LookupError) as error:
+            raise Malformed("no record") from error
+
+
+def _start_of_data(payload: bytes) -> int:
+    return _OFFSET_BYTES + len(_PAIR) + int.from_bytes(payload[:_OFFSET_BYTES], "big")
+
+
+def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:
+    kind = header[0]
+    if kind == _LIVE:
+        return Live(data, packed, *header[1:])
+    if kind == _SUPERSEDED:
+        *fields, next_key, cause, until = header[1:]
+        return Superseded(Live(data, packed, *fields), next_key, Cause(cause), until)
+    if kind == _ENDED:
+        return Ended()
+    raise ValueError("no kind of record")
 
 
 def _live_header(live: Live) -> tuple[Any, ...]:

@@ -102,7 +102,7 @@ class SessionRequest:
 
 
 class Persistence(Protocol):
-    """What a session asks of what lies below it."""
+    """What a session asks of the code that loads, saves and ends it."""
 
     #: Gives seconds since the epoch.
     clock: Clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, MappingView
+from collections.abc import Callable, Collection, Iterator, Mapping, MappingView
 from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -14,13 +14,13 @@ from uuid import UUID
 from msgpack import ExtType, Timestamp
 
 from sessionware.exceptions import SessionDataError
-from sessionware.wire.bounds import MAX_LEVELS
+from sessionware.wire.bounds import CONTAINERS, MAX_LEVELS, check_hashes, has_other_keys, parts_of, share_hashes
 from sessionware.wire.tags import LEAVES, encode_str
 
 PLAIN = frozenset({type(None), bool, int, float, bytes})
 """The types whose values are all supported, so that none needs a look."""
 
-SUPPORTED = PLAIN | {str, list, tuple, dict, set, frozenset} | LEAVES.keys()
+SUPPORTED = PLAIN | {str} | CONTAINERS | LEAVES.keys()
 
 UNTAGGABLE = frozenset({bytearray, memoryview, ExtType, Timestamp})
 """The types that msgpack packs as another type without asking, even if it is told to be strict."""
@@ -54,10 +54,28 @@ class Inspector:
         for key, value in data.items():
             self.inspect_item(key, value)
 
+    def passes_by_types(self, data: dict[Any, Any]) -> bool:
+        """Whether nothing can be wrong with *data*, which was packed just now, by the types that it holds.
+
+        What was packed has no str without UTF-8 and no moment without an offset. What packing lets pass shows in the
+        types of each level, which are looked at as a set; only data with own types, and with keys that share a hash,
+        needs a walk.
+        """
+        level: list[Any] = [data]
+        for _ in range(MAX_LEVELS + 1):
+            parts, others = parts_of(level)
+            kinds = set(map(type, parts))
+            if not kinds <= SUPPORTED or any(map(share_hashes, others)):
+                return False
+            if kinds.isdisjoint(CONTAINERS):
+                return True
+            level = [part for part in parts if type(part) in CONTAINERS]
+        return False
+
     def inspect_item(self, key: Any, value: Any) -> None:
         """Inspect one key of a session and its value."""
         if type(key) is not str:
-            got = _name(type(key))
+            got = name_of(type(key))
             raise SessionDataError(f"session[{_show(key)}]: expected a str as key, got {got}; {_key_cure(key)}")
         _inspect_leaf(key, ("session", key, _KEY))
         self.inspect(value, ("session", key), 1)
@@ -74,12 +92,16 @@ class Inspector:
                 raise SessionDataError(f"{_render(path)}: nested deeper than {MAX_LEVELS} levels, or contains itself")
             self._inspect_parts(kind, value, path, level + 1)
         else:
-            raise SessionDataError(f"{_render(path)}: {_name(kind)} is not a type that a session holds; {_cure(value)}")
+            raise SessionDataError(
+                f"{_render(path)}: {name_of(kind)} is not a type that a session holds; {_cure(value)}"
+            )
 
     def _inspect_parts(self, kind: type, value: Any, path: ValuePath, level: int) -> None:
         if kind in self._to_plain:
             self.inspect(self._plain(value, path), (*path, _PLAIN_VALUE), level)
         elif kind is dict:
+            if has_other_keys(value):
+                _inspect_hashes(value, path)
             for key, item in value.items():
                 if type(key) not in PLAIN:
                     self.inspect(key, (*path, key, _KEY), level)
@@ -90,6 +112,7 @@ class Inspector:
                 if type(item) not in PLAIN:
                     self.inspect(item, (*path, index), level)
         else:
+            _inspect_hashes(value, path)
             for item in value:
                 self.inspect(item, (*path, _ELEMENT), level)
 
@@ -97,19 +120,51 @@ class Inspector:
         try:
             return self._to_plain[type(value)](value)
         except Exception as error:  # the function is the application's, and may raise anything
+            drop_our_frames(error)
             raise SessionDataError(
-                f"{_render(path)}: the to_plain of {_name(type(value))} raised {_name(type(error))}; see the cause"
+                f"{_render(path)}: the to_plain of {name_of(type(value))} raised {name_of(type(error))}; see the cause"
             ) from error
 
 
+def drop_our_frames(error: Exception) -> None:
+    """Take from *error*, which the application's code has raised, the frames of ours that have called that code.
+
+    Crash reports show the locals of each frame, and ours hold a session's data.
+    """
+    raised = error.__traceback__
+    while raised is not None and raised.tb_frame.f_globals.get("__name__", "").startswith("sessionware."):
+        raised = raised.tb_next
+    error.__traceback__ = raised
+
+
 def _inspect_leaf(value: Any, path: ValuePath) -> None:
+    fault = _fault_of_leaf(value)
+    if fault:
+        raise SessionDataError(f"{_render(path)}: {fault}")
+
+
+def _fault_of_leaf(value: Any) -> str:
     try:
         encode_str(value) if type(value) is str else LEAVES[type(value)].encode(value)
     except ValueError as error:
-        raise SessionDataError(f"{_render(path)}: {error}") from error
+        return str(error)
+    return ""
 
 
-def _name(kind: type) -> str:
+def _inspect_hashes(items: Collection[Any], path: ValuePath) -> None:
+    try:
+        check_hashes(items)
+    except ValueError:
+        is_dict = type(items) is dict
+        what, cure = ("keys", "a list of pairs") if is_dict else ("elements", "a list")
+        fault = f"so many of its {what} share a hash that to load them would take long; store {cure}"
+    else:
+        return
+    raise SessionDataError(f"{_render(path)}: {fault}")
+
+
+def name_of(kind: type) -> str:
+    """The name of *kind* with its module; of a built-in type only the name."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -130,7 +185,7 @@ def _show(key: object) -> str:
         return repr(key if len(key) <= _MAX_KEY_CHARACTERS else key[:_MAX_KEY_CHARACTERS] + "…")
     if type(key) in (bool, float, type(None)) or (type(key) is int and key.bit_length() <= _MAX_KEY_BITS):
         return repr(key)
-    return f"<{_name(type(key))}>"
+    return f"<{name_of(type(key))}>"
 
 
 def _render(path: ValuePath) -> str:

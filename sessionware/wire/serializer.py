@@ -5,23 +5,42 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
+import msgspec
 
 from sessionware.exceptions import SessionDataError
 from sessionware.wire import refusals, tags
-from sessionware.wire.bounds import check_bounds, starts_with_array
+from sessionware.wire.bounds import MAX_CONTAINERS, check_depth, check_hashes, has_few_extensions, marks_in
 
 OwnTypes = Mapping[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]
 
 _STR = frozenset({str})
+_LEAVES = {leaf.code: leaf.decode for leaf in tags.LEAVES.values()}
+_MAX_SHOWN = 40
 _PACKER_BYTES = 1024  # a packer's first buffer: to allocate the default of 256 KB takes longer than to pack a session
 _IDLE_PACKERS = 16
 
 
 class Malformed(Exception):
-    """Bytes that no :class:`Serializer` has written, or that name an unknown type. Never leaves the package."""
+    """Bytes that no :class:`Serializer` has written. Never leaves the package."""
+
+
+class _Extension(NamedTuple):
+    """An extension whose body is not looked at yet. Its hash is one that a client cannot choose."""
+
+    code: int
+    body: bytes
+
+
+def _closed(code: int, body: memoryview) -> _Extension:
+    return _Extension(code, bytes(body))
+
+
+#: Without a hook, an extension has no hash, so an input with one as a key is refused before anything is compared.
+_decode_outline = msgspec.msgpack.Decoder().decode
+_decode_closed = msgspec.msgpack.Decoder(ext_hook=_closed).decode
 
 
 class Serializer:
@@ -31,11 +50,14 @@ class Serializer:
     value for it, and one that makes it from such a value. Raises one ``ValueError`` that names every fault of *types*.
 
     Three methods refuse what is not supported. :meth:`check` sees a whole value when it is assigned. :meth:`dumps`
-    runs at C speed, and sees nearly everything that was put into a container later. :meth:`verify` finds the rest; it
-    walks over the data, and is needed only if the bytes have changed.
+    runs at C speed, and sees nearly everything that was put into a container later. :meth:`verify_packed` finds the
+    rest, and is needed only if the bytes have changed.
+
+    msgpack packs, strictly by type; msgspec unpacks the same bytes in half the time, and keeps no key that it has seen.
+    What is raised leaves the frames of this module behind, whose locals are a session's data.
     """
 
-    __slots__ = ("_decoders", "_encoders", "_inspector", "_new_packer", "_own", "_packers", "_unpack")
+    __slots__ = ("_containers", "_decoders", "_encoders", "_inspector", "_new_packer", "_own", "_packers", "_ways")
 
     def __init__(self, types: OwnTypes | None = None) -> None:
         own = _checked(types or {})
@@ -48,38 +70,66 @@ class Serializer:
             frozenset: (tags.FROZENSET, self._encode_set),
             **{kind: (tags.OWN, partial(self._encode_own, name, to)) for kind, (name, to, _) in own.items()},
         }
-        self._decoders: dict[int, Callable[[bytes], Any]] = {
-            **{leaf.code: leaf.decode for leaf in tags.LEAVES.values()},
-            tags.TUPLE: lambda body: tuple(self._items(body)),
-            tags.SET: lambda body: set(self._items(body)),
-            tags.FROZENSET: lambda body: frozenset(self._items(body)),
+        self._containers: dict[int, Callable[[list[Any]], Any]] = {
+            tags.TUPLE: tuple,
+            tags.SET: partial(_hashed, set),
+            tags.FROZENSET: partial(_hashed, frozenset),
             tags.OWN: self._decode_own,
         }
+        # One for each level of extensions in extensions, whose bodies are unpacked by recursion, which has to end.
+        self._decoders = [
+            msgspec.msgpack.Decoder(ext_hook=partial(self._untag, self._load, level)).decode
+            for level in range(MAX_CONTAINERS)
+        ]
+        # Only the careful way tells an own type whose values have no hash any more from a bad record.
+        self._ways = (self._load, self._load_carefully) if own else (self._load,)
         self._new_packer = partial(msgpack.Packer, default=self._tag, strict_types=True, buf_size=_PACKER_BYTES)
         # Packers not in use, kept because making one takes as long as packing a small session. A deque's append and
         # pop are atomic.
         self._packers: deque[Any] = deque(maxlen=_IDLE_PACKERS)
-        # By default every max_*_len is the length of what is unpacked: the input, or the body of an extension.
-        self._unpack = partial(msgpack.unpackb, strict_map_key=False, ext_hook=self._untag)
 
     def dumps(self, value: Any) -> bytes:
         """The bytes of *value*: equal values give equal bytes; the order of a dict counts, that of a set does not.
 
         A dict is taken for a session's data: its keys must be exactly ``str``, and paths in messages begin with
         ``session``; for any other value they begin with ``value``. Raises :exc:`SessionDataError` with the path to
-        what is not supported. Only :meth:`verify` finds a ``bytearray``, a ``memoryview`` and msgpack's own two types,
-        which msgpack packs as another type, and a nesting slightly beyond the limit.
+        what is not supported. Only :meth:`verify_packed` finds a ``bytearray``, a ``memoryview`` and msgpack's own two
+        types, which msgpack packs as another type, keys that would take long to compare, and a nesting slightly beyond
+        the limit.
         """
         try:
-            if type(value) is dict and not _STR.issuperset(map(type, value)):
-                raise TypeError("a key that is not a str")
-            return self._pack(value)
-        except Exception as error:  # an own type's to_plain may raise anything
-            self.verify(value)
-            raise SessionDataError(f"the session could not be packed: {type(error).__name__}") from error
+            if type(value) is not dict or _STR.issuperset(map(type, value)):
+                return self._pack(value)
+            raised = "TypeError"
+        except Exception as error:  # noqa: BLE001 - an own type's to_plain may raise anything
+            raised = type(error).__name__
+        try:
+            self._inspect(value)
+        except SessionDataError as error:
+            del value
+            raise error.with_traceback(None) from error.__cause__
+        del value
+        raise SessionDataError(f"the session could not be packed: {raised}")
 
     def verify(self, value: Any) -> None:
         """Walk over all of *value*, and raise :exc:`SessionDataError` with the path to what is not supported."""
+        try:
+            self._inspect(value)
+        except SessionDataError as error:
+            del value
+            raise error.with_traceback(None) from error.__cause__
+
+    def verify_packed(self, data: dict[str, Any]) -> None:
+        """As :meth:`verify`, for a session's data that :meth:`dumps` has just packed; it walks only if it must."""
+        if self._inspector.passes_by_types(data):
+            return
+        try:
+            self._inspect(data)
+        except SessionDataError as error:
+            del data
+            raise error.with_traceback(None) from error.__cause__
+
+    def _inspect(self, value: Any) -> None:
         if type(value) is dict:
             self._inspector.inspect_data(value)
         else:
@@ -94,18 +144,63 @@ class Serializer:
             kind = type(value)
             if kind in refusals.PLAIN or (kind is str and value.isascii()):
                 return
-        self._inspector.inspect_item(key, value)
+        try:
+            self._inspector.inspect_item(key, value)
+        except SessionDataError as error:
+            del key, value
+            raise error.with_traceback(None) from error.__cause__
 
     def loads(self, data: bytes) -> Any:
-        """The value that :meth:`dumps` was given for *data*. Raises only :exc:`Malformed`, for any other bytes.
+        """The value that :meth:`dumps` was given for *data*. Raises :exc:`Malformed` for any other bytes.
 
-        Time and memory are bounded by the length of *data*, and no value is built that nests deeper than 64 levels.
+        Raises :exc:`SessionDataError`, the application's fault, for a type that this process does not declare, for
+        what a ``from_plain`` or a hash raises, and for a time zone that this machine does not know. Time and memory are
+        bounded by the length of *data*, and no value nests deeper than 64 levels. An application that is out of memory,
+        or of stack, gets that error: it says nothing of the bytes.
         """
-        try:
-            check_bounds(data)
-            return self._unpack(data)
-        except Exception as error:  # from msgpack, the constructors of ten types, or an own type's from_plain
-            raise Malformed("these bytes were not written by a serializer with these types") from error
+        marks = marks_in(data)
+        for load in self._ways:
+            try:
+                value = load(data, marks, 0)
+                if len(marks) > MAX_CONTAINERS:
+                    check_depth(value, marks)
+                return value
+            except (SessionDataError, MemoryError) as error:
+                del data, marks
+                raise error.with_traceback(None) from error.__cause__
+            except Exception as error:  # from msgspec, or the constructors of ten types
+                # Bytes that nest deep have many marks; otherwise the application itself is at the end of its stack.
+                if isinstance(error, RecursionError) and len(marks) <= MAX_CONTAINERS:
+                    del data
+                    raise
+        raise Malformed("these bytes were not written by a serializer")
+
+    def _load(self, data: bytes, marks: bytes, level: int) -> Any:
+        if has_few_extensions(marks) or _has_plain_keys(data):
+            return self._decoders[level](data)
+        return self._load_carefully(data, marks, level)
+
+    def _load_carefully(self, data: bytes, marks: bytes, level: int) -> Any:
+        """As :meth:`_load`, with a look at the hashes of keys before a dict is made of them."""
+        if level >= MAX_CONTAINERS:
+            raise ValueError("nested too deep")
+        return self._reveal(_decode_closed(data), level)
+
+    def _reveal(self, value: Any, level: int) -> Any:
+        """*value* with its extensions decoded."""
+        kind = type(value)
+        if kind is _Extension:
+            return self._untag(self._load_carefully, level, value.code, value.body)
+        if kind is list:
+            return [self._reveal(item, level) for item in value]
+        if kind is dict:
+            values = [self._reveal(item, level) for item in value.values()]
+            return _hashed(
+                lambda keys: dict(zip(keys, values, strict=True)), [self._reveal(key, level) for key in value]
+            )
+        if kind is tuple:
+            return tuple(self._reveal(item, level) for item in value)
+        return value
 
     def _pack(self, value: Any) -> bytes:
         # Each call takes a packer for itself: two threads cannot share one, nor can _tag use the one that called it.
@@ -123,29 +218,84 @@ class Serializer:
         code, encode = self._encoders[type(value)]
         return msgpack.ExtType(code, encode(value))
 
-    def _untag(self, code: int, body: bytes) -> Any:
-        return self._decoders[code](body)
+    def _untag(self, load: Callable[[bytes, bytes, int], Any], level: int, code: int, body: memoryview | bytes) -> Any:
+        data = bytes(body)
+        leaf = _LEAVES.get(code)
+        if leaf is not None:
+            return leaf(data)
+        marks = marks_in(data)
+        items = load(data, marks, level + 1)
+        if type(items) is not list:
+            raise ValueError("a container without an array")
+        if code == tags.OWN:
+            check_depth(items, marks)
+        return self._containers[code](items)
 
     def _encode_tuple(self, value: tuple[Any, ...]) -> bytes:
         return self._pack(list(value))
 
     def _encode_set(self, value: set[Any] | frozenset[Any]) -> bytes:
+        check_hashes(value)
         header: bytes = self._new_packer().pack_array_header(len(value))
         return header + b"".join(sorted(map(self._pack, value)))
 
     def _encode_own(self, name: str, to_plain: Callable[[Any], Any], value: Any) -> bytes:
         return self._pack([name, to_plain(value)])
 
-    def _decode_own(self, body: bytes) -> Any:
-        name, plain = self._items(body)
-        return self._own[name](plain)
+    def _decode_own(self, items: list[Any]) -> Any:
+        name, plain = items
+        if type(name) is not str:
+            raise ValueError("an own type without a name")
+        from_plain = self._own.get(name)
+        if from_plain is None:
+            raise SessionDataError(
+                f"a session holds a value of the own type {name[:_MAX_SHOWN]!r}, which this process does not declare; "
+                "name it in the option types, and deploy that before anything stores one"
+            )
+        try:
+            return from_plain(plain)
+        except Exception as error:  # the function is the application's, and may raise anything
+            refusals.drop_our_frames(error)
+            raise SessionDataError(
+                f"the from_plain of the own type {name!r} raised {refusals.name_of(type(error))}; see the cause"
+            ) from error
 
-    def _items(self, body: bytes) -> list[Any]:
-        # check_bounds counts levels by the headers of arrays: a body without one could recurse without limit.
-        if not starts_with_array(body):
-            raise ValueError("a container without an array")
-        items: list[Any] = self._unpack(body)
-        return items
+
+def _has_plain_keys(data: bytes) -> bool:
+    try:
+        _decode_outline(data)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _hashed(make: Callable[[list[Any]], Any], items: list[Any]) -> Any:
+    """What *make*, which builds a set or a dict, gives for *items*; nothing is compared if that would take long."""
+    try:
+        check_hashes(items)
+        return make(items)
+    except (SessionDataError, MemoryError):
+        raise
+    except Exception as error:
+        kinds = ", ".join(sorted(_own_types_in(items)))
+        if not kinds:
+            raise
+        refusals.drop_our_frames(error)
+        raise SessionDataError(
+            f"values of the own type {kinds} stand in a set or are keys, and cannot be hashed or compared any more: "
+            f"{refusals.name_of(type(error))}; see the cause"
+        ) from error
+
+
+def _own_types_in(items: list[Any]) -> set[str]:
+    """The names of the own types among *items*, and in the tuples among them."""
+    found: set[str] = set()
+    for item in items:
+        if type(item) is tuple:
+            found |= _own_types_in(list(item))
+        elif type(item) not in refusals.SUPPORTED:
+            found.add(refusals.name_of(type(item)))
+    return found
 
 
 def _checked(types: OwnTypes) -> OwnTypes:

@@ -1,20 +1,22 @@
 """The msgpack extension types: their numbers, and the bytes of the types that msgpack does not have.
 
-Tuples, sets, frozensets and own types are containers: their body is a msgpack array, so that every level of nesting
-shows as the header of an array or a map. ``LEAVES`` has the bodies of the others. The numbers are part of the format,
-and none is ever used again for another type.
+Tuples, sets, frozensets and own types are containers: their body is a msgpack array. ``LEAVES`` has the bodies of the
+others. The numbers are part of the format, and none is ever used again for another type.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Context, Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
+
+from sessionware.exceptions import SessionDataError
 
 TUPLE = 1
 SET = 2
@@ -28,8 +30,6 @@ TIMEDELTA = 9
 UUID_ = 10
 DECIMAL = 11
 MARKUP = 12
-
-CONTAINERS = frozenset({TUPLE, SET, FROZENSET, OWN})
 
 
 class Leaf(NamedTuple):
@@ -47,7 +47,11 @@ _MICROSECOND = timedelta(microseconds=1)
 _WITHOUT_OFFSET = struct.Struct(">Q")
 _WITH_OFFSET = struct.Struct(">Qq")
 _ORDINAL = struct.Struct(">I")
-_FOLD = 1 << 63  # above every count of microseconds, which stay below 2**59
+# Above every count of microseconds, which stay below 2**59.
+_FOLD = 1 << 63
+_IN_ZONE = 1 << 62
+_COUNT = _IN_ZONE - 1
+_MAX_SHOWN = 40
 _MAX_TIMEDELTA_BYTES = 10  # timedelta.max has 77 bits
 
 # str(Decimal) and Decimal(str) follow the thread's context, which may write "e" for "E" and read nonsense as NaN, so
@@ -74,7 +78,8 @@ def _decode_int(body: bytes) -> int:
 
 def _encode_moment(since: timedelta, value: datetime | time) -> bytes:
     count = since // _MICROSECOND | (_FOLD if value.fold else 0)
-    if value.tzinfo is None:
+    zone = value.tzinfo
+    if zone is None:
         return _WITHOUT_OFFSET.pack(count)
     try:
         offset = value.utcoffset()
@@ -82,18 +87,47 @@ def _encode_moment(since: timedelta, value: datetime | time) -> bytes:
         raise ValueError("has a time zone whose utcoffset() raises; use datetime.timezone") from error
     if offset is None:
         raise ValueError("has a time zone without an offset; drop it, or use datetime.timezone")
+    if type(zone) is ZoneInfo:
+        return _WITHOUT_OFFSET.pack(count | _IN_ZONE) + _zone_name(zone)
     return _WITH_OFFSET.pack(count, offset // _MICROSECOND)
 
 
+def _zone_name(zone: ZoneInfo) -> bytes:
+    if _find_zone(zone.key) is None:
+        raise ValueError("has a ZoneInfo that was not found by its name; use ZoneInfo(name), or datetime.timezone")
+    return zone.key.encode()
+
+
+def _find_zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (LookupError, OSError, TypeError, ValueError):  # it looks for a file, or a package, of that name
+        return None
+
+
 def _decode_moment(body: bytes) -> datetime:
-    zone = None
-    if len(body) == _WITHOUT_OFFSET.size:
-        (count,) = _WITHOUT_OFFSET.unpack(body)
-    else:
-        count, offset = _WITH_OFFSET.unpack(body)
+    (count,) = _WITHOUT_OFFSET.unpack_from(body)
+    zone: tzinfo | None = None
+    if count & _IN_ZONE:
+        zone = _named_zone(body[_WITHOUT_OFFSET.size :].decode())
+    elif len(body) != _WITHOUT_OFFSET.size:
+        _, offset = _WITH_OFFSET.unpack(body)
         zone = timezone(timedelta(microseconds=offset)) if offset else timezone.utc
-    moment = datetime.min + timedelta(microseconds=count & ~_FOLD)
+    moment = datetime.min + timedelta(microseconds=count & _COUNT)
     return moment.replace(tzinfo=zone, fold=1 if count & _FOLD else 0)
+
+
+def _named_zone(name: str) -> ZoneInfo:
+    if not name:
+        raise ValueError("a zone without a name")
+    zone = _find_zone(name)
+    if zone is None:
+        # Its present offset would be another type, and another time once the rules of the zone change.
+        raise SessionDataError(
+            f"a session holds a time in the zone {name[:_MAX_SHOWN]!r}, which this machine does not know; install the "
+            "package tzdata, or update it"
+        )
+    return zone
 
 
 def _encode_datetime(value: datetime) -> bytes:

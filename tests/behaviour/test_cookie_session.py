@@ -219,3 +219,39 @@ def test_the_cookie_shows_nothing_of_its_data(cookie_site: Site) -> None:
     sealed = cookie.rpartition(".")[0]
 
     assert b"hunter" not in base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
+
+
+@pytest.mark.parametrize(
+    ("former", "present"),
+    [
+        pytest.param({"cookie.path": "/shop"}, {"cookie.path": "/"}, id="another path"),
+        pytest.param({"cookie.domain": "example.com"}, {"cookie.domain": "www.example.com"}, id="another domain"),
+        pytest.param({"cookie.domain": "example.com"}, {"cookie.path": "/shop"}, id="both"),
+    ],
+)
+def test_a_cookie_of_another_scope_is_no_second_truth_beside_the_present_one(
+    former: dict[str, str], present: dict[str, str]
+) -> None:
+    """A former configuration has left it in the browser, which sends it first; nobody can delete it any more."""
+    cookie = "__Secure-sid"
+    before = Site().like(**{"cookie.prefix": "__Secure-"}, **former)
+    old = before.ask(put(cart="old")).cookies[cookie]
+    site = before.like(**{option: None if option == "cookie.domain" else "/" for option in former}).like(**present)
+    new = site.ask(put(cart="new")).cookies[cookie]
+
+    answer = site.read(header=f"{cookie}={old}; {cookie}={new}")
+
+    assert answer.seen == {"cart": "new"}
+    assert [(event.name, event.reason) for event in site.events][-2:] == [
+        ("rejected", "bad_signature"),
+        ("loaded", None),
+    ]
+
+
+def test_a_leading_dot_and_the_case_of_a_domain_are_no_other_scope() -> None:
+    before = Site().like(**{"cookie.domain": "Example.com"})
+    value = before.ask(put(cart="kept")).cookies["__Secure-sid"]
+
+    answer = before.like(**{"cookie.domain": ".example.com"}).read(header=f"__Secure-sid={value}")
+
+    assert answer.seen == {"cart": "kept"}

@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import markupsafe
 import pytest
@@ -40,6 +41,7 @@ VALUES: dict[str, Any] = {
     "frozenset": frozenset({1, 2}),
     "naive datetime": datetime(2026, 1, 2, 3, 4, 5, 678901),
     "aware datetime": datetime(2026, 1, 2, 3, 4, 5, 6, timezone(timedelta(hours=-5, minutes=-30))),
+    "datetime in a zone": datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
     "utc datetime": datetime(1, 1, 1, tzinfo=timezone.utc),
     "date": date(9999, 12, 31),
     "time": time(23, 59, 59, 999999),

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.constants import COOKIE
+from support.frames import locals_in
+from support.places import IS_SOAK
 
 from sessionware.crypto.keys import Keyring, Purpose, new_secret, read_secrets
 
@@ -45,10 +47,48 @@ def test_one_secret_is_a_list_of_one(value: object) -> None:
     assert read_secrets(value) == (NEW.encode(),)
 
 
-def test_bytes_are_taken_as_they_are() -> None:
-    secret = b"\n " + NEW.encode() + b"\r\n" + OLD.encode() + b" "
+@pytest.mark.parametrize(
+    ("value", "secrets_read"),
+    [
+        pytest.param(f"{NEW}\n".encode(), [NEW], id="a file's newline"),
+        pytest.param(f" {NEW}\t\r\n".encode(), [NEW], id="white space"),
+        pytest.param(f"{NEW}\n{OLD}\n".encode(), [NEW, OLD], id="lines"),
+        pytest.param([f"{NEW}\n".encode(), f"{OLD}\n"], [NEW, OLD], id="files in a list"),
+        pytest.param(b"\xef\xbb\xbf" + NEW.encode() + b"\n", [NEW], id="a byte order mark"),
+    ],
+)
+def test_bytes_that_are_printable_ascii_are_read_as_a_string(value: object, secrets_read: list[str]) -> None:
+    assert read_secrets(value) == tuple(secret.encode() for secret in secrets_read)
 
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param(b"\x80" + NEW.encode() + b"\n", id="a byte above 127"),
+        pytest.param(b"\n " + NEW.encode() + b"\x00\r\n", id="a NUL"),
+        pytest.param(b"\xef\xbb\xbf\xff" + NEW.encode() + b"\n", id="a byte order mark, and no text"),
+        pytest.param(f"ä{NEW}\n".encode(), id="UTF-8"),
+        pytest.param(f"{NEW}\n".encode("utf-16"), id="UTF-16"),
+    ],
+)
+def test_all_other_bytes_are_taken_as_they_are(secret: bytes) -> None:
     assert read_secrets(secret) == (secret,)
+
+
+@pytest.mark.parametrize("value", [f"\ufeff{NEW}", f"\ufeff {NEW}\n", f"{OLD}\n\ufeff{NEW}\n"])
+def test_a_byte_order_mark_is_no_part_of_a_secret(value: str) -> None:
+    assert read_secrets(value)[-1] == NEW.encode()
+
+
+def test_what_was_read_is_read_the_same_again() -> None:
+    once = read_secrets([f"\ufeff {NEW}\n".encode(), b"\x80" + OLD.encode() + b"\n"])
+
+    assert read_secrets(once) == once
+
+
+@pytest.mark.parametrize("value", [b"\n", b"\xef\xbb\xbf\n", "\ufeff"])
+def test_a_file_without_a_secret_is_an_empty_secret(value: object) -> None:
+    assert "the secret has 0 bytes" in fault_of(value)
 
 
 def test_text_becomes_utf8() -> None:
@@ -78,6 +118,10 @@ def test_text_becomes_utf8() -> None:
         pytest.param("changeme-secret-password-default", "beside words", id="words"),
         pytest.param("CHANGE-ME-k3Yv8Zq1LwRb6Insecure!", "beside words", id="words in capitals"),
         pytest.param("placeholder-k3Yv8Zq1LwRb-example-", "beside words", id="fifteen bytes left"),
+        pytest.param("ChangeMe-k3Yv8Zq1LwRb-s_e_c_r_e_t", "beside words", id="words with lines between the letters"),
+        pytest.param("change me k3Yv8Zq1LwRb in-sec-ure", "beside words", id="words with blanks and hyphens"),
+        pytest.param("PASS_WORD\tk3Yv8Zq1Lw sec--__  ret example", "beside words", id="words with several of them"),
+        pytest.param(b"pass word k3Yv8Zq1Lw def-ault example\n", "beside words", id="words in a file's bytes"),
     ],
 )
 def test_a_weak_secret_is_refused_with_the_cure(secret: str | bytes, fault: str) -> None:
@@ -96,6 +140,7 @@ def test_a_weak_secret_is_refused_with_the_cure(secret: str | bytes, fault: str)
         pytest.param(NEW[:25] + NEW[:7], id="an end that happens to be like the beginning"),
         pytest.param(b"k3Yv8Zq1LwRb6N-x" + bytes(range(97, 113)), id="half of the steps equal"),
         pytest.param("placeholder-k3Yv8Zq1LwRb6-example-", id="sixteen bytes left"),
+        pytest.param("s_e_c_r_e_t-k3Yv8Zq1LwRb6-exam ple-", id="sixteen bytes left beside hidden words"),
     ],
 )
 def test_what_just_keeps_a_rule_passes(secret: str | bytes) -> None:
@@ -112,9 +157,9 @@ def test_what_just_keeps_a_rule_passes(secret: str | bytes) -> None:
     ],
 )
 def test_what_is_drawn_at_random_passes(draw: Callable[[], str | bytes]) -> None:
-    drawn = [draw() for _ in range(2000)]
+    drawn = (draw() for _ in range(100_000 if IS_SOAK else 2000))
 
-    assert len(read_secrets(drawn)) == 2000
+    assert all(len(read_secrets(secret)) == 1 for secret in drawn)
 
 
 def test_every_fault_of_every_secret_is_told_by_its_position() -> None:
@@ -150,6 +195,16 @@ def test_a_secret_given_twice_is_refused(value: object) -> None:
     assert fault_of(value).startswith("secret 3 is the same as secret 1")
 
 
+def test_no_frame_of_a_refusal_shows_a_secret() -> None:
+    with pytest.raises(ValueError, match="sessionware secret") as caught:
+        read_secrets([OLD, NEW, "short-8d1f"])
+    with pytest.raises(ValueError, match="key id") as again:
+        Keyring([OLD.encode(), OLD.encode()])
+
+    shown = locals_in(caught.value, "sessionware") + locals_in(again.value, "sessionware")
+    assert not any(secret in shown for secret in (OLD, NEW, "short-8d1f"))
+
+
 @given(st.text("ABCDEFGHJKMNPQRSTUVWXYZ0123456789", min_size=5, max_size=31))
 def test_no_fault_tells_a_secret(weak: str) -> None:
     message = fault_of([weak, OLD, OLD])
@@ -178,10 +233,10 @@ def test_a_new_secret_needs_a_random_source() -> None:
 @pytest.mark.parametrize(
     ("purpose", "key"),
     [
-        (Purpose.COOKIE_SEAL, "63742600f607ddbe49b8b34979a6060314e4478550cb7a1d79f40b3e14a6c972"),
-        (Purpose.COOKIE_SIGN, "ab7d8d0646129d2adf69c1646a2539a3d49cd08f36d884dc12353fbd58d12cf7"),
+        (Purpose.COOKIE_SEAL, "a411c465bd18768d5133d4b4ed03c8f68066a0f4d2bfe3f90627045fa5912457"),
+        (Purpose.COOKIE_SIGN, "ce868fd374666b3aba16ff31cff42691eec651576cfd6f1b32a55031b94832b5"),
         (Purpose.TOKEN_SIGN, "8207b99e50c8eceeef955fb62ef38ec2121b95941f808a4a1f61eff76925025d"),
-        (Purpose.SEEN_SIGN, "ad7da2cfe998508d40960f1a2899193e2eb2b3e936b77824ceddfe202f0103e6"),
+        (Purpose.SEEN_SIGN, "4efec6bc71b740b1ba9f97339b1de873b8221aed10a1f87ce60ee61aaa0c7491"),
         (Purpose.RECORD_SEAL, "eff36ae4128aa0d1992c104e11f853208808915c409f2150c3cb3ca64e116d80"),
         (Purpose.CSRF, "7ee2266048f863eb9d879b820c4ef286d6923b25cc48cdbd0fbf1d6fc4df8ede"),
         (Purpose.KEY_ID, "807f3f688b35f3ba2515a6ad298596196b1541ad9a5329c26272f90eeb76a02a"),
@@ -191,12 +246,30 @@ def test_derived_keys_never_change(purpose: Purpose, key: str) -> None:
     assert Keyring([NEW_SECRET]).derive(purpose, "__Host-sid") == (bytes.fromhex(key),)
 
 
-@pytest.mark.parametrize("purpose", Purpose)
+OF_A_WHOLE_SESSION = [Purpose.COOKIE_SEAL, Purpose.COOKIE_SIGN, Purpose.SEEN_SIGN]
+
+
+@pytest.mark.parametrize("purpose", [purpose for purpose in Purpose if purpose not in OF_A_WHOLE_SESSION])
 def test_keys_are_hkdf_of_the_format_the_purpose_and_the_name(purpose: Purpose) -> None:
-    extracted = hmac.digest(bytes(32), NEW_SECRET, "sha256")
     info = b"\0".join((b"sessionware 1", purpose.value.encode(), b"sid"))
 
-    assert Keyring([NEW_SECRET]).derive(purpose, "sid") == (hmac.digest(extracted, info + b"\1", "sha256"),)
+    assert Keyring([NEW_SECRET]).derive(purpose, "sid", domain="example.com", path="/shop") == (hkdf(info),)
+
+
+@pytest.mark.parametrize("purpose", OF_A_WHOLE_SESSION)
+@pytest.mark.parametrize(("domain", "spelt"), [(None, b""), ("example.com", b"example.com")])
+def test_keys_of_a_whole_session_are_of_the_domain_and_the_path_too(
+    domain: str | None, spelt: bytes, purpose: Purpose
+) -> None:
+    info = b"\0".join((b"sessionware 1", purpose.value.encode(), b"sid", spelt, b"/shop"))
+
+    assert Keyring([NEW_SECRET]).derive(purpose, "sid", domain=domain, path="/shop") == (hkdf(info),)
+
+
+def hkdf(info: bytes) -> bytes:
+    """The first 32 bytes of HKDF-SHA256 (RFC 5869) without a salt."""
+    extracted = hmac.digest(bytes(32), NEW_SECRET, "sha256")
+    return hmac.digest(extracted, info + b"\1", "sha256")
 
 
 def test_keys_come_newest_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import pickle
 import zlib
@@ -12,14 +13,15 @@ from itertools import permutations
 
 import itsdangerous
 import pytest
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 from support.constants import COOKIE
+from support.frames import locals_in
 
 from sessionware.crypto import sealing
 from sessionware.crypto.keys import Keyring, Purpose
-from sessionware.crypto.sealing import CookieSealer, CookieSigner, RecordSealer, Rejected, check_ciphers
+from sessionware.crypto.sealing import CookieSealer, CookieSigner, RecordSealer, Rejected
 
 NEW, OLD, STRANGE = bytes(range(100, 132)), bytes(range(0, 64, 2)), bytes(range(1, 65, 2))
 KEYRING = Keyring([NEW, OLD])
@@ -88,6 +90,33 @@ def test_a_sealed_value_is_signed_as_a_whole() -> None:
     signer = itsdangerous.Signer(key, key_derivation="none", digest_method=hashlib.sha256)
 
     assert signer.validate(SESSIONS.seal(PAYLOAD))
+
+
+# How it is sealed, computed here once more.
+
+
+def test_a_cookie_session_is_aes_gcm_under_a_key_of_its_own_for_each_message() -> None:
+    seal_key = Keyring([NEW]).derive(Purpose.COOKIE_SEAL, COOKIE, domain="example.com", path="/shop")[0]
+    value = CookieSealer(KEYRING, COOKIE, domain="example.com", path="/shop").seal(PAYLOAD)
+
+    message = base64.urlsafe_b64decode(value[:-44] + "=" * (-len(value[:-44]) % 4))
+    head, salt, ciphertext = message[:6], message[6:30], message[30:]
+    opened = AESGCM(hmac.digest(seal_key, salt, "sha256")).decrypt(salt[12:], ciphertext, head + b"cookie seal")
+
+    assert head == bytes((1, 2)) + bytes.fromhex(KEYRING.key_ids[0])
+    assert opened == PAYLOAD
+
+
+def test_a_record_is_sealed_the_same_way_for_its_whole_store_key() -> None:
+    (seal_key,) = Keyring([NEW]).derive(Purpose.RECORD_SEAL)
+    record = RECORDS.seal(PAYLOAD, KEY)
+
+    head, salt, ciphertext = record[:6], record[6:30], record[30:]
+    associated = head + b"record seal" + KEY.encode()
+    opened = AESGCM(hmac.digest(seal_key, salt, "sha256")).decrypt(salt[12:], ciphertext, associated)
+
+    assert head == bytes((1, 4)) + bytes.fromhex(KEYRING.key_ids[0])
+    assert opened == PAYLOAD
 
 
 # One spelling.
@@ -199,7 +228,22 @@ def test_an_unknown_version_or_kind_is_malformed(head: bytes) -> None:
 def test_a_signed_value_too_short_for_a_ciphertext_is_malformed() -> None:
     signed = CookieSigner(KEYRING, Purpose.COOKIE_SIGN, COOKIE)
 
-    assert reason_of(SESSIONS.open, signed.sign(bytes(28))) == "malformed"
+    assert reason_of(SESSIONS.open, signed.sign(bytes(24 + 16))) == "malformed"
+
+
+def test_bytes_too_few_for_a_ciphertext_are_malformed_before_anything_is_decrypted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signed = CookieSigner(KEYRING, Purpose.COOKIE_SIGN, COOKIE)
+    record = RECORDS.seal(b"x", KEY)
+    made: list[object] = []
+    monkeypatch.setattr(sealing, "AESGCM", made.append)
+
+    for size in (0, 1, 24, 24 + 16):
+        assert reason_of(SESSIONS.open, signed.sign(bytes(size))) == "malformed"
+        assert reason_of(RECORDS.open, record[: 6 + size], KEY) == "malformed"
+
+    assert made == []
 
 
 def test_what_is_signed_but_not_encrypted_with_our_key_is_undecryptable() -> None:
@@ -268,6 +312,22 @@ def test_a_value_for_one_cookie_does_not_open_for_another() -> None:
     assert reason_of(CookieSealer(KEYRING, "sid").open, SESSIONS.seal(PAYLOAD)) == "bad_signature"
 
 
+@pytest.mark.parametrize("scope", [{"path": "/shop"}, {"domain": "example.com"}, {"domain": "/", "path": ""}])
+def test_a_cookie_session_and_its_companion_do_not_open_for_another_scope(scope: dict[str, str]) -> None:
+    seen = CookieSigner(KEYRING, Purpose.SEEN_SIGN, COOKIE)
+
+    assert reason_of(CookieSealer(KEYRING, COOKIE, **scope).open, SESSIONS.seal(PAYLOAD)) == "bad_signature"
+    assert (
+        reason_of(CookieSigner(KEYRING, Purpose.SEEN_SIGN, COOKIE, **scope).open, seen.sign(TOKEN)) == "bad_signature"
+    )
+
+
+def test_a_token_opens_for_every_scope_because_its_record_is_the_same() -> None:
+    moved = CookieSigner(KEYRING, Purpose.TOKEN_SIGN, COOKIE, domain="example.com", path="/shop")
+
+    assert moved.open(TOKENS.sign(TOKEN)).payload == TOKEN
+
+
 @pytest.mark.parametrize(
     ("made_for", "given_to"), list(permutations([Purpose.TOKEN_SIGN, Purpose.COOKIE_SIGN, Purpose.SEEN_SIGN], 2))
 )
@@ -312,7 +372,7 @@ def test_every_flipped_bit_of_a_record_is_rejected() -> None:
 def test_every_truncated_record_is_rejected() -> None:
     record = RECORDS.seal(b"data", KEY)
     for size in range(len(record)):
-        expected = "malformed" if size < 6 + 12 + 1 + 16 else "undecryptable"
+        expected = "malformed" if size < 6 + 24 + 1 + 16 else "undecryptable"
         assert reason_of(RECORDS.open, record[:size], KEY) == expected
 
 
@@ -340,15 +400,15 @@ def test_equal_data_gives_unrelated_values_and_records() -> None:
     values = {SESSIONS.seal(PAYLOAD)[8:-44] for _ in range(100)}
     records = {RECORDS.seal(PAYLOAD, KEY)[6:] for _ in range(100)}
 
-    assert len(values) == len({value[:16] for value in values}) == len({value[-16:] for value in values}) == 100
-    assert len(records) == len({record[:12] for record in records}) == len({record[12:24] for record in records}) == 100
+    assert len(values) == len({value[:32] for value in values}) == len({value[-16:] for value in values}) == 100
+    assert len(records) == len({record[:24] for record in records}) == len({record[24:48] for record in records}) == 100
 
 
 def test_nothing_is_compressed() -> None:
     same, random = SESSIONS.seal(b"a" * 900), SESSIONS.seal(bytes(range(256)) * 3 + bytes(range(132)))
 
     assert len(same) == len(random)
-    assert len(RECORDS.seal(b"a" * 900, KEY)) == 900 + 6 + 12 + 16
+    assert len(RECORDS.seal(b"a" * 900, KEY)) == 900 + 6 + 24 + 16
 
 
 def test_no_data_shows_in_what_is_sealed() -> None:
@@ -368,6 +428,23 @@ def test_no_data_shows_in_what_is_sealed() -> None:
 def test_a_failing_random_source_seals_nothing(seal: Callable[[], object]) -> None:
     with pytest.raises(OSError, match="no randomness"):
         seal()
+
+
+@pytest.mark.usefixtures("no_randomness")
+@pytest.mark.parametrize(
+    "seal",
+    [
+        pytest.param(lambda: SESSIONS.seal(PAYLOAD), id="value"),
+        pytest.param(lambda: RECORDS.seal(PAYLOAD, KEY), id="record"),
+    ],
+)
+def test_no_frame_of_a_failed_seal_shows_what_was_to_be_sealed(seal: Callable[[], object]) -> None:
+    with pytest.raises(OSError, match="no randomness") as caught:
+        seal()
+
+    shown = locals_in(caught.value, "sessionware")
+    assert "the data of a session" not in shown
+    assert KEY not in shown
 
 
 def test_no_rejection_or_repr_shows_a_token_or_a_key() -> None:
@@ -434,19 +511,3 @@ def test_what_others_seal_is_malformed_and_never_deserialised(value: str, monkey
     assert reasons == {"malformed"}
     assert reason_of(RECORDS.open, value.encode(), KEY) == "malformed"
     assert called == SPRUNG == []
-
-
-# The machine.
-
-
-def test_this_machine_can_encrypt() -> None:
-    assert check_ciphers() is None
-
-
-def test_an_openssl_without_the_cipher_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(key: bytes) -> None:
-        raise UnsupportedAlgorithm("no AES-GCM-SIV")
-
-    monkeypatch.setattr(sealing, "AESGCMSIV", refuse)
-
-    assert "OpenSSL 3.2 or newer" in str(check_ciphers())

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import sys
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgpack import ExtType, Packer
+from msgpack import packb as pack
 from security.tokens import fill, key_of
 from support.actions import then
 from support.browser import Site
@@ -69,6 +73,17 @@ def _of_our_secret_and_no_record(site: Site, store: RecordingStore, key: str) ->
     return RecordSealer(Keyring([SECRET.encode()])).seal(b"\0\x01anything", key)
 
 
+def _of_one_hash(site: Site, store: RecordingStore, key: str) -> bytes:
+    """An authentic record with a set of Decimals and floats of one hash, as only a bug of ours could write it."""
+    number, modulus = hash(2.0**-1000), sys.hash_info.modulus
+    spelt = [f"{number * pow(10, exponent, modulus) % modulus}E-{exponent}" for exponent in range(20, 150)]
+    items = [pack(2.0 ** (61 * step - 1000)) for step in range(33)]
+    items += [pack(ExtType(11, str(Decimal(text)).encode())) for text in spelt]
+    data = pack({"set": ExtType(2, Packer().pack_array_header(len(items)) + b"".join(items))})
+    payload = _of_nobody(site, store, key).replace(pack({"planted": 1}), data)
+    return RecordSealer(Keyring([SECRET.encode()])).seal(payload, key)
+
+
 Plant = Callable[[Site, RecordingStore, str], bytes]
 PLANTS: list[tuple[str, str, Plant]] = [
     ("nothing", "malformed", lambda site, store, key: b""),
@@ -83,6 +98,7 @@ PLANTS: list[tuple[str, str, Plant]] = [
     ("another key's", "undecryptable", _of_another_key),
     ("another secret's", "unknown_key", _of_another_secret),
     ("no record", "malformed", _of_our_secret_and_no_record),
+    ("of one hash", "malformed", _of_one_hash),
     ("unsealed", "malformed", _of_nobody),
     ("unsealed behind a head", "undecryptable", _of_nobody_behind_a_head),
 ]

@@ -12,7 +12,8 @@ from sessionware.crypto.keys import Keyring, Purpose
 from sessionware.crypto.sealing import CookieSealer, CookieSigner, RecordSealer
 
 SECRETS = ["NpX1kT7-wZq4bR9_cJf2Hs8Gm0VdYe5L", "Ua6_Wt3oKx9-Bi1nQz7Cj5Pg0Rl8EhFv"]
-NAME = "__Host-sid"
+NAME = "__Secure-sid"
+SCOPE = {"domain": "example.com", "path": "/shop"}
 STORE_KEY = "KA0SH2hMlYq1GEOSjfVybYAoeoyWmLi860DentEniAY"
 TOKEN = bytes(range(32))
 SEEN = bytes(range(24))
@@ -24,8 +25,8 @@ def make(secrets: list[str]) -> dict[str, str]:
     keyring = Keyring([secret.encode() for secret in secrets])
     return {
         "token": CookieSigner(keyring, Purpose.TOKEN_SIGN, NAME).sign(TOKEN),
-        "seen": CookieSigner(keyring, Purpose.SEEN_SIGN, NAME).sign(SEEN),
-        "session": CookieSealer(keyring, NAME).seal(DATA),
+        "seen": CookieSigner(keyring, Purpose.SEEN_SIGN, NAME, **SCOPE).sign(SEEN),
+        "session": CookieSealer(keyring, NAME, **SCOPE).seal(DATA),
         "record": RecordSealer(keyring).seal(DATA, STORE_KEY).hex(),
     }
 
@@ -35,6 +36,7 @@ def main(path: str) -> None:
     vectors = {
         "secrets": SECRETS,
         "name": NAME,
+        "scope": SCOPE,
         "store_key": STORE_KEY,
         "payloads": {"token": TOKEN.hex(), "seen": SEEN.hex(), "session": DATA.hex(), "record": DATA.hex()},
         "sealed_by_the_first": make(SECRETS),

@@ -10,6 +10,7 @@ import decimal
 import json
 import sys
 import uuid
+import zoneinfo
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from sessionware.testing import FakeClock
 
 SECRET = "vEc7oRs-aRe-0pened-4ever-J5q9xWbT"
 NOW = 1_700_000_000.25
+CONFIG = {"secret": SECRET, "cookie.prefix": "__Host-"}
 
 
 def every_type() -> dict[str, Any]:
     """A value of each type that a session holds."""
     zone = dt.timezone(dt.timedelta(hours=5, minutes=30))
+    in_berlin = dt.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
     return {
         "none": None,
         "bools": [True, False],
@@ -36,7 +39,7 @@ def every_type() -> dict[str, Any]:
         "tuple": (1, ("two", 3.0)),
         "sets": [{1, 2}, frozenset({"a", None})],
         "dict": {1: "int", "1": "str", (1, 2): "tuple", None: "none", uuid.UUID(int=7): "uuid"},
-        "datetimes": [dt.datetime(2024, 2, 29, 12, 30, 1, 5), dt.datetime(2024, 2, 29, tzinfo=zone)],
+        "datetimes": [dt.datetime(2024, 2, 29, 12, 30, 1, 5), dt.datetime(2024, 2, 29, tzinfo=zone), in_berlin],
         "date": dt.date(1999, 12, 31),
         "times": [dt.time(23, 59, 59, 999999), dt.time(1, 2, tzinfo=dt.timezone.utc)],
         "timedelta": dt.timedelta(days=-1, microseconds=1),
@@ -51,7 +54,7 @@ def vectors() -> dict[str, Any]:
     entries: dict[str, bytes] = {}
     found: dict[str, Any] = {"secret": SECRET, "now": NOW}
     for name, backend in (("cookie", "cookie"), ("store", KeyValueStore(entries))):
-        manager = SessionManager(secret=SECRET, backend=backend, clock=FakeClock(NOW))
+        manager = SessionManager(CONFIG, backend=backend, clock=FakeClock(NOW))
         session = manager.open({"wsgi.url_scheme": "https"})
         session.update(every_type())
         session.login(42, label="a phone")

@@ -15,13 +15,13 @@ VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("sealing.json").re
 
 
 def open_vector(kind: str, sealed: str) -> Opened:
-    keyring, name = Keyring(read_secrets(VECTORS["secrets"])), VECTORS["name"]
+    keyring, name, scope = Keyring(read_secrets(VECTORS["secrets"])), VECTORS["name"], VECTORS["scope"]
     if kind == "token":
         return CookieSigner(keyring, Purpose.TOKEN_SIGN, name).open(sealed)
     if kind == "seen":
-        return CookieSigner(keyring, Purpose.SEEN_SIGN, name).open(sealed)
+        return CookieSigner(keyring, Purpose.SEEN_SIGN, name, **scope).open(sealed)
     if kind == "session":
-        return CookieSealer(keyring, name).open(sealed)
+        return CookieSealer(keyring, name, **scope).open(sealed)
     return RecordSealer(keyring).open(bytes.fromhex(sealed), VECTORS["store_key"])
 
 

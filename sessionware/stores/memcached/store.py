@@ -50,10 +50,9 @@ class MemcachedStore:
     sessions whose server changes. A server that is added must be empty, or sessions that were ended come back.
 
     memcached is a cache. It evicts the least recently used records when it is full, and loses all when it restarts:
-    such a session is gone, and its user has to log in again. If it evicts the list of a user's sessions, the sessions
-    live on, but ``sessions_of``, ``revoke_user`` and ``max_sessions_per_user`` no longer know them. Give it memory for
-    all sessions, and share it with nothing else: then ``evictions`` in its ``stats`` stays 0. A record above its item
-    size (a megabyte, see its option ``-I``) raises :exc:`RecordTooLarge`.
+    such a session is gone, and its user has to log in again. Give it memory for all sessions, and share it with nothing
+    else: then ``evictions`` in its ``stats`` stays 0. A record above its item size (a megabyte, see its option ``-I``)
+    raises :exc:`RecordTooLarge`.
     """
 
     backend_name = "memcached"

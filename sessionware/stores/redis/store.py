@@ -54,10 +54,9 @@ class RedisStore:
     *timeout* (seconds, or a text such as ``"1s"``) holds for a whole call, whatever it takes to find the server, and to
     wait for a connection while as many as the URL's ``max_connections`` are in use.
 
-    Let Redis evict nothing (``maxmemory-policy noeviction``): an evicted session is gone, and of an evicted list of a
-    user's sessions ``revoke_user`` knows nothing. What Redis acknowledges it may still lose, at a crash (see its
-    ``appendfsync``) and at a failover (its replicas follow later; see ``min-replicas-to-write``): an ended session may
-    come back with the replica.
+    Let Redis evict nothing (``maxmemory-policy noeviction``): an evicted session is gone. What Redis acknowledges it
+    may still lose, at a crash (see its ``appendfsync``) and at a failover (its replicas follow later; see
+    ``min-replicas-to-write``): an ended session may come back with the replica.
 
     *client* is instead a ``redis.Redis``, what ``Sentinel.master_for()`` made, a ``RedisCluster``, or one of these of
     the package ``valkey``. It is used as it is and never closed here; then its own timeouts hold, which want to be
