@@ -144,10 +144,8 @@ def test_the_full_pool_of_a_client_is_waited_for_no_longer_than_its_timeout(own_
     told = text_of(store)
 
     client.client_pool.release(lent)
-    assert (
-        told
-        == f"memcached at {own_memcached.place}: load failed: TimeoutError: all connections were in use for 0.4 seconds"
-    )
+    words = "TimeoutError: all connections were in use for 0.4 seconds"
+    assert told == f"memcached at {own_memcached.place}: load failed: {words}"
     assert store.load(KEY) is None
     client.close()
 

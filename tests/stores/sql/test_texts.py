@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 from stores.sql.makers import StoreMaker
+from support.constants import SECRET
 from support.frames import shown_in_frames
 from support.servers.mariadb import MariaDBServer, mariadb_server
 from support.servers.postgresql import PASSWORD, USER, PostgreSQLServer, postgresql_server
 
+from sessionware import SessionMiddleware
 from sessionware.exceptions import StoreUnavailable
 from sessionware.stores import SQLAlchemyStore
 
@@ -254,6 +256,16 @@ def test_a_table_that_is_not_there_is_told_with_its_cure(url: str, table: str, m
     told = text_of(store)
 
     assert told.endswith("looking at the table failed: it does not exist; create it as SQLAlchemyStore.ddl() says")
+
+
+def test_a_ping_tells_of_the_table(url: str, table: str) -> None:
+    options = {"backend": "sqlalchemy", "backend.url": url, "backend.table": table, "backend.create_table": "no"}
+    app = SessionMiddleware(lambda environ, start_response: [], {**options, "secret": SECRET})
+
+    with pytest.raises(StoreUnavailable, match=f", table {table}: looking at the table failed: it does not exist"):
+        app.manager.ping()
+
+    app.manager.close()
 
 
 def test_a_table_that_is_created_later_is_used(url: str, table: str, make: StoreMaker) -> None:
