@@ -3,13 +3,18 @@
 #   make demo       serve the example at http://localhost:8000 (PORT=… for another)
 #   make test       all checks: lint, types, tests of the installed wheel, coverage
 #   make test-all   the same, by every Python that the machine has
+#   make lint       ruff alone
+#   make types      mypy alone
+#   make format     mend by ruff what it can mend, and lay out the code
 #   make docs       the documentation as pages for the browser; a warning is an error
 #   make soak       the tests of the production stores again, each with its full counts (more than half an hour;
 #                   ARGUMENTS='-k killed' for some of them)
 #   make test-drivers   the tests of Redis, memcached and SQL, by the oldest drivers that setup.cfg allows and the newest
-#   make bench      measure, side by side with Beaker and Flask-Session, on private servers that it starts itself
-#                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there)
+#   make bench      measure, side by side with Beaker, Flask-Session and Django, on private servers that it starts itself
+#                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there, --quick is a trial, and
+#                   --against ../other times the package in another checkout in turns with this one)
 #   make bench-million   the same questions to a million sessions (ARGUMENTS='--sessions 20000' for a quick trial)
+#   make clean      remove all that these commands have made, and what the examples have stored
 #
 # PYTHON=… chooses the interpreter: make test PYTHON=/usr/bin/python3.12
 
@@ -84,8 +89,11 @@ bench: $(VENV)/.with-bench
 bench-million: $(VENV)/.with-bench
 	@$(BIN)/python -m benchmarks.million --json $(VENV)/benchmarks-million.json $(ARGUMENTS)
 
+# The environment of the README's quick start was made by hand, and stays.
 clean:
-	rm -rf .venv .tox build dist sessionware.egg-info examples/demo/data
+	rm -rf $(filter-out .venv/quickstart,$(wildcard .venv/*)) .tox build dist sessionware.egg-info
+	rm -rf examples/demo/data examples/*.db* examples/entries examples/sessions
+	@! test -d .venv || rmdir --ignore-fail-on-non-empty .venv
 
 # The virtual environment, the wheel in it, and what each extra needs. Whatever changes, the wheel is built and installed
 # again; only a change of setup.cfg looks at the dependencies again.

@@ -14,13 +14,13 @@ from pathlib import Path
 import msgpack
 
 from benchmarks.servers import address
-from benchmarks.subject import ten_keys
+from benchmarks.subject import sessions
 
 Calls = tuple[Callable[[], object], Callable[[], object]]
 
 KEY = secrets.token_urlsafe(32)
-#: It has the size of the sealed record of the session that is measured.
-PAYLOAD = secrets.token_bytes(len(msgpack.packb(ten_keys())) + 130)
+#: It has the size of the sealed record of the first session that is measured.
+PAYLOAD = secrets.token_bytes(len(msgpack.packb(sessions()[0])) + 140)
 VERSION_BYTES = 16
 TTL_SECONDS = 3600
 

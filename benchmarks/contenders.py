@@ -1,8 +1,7 @@
-"""The same three applications (untouched, read, write) with sessionware, with Beaker, and with neither."""
+"""The same applications (untouched, read, write, a nested change) with sessionware, with Beaker, and with neither."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 from beaker.middleware import SessionMiddleware as BeakerMiddleware  # type: ignore[import-untyped]
 
-from benchmarks.subject import COUNTER_KEY, SECRET, USER_KEY, Request, ten_keys
+from benchmarks.subject import CART_KEY, COUNTER_KEY, SECRET, USER_KEY, USERS, Data, Request
 from sessionware import SessionMiddleware
 
 if TYPE_CHECKING:
@@ -42,11 +41,17 @@ def plain_flask() -> flask.Flask:
     return app
 
 
-def filling(key: str) -> WSGIApplication:
-    """Begins the session with all ten keys."""
+def checked(user: object) -> None:
+    """What every reading application does with what it has read."""
+    if user not in USERS:
+        raise AssertionError("this is not a session that was stored")
+
+
+def filling(key: str, data: Data) -> WSGIApplication:
+    """Begins a session with *data*."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ[key].update(ten_keys())
+        environ[key].update(data)
         if key == BEAKERS:
             environ[key].save()
         start_response("200 OK", HEADERS[:])
@@ -59,12 +64,10 @@ def reading(key: str) -> WSGIApplication:
     """Asks who the user is."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ[key][USER_KEY] != ten_keys_user:
-            raise AssertionError("this is not the session that was stored")
+        checked(environ[key][USER_KEY])
         start_response("200 OK", HEADERS[:])
         return [b"ok"]
 
-    ten_keys_user = ten_keys()[USER_KEY]
     return app
 
 
@@ -82,11 +85,32 @@ def writing(key: str) -> WSGIApplication:
     return app
 
 
-def with_session(middleware: Middleware, key: str) -> tuple[Request, Request]:
-    """A reading and a writing request on a session of ten keys."""
-    first = Request(middleware(filling(key)))
-    first()
-    return Request(middleware(reading(key)), first.cookie()), Request(middleware(writing(key)), first.cookie())
+def nesting(key: str) -> WSGIApplication:
+    """Orders one more of what lies first in the cart; no assignment tells ours of it."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        session = environ[key]
+        session[CART_KEY][0]["number"] += 1
+        if key == BEAKERS:
+            session.save()
+        start_response("200 OK", HEADERS[:])
+        return [b"ok"]
+
+    return app
+
+
+def cookies(middleware: Middleware, key: str, sessions: Iterable[Data], scheme: str = "https") -> list[str]:
+    """Begin *sessions*, and return the cookie of each."""
+    first = [Request(middleware(filling(key, data)), scheme=scheme) for data in sessions]
+    for request in first:
+        request()
+    return [request.cookie() for request in first]
+
+
+def requests(middleware: Middleware, key: str, sessions: Iterable[Data]) -> tuple[Request, Request]:
+    """A reading and a writing request, which *sessions* take turns to send."""
+    known = cookies(middleware, key, sessions)
+    return Request(middleware(reading(key)), known), Request(middleware(writing(key)), known)
 
 
 def ours(**options: Any) -> Middleware:
@@ -120,8 +144,3 @@ def beaker_cookie() -> Middleware:
 def beaker_store(kind: str, url: str, directory: Path) -> Middleware:
     """Beaker with sessions on a server or in a database, and its lock files, if it needs them, in *directory*."""
     return beaker(type=f"ext:{kind}", url=url, lock_dir=str(directory / "locks"))
-
-
-def size_of_session() -> int:
-    """The bytes of the session's data as JSON."""
-    return len(json.dumps(ten_keys()))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
-import itertools
 import json
 import random
 import statistics
@@ -21,10 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import collections_of, servers
+from benchmarks import collections_of, servers, subject
 from benchmarks.collections_of import Collection, Record
 from benchmarks.contenders import OURS, filling, ours, reading, writing
-from benchmarks.rounds import microseconds
+from benchmarks.rounds import medians, microseconds
 from benchmarks.subject import Request
 
 SMALL = 1000
@@ -61,18 +60,6 @@ class Collector:
         return records
 
 
-class Visitors:
-    """One request of each visitor in turn."""
-
-    def __init__(self, collection: Collection, app: Any, cookies: list[str]) -> None:
-        self._request = Request(ours(backend=collection.store, **OPTIONS)(app), cookies[0])
-        self._headers = itertools.cycle([f"_ga=GA1.2.3; {cookie}; consent=yes" for cookie in cookies])
-
-    def __call__(self) -> None:
-        self._request.environ["HTTP_COOKIE"] = next(self._headers)
-        self._request()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.million", description=__doc__)
     parser.add_argument("--sessions", type=int, default=1_000_000)
@@ -91,15 +78,16 @@ def main() -> None:
 def measure(pairs: dict[str, tuple[Collection, Collection]], sessions: int, rounds: int) -> dict[str, Any]:
     """Fill the collections of *pairs* and measure them: seconds to fill, microseconds of requests, bytes."""
     collector = Collector()
-    visitor = Request(ours(backend=collector, **OPTIONS)(filling(OURS)))
+    visitor = Request(ours(backend=collector, **OPTIONS)(filling(OURS, subject.sessions()[0])))
     seconds, cookies = _fill(pairs, collector, visitor, sessions)
     sizes = {name: large.bytes_used() / sessions for name, (_, large) in pairs.items()}
     calls: dict[str, Callable[[], object]] = {}
     for name, both in pairs.items():
         for size, collection, known in zip(("small", "large"), both, cookies, strict=True):
-            calls[f"read {name} {size}"] = Visitors(collection, reading(OURS), known)
-            calls[f"save {name} {size}"] = Visitors(collection, writing(OURS), known)
-    times = microseconds(calls, rounds)
+            middleware = ours(backend=collection.store, **OPTIONS)
+            calls[f"read {name} {size}"] = Request(middleware(reading(OURS)), known)
+            calls[f"save {name} {size}"] = Request(middleware(writing(OURS)), known)
+    times = medians(microseconds(calls, rounds))
     for _ in range(PURGES * PURGED_AT_ONCE):
         visitor()
     expired = [(key, payload, -1.0) for key, payload, _ in collector.take()]

@@ -10,6 +10,7 @@ so it is the figure to trust; its inverse is what a worker that never waits woul
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import socket
@@ -17,20 +18,24 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.contenders import BEAKERS, OURS, beaker_cookie, ours, plain_list, reading, with_session
+from benchmarks import bare
+from benchmarks.contenders import BEAKERS, OURS, beaker_cookie, filling, ours, plain_list, reading
+from benchmarks.processors import MEASURED, OTHERS, keep_to
 from benchmarks.rows import Row
+from benchmarks.subject import cookie_header, sessions
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CLIENTS = 2
 SECONDS_PER_TURN = 1.0
-CONTENDERS = ("plain", "sessionware", "beaker")
+HERE = Path(__file__).parents[1]
+PLAIN, BY_HAND, MINE, BEAKER, OTHER = "plain", "by hand", "sessionware", "beaker", "other version"
 
 
 class Load(NamedTuple):
@@ -48,9 +53,31 @@ class _Worker(NamedTuple):
 def application() -> WSGIApplication:
     """The application that gunicorn loads: the contender named by the variable BENCHMARK_APP."""
     name = os.environ["BENCHMARK_APP"]
-    if name == "plain":
+    if name == PLAIN:
         return plain_list
-    return ours()(reading(OURS)) if name == "sessionware" else beaker_cookie()(reading(BEAKERS))
+    if name == BY_HAND:
+        return _by_hand
+    return beaker_cookie()(_paths(BEAKERS)) if name == BEAKER else ours()(_paths(OURS))
+
+
+def _paths(key: str) -> WSGIApplication:
+    """Begins one of the sessions at the path ``/3``, and reads at ``/``."""
+    read = reading(key)
+    fill = {f"/{number}": filling(key, data) for number, data in enumerate(sessions())}
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        return read(environ, start_response) if path == "/" else fill[path](environ, start_response)
+
+    return app
+
+
+def _by_hand(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    path = environ["PATH_INFO"]
+    if path == "/":
+        return bare.reading(environ, start_response)
+    start_response("200 OK", [("Content-Length", "2"), ("Set-Cookie", bare.cookies()[int(path[1:])])])
+    return [b"ok"]
 
 
 def is_possible() -> bool:
@@ -61,17 +88,22 @@ def is_possible() -> bool:
     return False
 
 
-def loads(turns: int) -> dict[str, Load]:
-    """The median of each contender over *turns* turns, which the contenders take one after another."""
-    cookies = "; ".join(_cookie(name) for name in ("sessionware", "beaker"))
-    lines = ("GET / HTTP/1.1", "Host: shop.example.org", "X-Forwarded-Proto: https", f"Cookie: {cookies}", "", "")
-    request = "\r\n".join(lines).encode()
-    found: dict[str, list[Load]] = {name: [] for name in CONTENDERS}
+def loads(turns: int, roots: Mapping[str, Path]) -> dict[str, Load]:
+    """The median of each contender over *turns* turns, which the contenders take one after another.
+
+    *roots* are the directories from which further contenders are run, which are other versions of ours.
+    """
+    places = {PLAIN: HERE, BY_HAND: HERE, MINE: HERE, BEAKER: HERE, **roots}
+    found: dict[str, list[Load]] = {name: [] for name in places}
     with contextlib.ExitStack() as servers:
-        workers = {name: servers.enter_context(_worker(name, request)) for name in CONTENDERS}
+        workers = {name: servers.enter_context(_worker(name, root)) for name, root in places.items()}
+        # All versions of ours have the same cookie, so that only the last one's is in the common header.
+        shared = [workers[name] for name in (BY_HAND, MINE, BEAKER)]
+        requests = {name: _requests(shared) for name in workers}
+        requests |= {name: _requests([workers[BY_HAND], workers[name], workers[BEAKER]]) for name in roots}
         for _ in range(max(1, turns)):
             for name, worker in workers.items():
-                found[name].append(_load(worker, request))
+                found[name].append(_load(worker, requests[name]))
     return {name: Load(*map(statistics.median, zip(*all_turns, strict=True))) for name, all_turns in found.items()}
 
 
@@ -79,16 +111,18 @@ def rows(found: dict[str, Load]) -> list[Row]:
     """The comparisons of sessionware with the others; processor time has the bound of requests per second."""
     if not found:
         return []
-    mine, plain, beaker = (found[name] for name in ("sessionware", "plain", "beaker"))
+    mine, plain, by_hand, beaker = (found[name] for name in (MINE, PLAIN, BY_HAND, BEAKER))
     return [
-        _row("processor time", "of the bare app's requests/s of processor", 1e6 / mine[1], 1e6 / plain[1], 0.9),
-        _row("requests/s", "of the bare app's requests/s", mine[0], plain[0], 0.9),
+        _row("processor time", "of the bare work's requests/s of processor", 1e6 / mine[1], 1e6 / by_hand[1], 0.92),
+        _row("requests/s", "of the bare work's requests/s", mine[0], by_hand[0], 0.92),
+        _row("requests/s", "of the bare app's requests/s", mine[0], plain[0], None),
         _row("requests/s", "of Beaker's requests/s", mine[0], beaker[0], None),
+        Row("gunicorn, by hand", "of the bare app's requests/s", by_hand[0], plain[0], by_hand[0] / plain[0], None),
     ]
 
 
 def _row(what: str, compared_with: str, mine: float, theirs: float, bound: float | None) -> Row:
-    return Row(f"gunicorn, {what}", compared_with, mine, theirs, mine / theirs, bound, "x", is_at_least=True)
+    return Row(f"gunicorn, {what}", compared_with, mine, theirs, mine / theirs, bound, is_at_least=True)
 
 
 def print_loads(found: dict[str, Load]) -> None:
@@ -98,53 +132,61 @@ def print_loads(found: dict[str, Load]) -> None:
         print(f"  {name:<12}{load.requests_per_second:>8.0f} requests/s{load.microseconds:>8.1f} µs of the worker each")
 
 
-def _cookie(name: str) -> str:
-    """The header of a reading request."""
-    middleware, key = (ours(), OURS) if name == "sessionware" else (beaker_cookie(), BEAKERS)
-    request, _ = with_session(middleware, key)
-    return str(request.environ["HTTP_COOKIE"])
+def _requests(workers: list[_Worker]) -> list[bytes]:
+    """A reading request of each session, with the cookies that *workers* have given to it."""
+    requests = []
+    for number in range(len(sessions())):
+        answers = [_answer(worker.port, _request(f"/{number}", "")) for worker in workers]
+        requests.append(_request("/", "; ".join(map(_cookie, answers))))
+    return requests
+
+
+def _request(path: str, cookies: str) -> bytes:
+    lines = (f"GET {path} HTTP/1.1", "Host: shop.example.org", "X-Forwarded-Proto: https", "Connection: close")
+    return "\r\n".join((*lines, f"Cookie: {cookie_header(cookies)}", "", "")).encode()
+
+
+def _cookie(answer: bytes) -> str:
+    head = answer.decode("latin-1").partition("\r\n\r\n")[0]
+    lines = [line.partition(":")[2] for line in head.split("\r\n") if line.lower().startswith("set-cookie:")]
+    return lines[0].partition(";")[0].strip() if lines else ""
 
 
 @contextlib.contextmanager
-def _worker(name: str, request: bytes) -> Iterator[_Worker]:
+def _worker(name: str, root: Path) -> Iterator[_Worker]:
+    """A gunicorn of one worker, which runs the packages in *root*."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     command = [sys.executable, "-m", "gunicorn", "--workers=1", f"--bind=127.0.0.1:{port}", "--log-level=critical"]
     environment = {**os.environ, "BENCHMARK_APP": name}
-    process = subprocess.Popen([*command, "benchmarks.served:application()"], env=environment)
+    process = subprocess.Popen([*command, "benchmarks.served:application()"], env=environment, cwd=root)
     try:
-        _wait(port, request)
+        _wait(port)
         worker = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
-        _keep_to(worker, 0)
+        keep_to(MEASURED, worker)
         yield _Worker(worker, port)
     finally:
         process.terminate()
         process.wait()
 
 
-def _keep_to(process: int, place: int) -> None:
-    """Let *process* run on one of our processors, if there are two."""
-    processors = sorted(os.sched_getaffinity(os.getpid()))
-    if len(processors) > 1:
-        os.sched_setaffinity(process, {processors[place]})
-
-
-def _wait(port: int, request: bytes) -> None:
+def _wait(port: int) -> None:
     """Return when a request is answered, which shows that the worker has loaded the application."""
     deadline = time.monotonic() + 20
     while True:
         try:
-            return _answer(port, request)
+            _answer(port, _request("/0", ""))
+            return
         except OSError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
 
 
-def _load(worker: _Worker, request: bytes) -> Load:
+def _load(worker: _Worker, requests: list[bytes]) -> Load:
     context = multiprocessing.get_context("fork")
     counts: Queue[int] = context.Queue()
-    clients = [context.Process(target=_ask, args=(worker.port, request, counts)) for _ in range(CLIENTS)]
+    clients = [context.Process(target=_ask, args=(worker.port, requests, counts)) for _ in range(CLIENTS)]
     began, used = time.monotonic(), _processor_seconds(worker.pid)
     for client in clients:
         client.start()
@@ -160,18 +202,18 @@ def _processor_seconds(process: int) -> float:
     return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9
 
 
-def _ask(port: int, request: bytes, counts: Queue[int]) -> None:
+def _ask(port: int, requests: list[bytes], counts: Queue[int]) -> None:
     """Send one request after another for a turn, and put their number into *counts*."""
-    _keep_to(os.getpid(), 1)
-    count, end = 0, time.monotonic() + SECONDS_PER_TURN
+    keep_to(OTHERS)
+    count, end, turns = 0, time.monotonic() + SECONDS_PER_TURN, itertools.cycle(requests)
     while time.monotonic() < end:
-        _answer(port, request)
+        _answer(port, next(turns))
         count += 1
     counts.put(count)
 
 
-def _answer(port: int, request: bytes) -> None:
-    """One request, over a connection of its own, as gunicorn's default worker has it."""
+def _answer(port: int, request: bytes) -> bytes:
+    """The answer to one request, over a connection of its own, as gunicorn's default worker has it."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(request)
         answer = b""
@@ -179,3 +221,4 @@ def _answer(port: int, request: bytes) -> None:
             answer += chunk
     if not answer.startswith(b"HTTP/1.1 200"):
         raise RuntimeError("the server answered something else")
+    return answer

@@ -1,4 +1,7 @@
-"""Starts private servers for a run, on free ports, from the programs that this machine has."""
+"""Starts private servers for a run, on free ports, from the programs that this machine has.
+
+If there are two processors, they run on another one than what is measured.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from benchmarks.processors import OTHERS, starting_on
 
 # The tests start servers in the same way.
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -105,7 +110,8 @@ def _running(
         if prepare is not None:
             prepare(directory, user)
         process = ServerProcess(command, directory, lambda: _answers(port), user=user)
-        process.start()
+        with starting_on(OTHERS):
+            process.start()
         try:
             yield
         finally:

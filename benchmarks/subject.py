@@ -1,8 +1,12 @@
-"""The session that is measured, and the requests that carry it."""
+"""The sessions that are measured, and the requests that carry them."""
 
 from __future__ import annotations
 
 import io
+import itertools
+import random
+import string
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,67 +15,127 @@ if TYPE_CHECKING:
 SECRET = "rT7yWq2ZkD9vN4xGm1LsB8uJc5HoPe3A"
 USER_KEY = "user_id"
 COUNTER_KEY = "visits"
+CART_KEY = "cart"
+FIRST_USER = 4711
+KILOBYTE = 1024
+
+Data = dict[str, Any]
+
+_CSRF_CHARACTERS = 43
+_VISITORS = (
+    ("Ada Lovelace", "ada@example.org", "en_GB", "/books/notes-on-the-analytical-engine"),
+    ("Emmy Noether", "emmy@example.org", "de_DE", "/books/invariante-variationsprobleme"),
+    ("Софья Ковалевская", "sofia@example.org", "ru_RU", "/книги/вращение-твёрдого-тела"),
+    ("Grace Hopper", "grace@example.org", "en_US", "/books/understanding-computers"),
+    ("Sophie Germain", "sophie@example.org", "fr_FR", "/books/surfaces-elastiques"),
+    ("Maryam Mirzakhani", "maryam@example.org", "fa_IR", "/books/moduli-spaces"),
+    ("Hypatia", "hypatia@example.org", "el_GR", "/books/conics"),
+    ("Mary Somerville", "mary@example.org", "en_GB", "/books/mechanism-of-the-heavens"),
+)
+_SENTENCES = ("The engine weaves algebraic patterns just as the loom weaves flowers. ", "Скажи мне, что ты знаешь. ")
+
+#: The user ids of all sessions here.
+USERS = frozenset(range(FIRST_USER, FIRST_USER + len(_VISITORS)))
 
 
-def ten_keys() -> dict[str, Any]:
-    """The data of a small shop, of types that JSON has too, so that Beaker need not use pickle."""
+def sessions() -> list[Data]:
+    """Eight visitors of a small shop, of types that JSON has too, so that others need not use pickle."""
+    return [_visitor(number) for number in range(len(_VISITORS))]
+
+
+def _visitor(number: int) -> Data:
+    name, email, locale, page = _VISITORS[number]
+    token = random.Random(number).choices(string.ascii_letters + string.digits + "-_", k=_CSRF_CHARACTERS)
     return {
-        USER_KEY: 4711,
-        "name": "Ada Lovelace",
-        "email": "ada@example.org",
-        "csrf_token": "pB0cJ3h5c1Tn9rVqk2Yd8WmXs6ZfLg4A7uEoQiRtUyN",
+        USER_KEY: FIRST_USER + number,
+        "name": name,
+        "email": email,
+        "csrf_token": "".join(token),
         "roles": ["customer", "editor"],
-        "locale": "en_GB",
+        "locale": locale,
         "theme": "dark",
-        "last_page": "/books/notes-on-the-analytical-engine",
-        COUNTER_KEY: 17,
-        "cart": [
-            {"item": "book-1843", "number": 1, "price": 2450},
-            {"item": "tea-0012", "number": 3, "price": 450},
-            {"item": "honey-0007", "number": 2, "price": 790},
-        ],
+        "last_page": page,
+        COUNTER_KEY: 17 + number,
+        CART_KEY: cart(1 + number % 4),
     }
 
 
-def environ(cookie: str = "", path: str = "/") -> dict[str, Any]:
-    """A request as gunicorn would give it; *cookie* stands between two cookies of other applications."""
+def cart(items: int) -> list[Data]:
+    """*items* lines of an order."""
+    return [{"item": f"book-{1843 + place}", "number": 1 + place % 3, "price": 450 + place} for place in range(items)]
+
+
+def with_cart(items: int) -> list[Data]:
+    """The same visitors with a cart of *items*."""
+    return [{**data, CART_KEY: cart(items)} for data in sessions()]
+
+
+def with_keys(keys: int) -> list[Data]:
+    """The same visitors with *keys* keys in all."""
+    return [{**data, **_further(keys - len(data))} for data in sessions()]
+
+
+def _further(keys: int) -> Data:
+    return {f"setting_{place}": f"value {place}" if place % 2 else place for place in range(keys)}
+
+
+def with_text(kilobytes: int) -> list[Data]:
+    """The same visitors with a text of so many KB, half of whose bytes are Cyrillic."""
+    half = kilobytes * KILOBYTE // 2
+    text = "".join(sentence * (half // len(sentence.encode())) for sentence in _SENTENCES)
+    return [{**data, "draft": text} for data in sessions()]
+
+
+def environ(cookie: str = "", path: str = "/", scheme: str = "https") -> dict[str, Any]:
+    """A request as gunicorn would give it, over http to this very machine; *cookie* stands between two others'."""
+    host = "shop.example.org" if scheme == "https" else "localhost"
     return {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": "",
         "RAW_URI": path,
-        "SERVER_NAME": "shop.example.org",
-        "SERVER_PORT": "443",
+        "SERVER_NAME": host,
+        "SERVER_PORT": "443" if scheme == "https" else "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "192.0.2.7",
-        "HTTP_HOST": "shop.example.org",
+        "REMOTE_ADDR": "192.0.2.7" if scheme == "https" else "127.0.0.1",
+        "HTTP_HOST": host,
         "HTTP_ACCEPT": "text/html",
+        "HTTP_CONNECTION": "keep-alive",
         "HTTP_USER_AGENT": "Mozilla/5.0",
-        "HTTP_COOKIE": f"_ga=GA1.2.3; {cookie}; consent=yes" if cookie else "_ga=GA1.2.3; consent=yes",
+        "HTTP_COOKIE": cookie_header(cookie),
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "https",
+        "wsgi.url_scheme": scheme,
         "wsgi.input": io.BytesIO(),
         "wsgi.errors": io.StringIO(),
         "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
+        "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
 
 
-class Request:
-    """Sends one request each time it is called, with what a server does and nothing else."""
+def cookie_header(cookie: str) -> str:
+    return f"_ga=GA1.2.3; {cookie}; consent=yes" if cookie else "_ga=GA1.2.3; consent=yes"
 
-    def __init__(self, app: WSGIApplication, cookie: str = "", path: str = "/") -> None:
+
+class Request:
+    """Sends one request each time it is called, with what a server does and nothing else; *cookies* take turns."""
+
+    def __init__(
+        self, app: WSGIApplication, cookies: Sequence[str] = ("",), path: str = "/", scheme: str = "https"
+    ) -> None:
         self._app = app
-        self.environ = environ(cookie, path)
+        self._environ = environ(path=path, scheme=scheme)
+        self._cookie_headers = itertools.cycle([cookie_header(cookie) for cookie in cookies])
         self.headers: list[tuple[str, str]] = []
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], *rest: object) -> Any:
         self.headers = headers
 
     def __call__(self) -> None:
-        body = self._app(self.environ.copy(), self._start_response)
+        environ = self._environ.copy()
+        environ["HTTP_COOKIE"] = next(self._cookie_headers)
+        body = self._app(environ, self._start_response)
         for _ in body:
             pass
         close = getattr(body, "close", None)

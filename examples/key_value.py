@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Count the visits."""
+    if environ["PATH_INFO"] != "/":  # a browser asks for /favicon.ico, too
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"not found"]
     visits = get_session(environ).alter("visits", lambda number: number + 1, default=0)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"%d visits" % visits]

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Count the visits. The health check does not touch the session, so it costs nothing there."""
+    if environ["PATH_INFO"] not in ("/", "/health"):  # a browser asks for /favicon.ico, too
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"not found"]
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/health":
         return [b"fine"]

@@ -10,7 +10,7 @@ import importlib
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sessionware.session.lifetimes import parse_duration
@@ -23,6 +23,8 @@ BOOLEANS = {
 }
 
 MAX_SHOWN_CHARACTERS = 80
+#: Follows the type of an error whose own text may repeat a credential.
+WITHHELD = ", whose text is not shown, because it may repeat a credential"
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _DOTTED_NAME = re.compile(f"{_NAME}:{_NAME}")
@@ -85,8 +87,8 @@ def duration(value: object) -> float:
     """A duration in seconds; see :func:`sessionware.session.lifetimes.parse_duration`."""
     try:
         return parse_duration(value)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(str(error).replace(repr(value), shown(value))) from None
+    except ValueError as error:
+        raise ValueError(f"{error}, got {shown(value)}") from None
 
 
 def string(value: object) -> str:
@@ -139,8 +141,37 @@ def imported(name: str) -> Any:
     module, _, attribute = name.strip().partition(":")
     try:
         return operator.attrgetter(attribute)(importlib.import_module(module))
-    except Exception as error:  # an import runs a module's code, which may raise anything
-        raise ValueError(f"{name.strip()!r} cannot be imported: {type(error).__name__}: {error}") from error
+    except Exception as error:  # noqa: BLE001 - an import runs a module's code, which may raise anything
+        failure = import_failure(repr(name.strip()), error)
+    raise failure
+
+
+def import_failure(what: str, error: Exception) -> ValueError:
+    """The error to raise, after the handler of *error*, where *what* cannot be imported.
+
+    A module may connect while it is imported, so what the error, or one behind it, says of a URL is not repeated.
+    """
+    said = f"{what} cannot be imported: {type(error).__name__}"
+    if any(mark in text for text in texts_of(error) for mark in ("://", "@")):
+        return ValueError(said + WITHHELD)
+    failure = ValueError(f"{said}: {error}")
+    failure.__cause__ = error
+    return failure
+
+
+def texts_of(error: BaseException) -> Iterator[str]:
+    """All that *error* and those behind it say, in any way that a log or a debugger may show."""
+    waiting, seen = [error], set()
+    while waiting:
+        current = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        # The text that a class makes of itself need not have all: so the arguments, the notes and the attributes, too.
+        yield f"{current} {current!r} {current.args!r} {vars(current)!r}"
+        grouped = getattr(current, "exceptions", ())
+        behind = (current.__cause__, current.__context__, *(grouped if isinstance(grouped, tuple) else ()))
+        waiting += [one for one in behind if isinstance(one, BaseException)]
 
 
 def function(value: object) -> Callable[..., Any]:

@@ -1,7 +1,8 @@
-"""What the pages take from the package itself: the tables of the options, and links from the names in docstrings."""
+"""What these pages need beyond Sphinx: the tables of the options, links from names, and signatures for a reader."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -42,8 +43,37 @@ def link_by_last_name(app: Any, env: Any, node: Any, content: Any) -> Any:
     return make_refnode(app.builder, node["refdoc"], found.docname, found.node_id, content)
 
 
+def link_page(app: Any, document: Any, page: str) -> None:
+    """A link where a page is named as a file, ``docs/stores.rst``, for those who read it in the checkout."""
+    from sphinx.util.nodes import make_refnode
+
+    for literal in list(document.findall(nodes.literal)):
+        named = re.fullmatch(r"(?:docs/)?([A-Za-z-]+)\.rst", literal.astext())
+        target = named and named[1].lower()
+        if target in app.env.found_docs and target != page and not isinstance(literal.parent, nodes.reference):
+            literal.replace_self(make_refnode(app.builder, page, target, None, literal.deepcopy()))
+
+
+#: What stands in the code for a default that a caller never writes, and the type that pages call by its name.
+SHOWN = (("= _MISSING", "= …"), ("Annotated[float, 'duration']", "Duration"))
+_EPOCH = re.compile(r"= datetime\.datetime\(1970, .*\.utc\)")
+
+
+def shorten_signature(
+    app: Any, what: str, name: str, found: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """The signature without what only the code needs."""
+    if signature is not None:
+        signature = _EPOCH.sub("= …", signature)
+        for written, shown in SHOWN:
+            signature = signature.replace(written, shown)
+    return signature, returned
+
+
 def setup(app: Any) -> dict[str, Any]:
     """What Sphinx calls."""
     app.add_directive("option-tables", OptionTables)
     app.connect("missing-reference", link_by_last_name)
+    app.connect("doctree-resolved", link_page)
+    app.connect("autodoc-process-signature", shorten_signature)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

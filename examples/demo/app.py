@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pages
 from cookie_mirror import CookieMirror, last_set_cookie
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from sessionware import Session, SessionMiddleware, get_session
@@ -119,8 +120,16 @@ def shop(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     elif method == "POST" and not comes_from_here(request):
         response = Response("That form was not one of ours.\n", 403, mimetype="text/plain")
     else:
-        response = view(request, get_session(environ))
+        response = answered(view, request)
     return response(environ, start_response)
+
+
+def answered(view: Callable[[Request, Session], Response], request: Request) -> Response:
+    """What *view* answers; a form is read there, and may turn out to be too large."""
+    try:
+        return view(request, get_session(request.environ))
+    except RequestEntityTooLarge:
+        return Response(f"That form has more than {LARGEST_FORM_BYTES:,} bytes.\n", 413, mimetype="text/plain")
 
 
 def comes_from_here(request: Request) -> bool:

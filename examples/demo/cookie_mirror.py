@@ -25,7 +25,8 @@ class CookieMirror:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
             mirrored = [mirror(value) for name, value in headers if name == "Set-Cookie" and is_session(value)]
-            return start_response(status, [*headers, *mirrored], *rest)
+            # In front: after a cookie that is deleted, curl 7.88 mistakes the next one for an old one.
+            return start_response(status, [*mirrored, *headers], *rest)
 
         return self.app(environ, start)
 

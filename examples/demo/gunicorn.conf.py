@@ -19,4 +19,10 @@ control_socket_disable = True
 
 def when_ready(server: Any) -> None:
     """Print the address to open: "localhost", because browsers accept Secure cookies there over plain http."""
-    print(f"\n  The demo is ready: http://localhost:{port}\n  Stop it with Ctrl-C.\n", flush=True)
+    print(
+        f"\n  The demo is ready: http://localhost:{port}\n  Stop it with Ctrl-C.\n\n"
+        "  Below, each event of a session is a line. Two kinds of lines are no fault: each worker warns once that the\n"
+        "  cookie is sent without Secure, since this is plain http on localhost; and after a sign-out the demo itself\n"
+        "  tries the old cookie, which is then rejected.\n",
+        flush=True,
+    )

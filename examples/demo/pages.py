@@ -63,7 +63,7 @@ _SHOP = Markup("""
 <section>
   <h2>Your session</h2>
   <dl>
-    <dt>Handle</dt><dd><code>{id}</code> <small>safe to show: it opens nothing</small></dd>
+    <dt>Session id</dt><dd><code>{id}</code> <small>safe to show: it opens nothing</small></dd>
     <dt>Began</dt><dd>{created}</dd>
     <dt>Last seen</dt><dd>{seen} <small>as written down; every few minutes is enough</small></dd>
     <dt>Ends</dt><dd>{expires} <small>unless you come again before</small></dd>

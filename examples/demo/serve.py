@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import sys
 from pathlib import Path
 
 FIRST_PORT, LAST_PORT = 8000, 8099
+LARGEST_PORT = 65_535
 
 
 def main(arguments: list[str]) -> None:
     """Become gunicorn. Ends with a message where no port is free."""
     if arguments:
-        wanted = int(arguments[0])
+        wanted = number(arguments[0])
         port = wanted if is_free(wanted) else sys.exit(f"port {wanted} is taken; choose another: make demo PORT=…")
     else:
         free = (number for number in range(FIRST_PORT, LAST_PORT + 1) if is_free(number))
@@ -22,6 +24,13 @@ def main(arguments: list[str]) -> None:
     os.environ["PORT"] = str(port)
     os.chdir(Path(__file__).parent)
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "app:app"])
+
+
+def number(text: str) -> int:
+    """The port that *text* names. 0 would be any free port, and the address that is printed would not be the demo's."""
+    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= LARGEST_PORT:
+        sys.exit(f"expected a port from 1 to {LARGEST_PORT}, got {text!r}: make demo PORT=8080")
+    return int(text)
 
 
 def is_free(port: int) -> bool:

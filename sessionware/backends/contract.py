@@ -1,6 +1,6 @@
 """How a session travels between requests: the contract of the backends.
 
-All of it in the cookie, or a token in the cookie and a record in a store; no module above asks which of the two it is.
+All of it in the cookie, or a token in the cookie and a record in a store; later modules do not ask which of the two.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""The command ``sessionware``, whose subcommand ``secret`` prints a new secret."""
+"""The command ``sessionware``: ``secret`` prints a new secret, ``--version`` the version."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib import metadata
 
 from sessionware.crypto.keys import new_secret
 
@@ -11,8 +12,17 @@ from sessionware.crypto.keys import new_secret
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the subcommand that *arguments* name (by default those of the process); returns the exit status."""
     parser = argparse.ArgumentParser(prog="sessionware", description="Sessions for WSGI applications.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("secret", help="print a new secret for the option 'secret'")
     parser.parse_args(arguments)
     print(new_secret())
     return 0
+
+
+def _version() -> str:
+    """The version that is installed; a source tree that was never installed has none."""
+    try:
+        return metadata.version("sessionware")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"

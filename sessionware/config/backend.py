@@ -1,4 +1,4 @@
-"""Finds the store that the option ``backend`` names, and makes it."""
+"""From the option ``backend`` to the store that it names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from typing import Any, cast
-from urllib.parse import unquote
 
+from sessionware.config.credentials import is_sensitive, shows_credentials
 from sessionware.config.faults import Faults, closest
+from sessionware.config.others import instead_of_backend
 from sessionware.config.parameters import (
     annotations_of,
     converter_for,
@@ -20,7 +21,7 @@ from sessionware.config.parameters import (
     takes_any_name,
 )
 from sessionware.config.table import STORES
-from sessionware.conversions import imported, shown
+from sessionware.conversions import WITHHELD, import_failure, imported, is_dotted_name, shown
 from sessionware.exceptions import ConfigError
 from sessionware.stores.contract import Store
 from sessionware.stores.urls import scheme_of
@@ -31,10 +32,38 @@ COOKIE = "cookie"
 ENTRY_POINTS = "sessionware.stores"
 STORE_METHODS = ("load", "create", "replace", "delete")
 
+#: The option that holds a store's URL.
+URL = "url"
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+#: What other packages and servers call a scheme of ours.
+OTHER_SCHEMES = {
+    **dict.fromkeys(("postgres", "pg", "psql", "pgsql", "postgres+psycopg", "postgres+psycopg2"), "postgresql+psycopg"),
+    **dict.fromkeys(("mysql2", "mysqldb", "pymysql"), "mysql+pymysql"),
+    **dict.fromkeys(("redis-sentinel", "sentinel"), "redis+sentinel"),
+    "redis-cluster": "redis+cluster",
+    "redis+ssl": "rediss",
+    "valkey": "redis",
+    "valkeys": "rediss",
+    "redis-socket": "unix",
+    "memcache": "memcached",
+    "sqlite3": "sqlite",
+}
+
+#: The packages of drivers whose clients a store takes.
+_CLIENTS = {"redis": "redis", "valkey": "redis", "pymemcache": "memcached"}
+#: What other packages and drivers call an option of a store of ours.
+_OTHER_OPTIONS = {
+    **dict.fromkeys(("host", "hosts", "port", "db", "server", "servers", "address", "addresses"), "url"),
+    **dict.fromkeys(("username", "user", "password", "uri", "dsn", "service", "unix_socket_path"), "url"),
+    **dict.fromkeys(("database", "file", "filename", "dir", "directory", "folder", "data_dir"), "path"),
+    **dict.fromkeys(("connection", "redis", "memcache", "cache"), "client"),
+    **dict.fromkeys(("key_prefix", "namespace"), "prefix"),
+    **dict.fromkeys(("table_name", "tablename"), "table"),
+}
+
 _BY_NAME: dict[str, type] = {store.backend_name: store for store in STORES if hasattr(store, "backend_name")}
 _SCHEMES = tuple(scheme for store in STORES for scheme in getattr(store, "url_schemes", ()))
-#: Names of options whose values no message repeats.
-_SENSITIVE_NAME = re.compile(r"passw|secret|token|auth|credential|key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +71,13 @@ class Backend:
     """A backend that was found and checked, before anything is opened.
 
     It has a class with its options, or a store that the application has made, or neither: the cookie backend.
+    ``failed`` has the names of the options with a fault; a store without them is not made.
     """
 
     store_class: type | None = None
     store: Store | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    failed: frozenset[str] = frozenset()
 
     def make(self, clock: Callable[[], float], faults: Faults) -> Store | None:
         """The store, made with *clock* if its class takes one; ``None`` for the cookie backend, or after a fault."""
@@ -56,9 +87,12 @@ class Backend:
         names = named_parameters(parameters)
         options = {"clock": clock, **self.options} if "clock" in names else self.options
         missing = [name for name in names if name not in options and parameters[name].default is parameters[name].empty]
+        if self.failed:
+            # A URL gives several options: which ones, nobody can tell if it has a fault.
+            missing = [] if URL in self.failed else [name for name in missing if name not in self.failed]
         for name in missing:
             faults.add(f"backend.{name}: {self.store_class.__name__} needs it")
-        return None if missing else _construct(self.store_class, options, faults)
+        return None if missing or self.failed else _construct(self.store_class, options, faults)
 
 
 def find_backend(backend: object, options: Mapping[str, Any], faults: Faults) -> Backend | None:
@@ -67,8 +101,9 @@ def find_backend(backend: object, options: Mapping[str, Any], faults: Faults) ->
     Adds what is wrong to *faults*; ``None`` if no backend was found.
     """
     try:
-        found, from_url = _find(backend)
+        found, url = _find(backend)
         _check_is_store(found)
+        in_url = {} if url is None else _options_from_url(found, url)
     except ValueError as error:
         faults.add_error("backend", error)
         return None
@@ -80,11 +115,76 @@ def find_backend(backend: object, options: Mapping[str, Any], faults: Faults) ->
         for name in options:
             faults.add(f"backend.{name}: the backend is a store that is already made; give this option to its class")
         return Backend(store=found)
-    in_url, beside = _converted(found, from_url, faults), _converted(found, options, faults)
-    for name in in_url.keys() & beside.keys():
-        if _comparable(in_url[name]) != _comparable(beside[name]):
-            faults.add(f"backend.{name}: it is given twice, here and in the URL, with different values")
-    return Backend(store_class=found, options={**in_url, **beside})
+    return _with_options(found, in_url, options, faults)
+
+
+def _with_options(store_class: type, in_url: Mapping[str, Any], beside: Mapping[str, Any], faults: Faults) -> Backend:
+    """The backend of *store_class* with the options in its URL and those beside it, among which may be a URL, too."""
+    collected = _Options(store_class, faults)
+    collected.add_all(in_url)
+    others = dict(beside)
+    if URL in others and hasattr(store_class, "options_from_url"):
+        url = others.pop(URL)
+        try:
+            collected.add_all(_options_from_url(store_class, _checked_url(store_class, url)))
+        except ValueError as error:
+            collected.failed.add(URL)
+            faults.add_error(f"backend.{URL}", error)
+    collected.add_all(others)
+    return Backend(store_class=store_class, options=collected.options, failed=frozenset(collected.failed))
+
+
+def _checked_url(store_class: Any, url: Any) -> Any:
+    """*url*; ValueError if the class makes options of their own of it, and it is none of its URLs."""
+    schemes = getattr(store_class, "url_schemes", ())
+    is_url = isinstance(url, str) and "://" in url and any(fnmatchcase(scheme_of(url), known) for known in schemes)
+    if is_url or URL in named_parameters(parameters_of(store_class)):
+        return url
+    names = ", ".join(f"backend.{name}" for name in named_parameters(parameters_of(store_class))[:1])
+    raise ValueError(f"expected a URL that begins with {', '.join(f'{scheme}://' for scheme in schemes)}, or {names}")
+
+
+class _Options:
+    """Collects a store's options, converted; ``failed`` has the names of those with a fault."""
+
+    __slots__ = ("_annotations", "_faults", "_names", "_store_class", "_takes_any_name", "failed", "options")
+
+    def __init__(self, store_class: type, faults: Faults) -> None:
+        parameters = parameters_of(store_class)
+        self._store_class = store_class
+        self._names = named_parameters(parameters)
+        self._takes_any_name = takes_any_name(parameters)
+        self._annotations = annotations_of(store_class)
+        self._faults = faults
+        self.options: dict[str, Any] = {}
+        self.failed: set[str] = set()
+
+    def add_all(self, given: Mapping[str, Any]) -> None:
+        """Add the options in *given*; one that was added before must have the same value."""
+        before = dict(self.options)
+        for name, value in given.items():
+            try:
+                converted = self._converted(name, value)
+            except ValueError as error:
+                self.failed.add(name)
+                self._faults.add_error(f"backend.{name}", error)
+                continue
+            if name in before and _comparable(before[name]) != _comparable(converted):
+                self.failed.add(name)
+                self._faults.add(f"backend.{name}: it is given twice, here and in the URL, with different values")
+            self.options[name] = converted
+
+    def _converted(self, name: str, value: Any) -> Any:
+        if name not in self._names and not self._takes_any_name:
+            raise ValueError(f"{self._store_class.__name__} has no such option{_hint(name, self._names)}")
+        if name not in self._names or name not in self._annotations:
+            return value
+        try:
+            return converter_for(self._annotations[name])(value)
+        except ValueError:
+            if not is_sensitive(name):
+                raise
+        raise ValueError(f"{self._store_class.__name__} does not take a value of this kind")
 
 
 def _comparable(value: object) -> object:
@@ -92,18 +192,20 @@ def _comparable(value: object) -> object:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _find(backend: object) -> tuple[Any, Mapping[str, Any]]:
-    """What *backend* names (a class, a store, or ``None`` for the cookie backend), and the options in its URL."""
+def _find(backend: object) -> tuple[Any, str | None]:
+    """What *backend* names (a class, a store, or ``None`` for the cookie backend), and the URL, if it is one."""
     if not isinstance(backend, str):
-        return backend, {}
+        return backend, None
     if "://" in backend:
-        return _from_url(backend)
+        return _by_scheme(backend), backend
     name, colon, _ = backend.partition(":")
     if not colon:
-        return _by_name(backend), {}
+        return _by_name(backend), None
     if name.lower() in _SCHEMES:
         raise ValueError(f"a URL has slashes: {name}://host, or {name}:///path")
-    return imported(backend), {}
+    if not is_dotted_name(backend) or instead_of_backend(backend) is not None:
+        raise ValueError(_unknown_name(backend))
+    return imported(backend), None
 
 
 def _by_name(name: str) -> type | None:
@@ -121,34 +223,45 @@ def _announced(name: str) -> type | None:
     for entry_point in entry_points(group=ENTRY_POINTS, name=name):
         try:
             return cast(type, entry_point.load())
-        except Exception as error:  # an import runs a module's code, which may raise anything
+        except Exception as error:  # noqa: BLE001 - an import runs a module's code, which may raise anything
             package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
-            raise ValueError(
-                f"{package} announces {name!r}, and {entry_point.value} cannot be imported: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            failure = import_failure(f"{package} announces {name!r}, and {entry_point.value}", error)
+        raise failure
     return None
 
 
 def _unknown_name(name: str) -> str:
+    unknown = f"unknown backend {shown(name)}"
+    instead = None if "@" in name else instead_of_backend(name.strip())
+    if instead is not None:
+        return f"{unknown}; {instead}"
     if "." in name:
-        return f"unknown backend {shown(name)}; write a class as pkg.mod:Class, with a colon"
+        return f"{unknown}; write a class as pkg.mod:Class, with a colon"
     names = [COOKIE, *_BY_NAME]
     meant = closest(name.lower(), names)
     if meant is not None:
-        return f"unknown backend {shown(name)}; did you mean {meant!r}?"
-    return f"unknown backend {shown(name)}; give {', '.join(map(repr, names))}, a URL, or pkg.mod:Class"
+        return f"{unknown}; did you mean {meant!r}?"
+    return f"{unknown}; give {', '.join(map(repr, names))}, a URL, or pkg.mod:Class"
 
 
-def _from_url(url: str) -> tuple[type, Mapping[str, Any]]:
+def _by_scheme(url: str) -> type:
     scheme = scheme_of(url)
     for store in STORES:
         if any(fnmatchcase(scheme, known) for known in getattr(store, "url_schemes", ())):
-            return store, _options_from_url(store, url)
+            return cast(type, store)
     announced = _announced(scheme)
     if announced is None:
-        raise ValueError(f"no store reads URLs of the scheme {scheme!r}; give one of {_listed_schemes()}")
-    return announced, _options_from_url(announced, url)
+        raise ValueError(_unknown_scheme(scheme))
+    return announced
+
+
+def _unknown_scheme(scheme: str) -> str:
+    if not _SCHEME.fullmatch(scheme):
+        # It may hold a password, as in user:password@redis://host.
+        return f"this is no URL; give one of {_listed_schemes()}"
+    meant = OTHER_SCHEMES.get(scheme) or closest(scheme, [known for known in _SCHEMES if "*" not in known])
+    cure = f"did you mean {meant}://…?" if meant else f"give one of {_listed_schemes()}"
+    return f"no store reads URLs of the scheme {scheme!r}; {cure}"
 
 
 def _listed_schemes() -> str:
@@ -158,7 +271,32 @@ def _listed_schemes() -> str:
 def _options_from_url(store_class: Any, url: str) -> Mapping[str, Any]:
     """The options that *store_class* reads from *url*; a class that reads none gets it as its option ``url``."""
     read = getattr(store_class, "options_from_url", None)
-    return {"url": url} if read is None else cast(Mapping[str, Any], read(url))
+    if read is None:
+        return {"url": url}
+    try:
+        options = cast(Mapping[str, Any], read(url))
+        if scheme_of(url) == "file" and str(options.get("path", "")).startswith("/~"):
+            raise ValueError(
+                "~ is no home directory in a file URL, whose path is absolute; give it as backend.path, with the "
+                "backend 'file'"
+            )
+        return options
+    except Exception as error:
+        if store_class in STORES:
+            raise
+        # The error is not raised from here, for it would be the context of what is.
+        refusal = _refusal(store_class, url, error)
+    raise refusal
+
+
+def _refusal(store_class: Any, url: str, error: Exception) -> ValueError:
+    """What is said where another package's store does not take *url*; the cause is chained if it may be shown."""
+    told = f"the URL of {store_class.__name__} cannot be read: {type(error).__name__}"
+    if shows_credentials(error, {"url": url}):
+        return ValueError(told + WITHHELD)
+    refusal = ValueError(str(error) if isinstance(error, ValueError) else f"{told}: {error}")
+    refusal.__cause__ = error
+    return refusal
 
 
 def _check_is_store(found: Any) -> None:
@@ -166,30 +304,27 @@ def _check_is_store(found: Any) -> None:
     missing = [name for name in STORE_METHODS if not callable(getattr(found, name, None))]
     if found is None or not missing:
         return
-    lacks = f"it lacks the methods {', '.join(missing)}"
-    if isinstance(found, type):
-        raise ValueError(f"the class {found.__name__} is not a store: {lacks}")
-    raise ValueError(
-        f"an object of the type {type(found).__name__} is not a store: {lacks}; "
-        "give a dict or another key/value object as KeyValueStore(obj)"
-    )
+    is_class = isinstance(found, type)
+    what = f"the class {found.__name__}" if is_class else f"an object of the type {type(found).__name__}"
+    lacks = f"{what} is not a store: it lacks the methods {', '.join(missing)}"
+    cure = _cure_for(found if is_class else type(found), "a client" if is_class else "it")
+    if not cure and not is_class:
+        cure = "give a dict or another key/value object as KeyValueStore(obj)"
+    raise ValueError(f"{lacks}; {cure}" if cure else lacks)
 
 
-def _converted(store_class: type, given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
-    parameters = parameters_of(store_class)
-    names = named_parameters(parameters)
-    annotations = annotations_of(store_class)
-    options = {}
-    for name, value in given.items():
-        if name not in names and not takes_any_name(parameters):
-            faults.add(f"backend.{name}: {store_class.__name__} has no such option{_hint(name, names)}")
-            continue
-        convert = converter_for(annotations[name]) if name in annotations and name in names else None
-        try:
-            options[name] = value if convert is None else convert(value)
-        except ValueError as error:
-            faults.add_error(f"backend.{name}", error)
-    return options
+def _cure_for(found: type, what: str) -> str | None:
+    """How a driver's object of the class *found* is given, or a path; *what* stands for a client."""
+    packages = {base.__module__.partition(".")[0] for base in found.__mro__}
+    if issubclass(found, os.PathLike) or "sqlite3" in packages:
+        return "give the path as backend.path, with the backend 'sqlite' or 'file'"
+    if packages & {"sqlalchemy", "flask_sqlalchemy"}:
+        engine = "it" if what == "it" and "Engine" in {base.__name__ for base in found.__mro__} else "its engine"
+        return f"give {engine} as backend.engine, with the backend 'sqlalchemy'"
+    for package, backend in _CLIENTS.items():
+        if package in packages:
+            return f"give {what} as backend.client, with the backend {backend!r}"
+    return None
 
 
 def _hint(name: str, names: list[str]) -> str:
@@ -198,33 +333,22 @@ def _hint(name: str, names: list[str]) -> str:
     meant = closest(name.lower(), names)
     if meant is not None:
         return f"; did you mean backend.{meant}?"
+    meant = _OTHER_OPTIONS.get(name.lower())
+    if meant in names:
+        return f"; give backend.{meant}"
     return f"; it has {', '.join(f'backend.{known}' for known in names)}"
 
 
 def _construct(store_class: type, options: Mapping[str, Any], faults: Faults) -> Store | None:
     try:
         return cast(Store, store_class(**options))
-    except ConfigError as error:
-        faults.add(f"backend: {error}", error.__cause__)
     except Exception as error:  # noqa: BLE001 - a store of another package may raise anything
-        failure = f"backend: {store_class.__name__} cannot be made: {type(error).__name__}"
-        if any(hidden in str(error) for hidden in _credentials(options)):
-            faults.add(failure)
+        if isinstance(error, ConfigError) and store_class in STORES:
+            faults.add(f"backend: {error}", error.__cause__)
+        elif shows_credentials(error, options):
+            faults.add(f"backend: {store_class.__name__} cannot be made: {type(error).__name__}{WITHHELD}")
+        elif isinstance(error, ConfigError):
+            faults.add(f"backend: {error}", error.__cause__)
         else:
-            faults.add(f"{failure}: {error}", error)
+            faults.add(f"backend: {store_class.__name__} cannot be made: {type(error).__name__}: {error}", error)
     return None
-
-
-def _credentials(options: Mapping[str, Any]) -> set[str]:
-    """The values that no message may repeat: passwords in URLs, and the options that are named like a password."""
-    hidden = set()
-    for name, value in options.items():
-        if not isinstance(value, (str, bytes)):
-            continue
-        written = value if isinstance(value, str) else value.decode("latin-1")
-        if _SENSITIVE_NAME.search(name):
-            hidden.add(written)
-        if "@" in written and "://" in written:
-            password = written.partition("://")[2].rpartition("@")[0].partition(":")[2]
-            hidden |= {password, unquote(password)}
-    return hidden - {""}

@@ -11,11 +11,14 @@ from sessionware.exceptions import ConfigError
 class Faults:
     """The faults found so far, a sentence each, and the first exception that caused one of them."""
 
-    __slots__ = ("_cause", "texts")
+    __slots__ = ("_cause", "_sample", "advised", "texts")
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        #: The options of ours that the texts tell to write in place of others.
+        self.advised: set[str] = set()
         self._cause: BaseException | None = None
+        self._sample: list[str] = []
 
     def add(self, text: str, cause: BaseException | None = None) -> None:
         """Add the fault *text*; *cause* is the exception that a driver, an import or a store raised."""
@@ -26,14 +29,21 @@ class Faults:
         """Add what a converter said of the option *name*, with the cause that it chained."""
         self.add(f"{name}: {error}", error.__cause__)
 
+    def add_sample(self, lines: Iterable[str]) -> None:
+        """Add lines of a configuration that may be pasted in place of what other packages' options were given."""
+        self._sample += lines
+
     def raise_if_any(self) -> None:
         """Raise one ConfigError that names every fault, if there are any."""
         if not self.texts:
             return
         if len(self.texts) == 1:
             raise ConfigError(self.texts[0]) from self._cause
-        listed = "".join(f"\n  - {text}" for text in self.texts)
-        raise ConfigError(f"the configuration has {len(self.texts)} faults:{listed}") from self._cause
+        message = f"the configuration has {len(self.texts)} faults:" + "".join(f"\n  - {text}" for text in self.texts)
+        if self._sample:
+            lines = "\n".join(self._sample)
+            message += f"\nIn place of those of other packages write:\n\n{lines}\n"
+        raise ConfigError(message) from self._cause
 
 
 def closest(written: str, known: Iterable[str], *, similarity: float = 0.6) -> str | None:

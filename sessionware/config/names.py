@@ -4,28 +4,50 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sessionware.config.faults import Faults, closest
+from sessionware.config.others import OTHERS, advise, canonical, value_of
 from sessionware.config.table import GROUPS, OPTIONS, STORE_GROUPS, STORE_OPTIONS
-from sessionware.conversions import shown
+from sessionware.conversions import Converter, boolean, duration, shown, string
 
 #: Precedes the names of our options in a dict that has other keys too, such as a section of an INI file.
 PREFIX = "session."
+#: Precedes those of Beaker, which reads names with our prefix, too.
+BEAKER_PREFIX = "beaker.session."
 
-#: The names that other session packages have for an option of ours.
+#: Names in other packages that a misspelt one may be meant for.
 OTHER_NAMES = {
     "timeout": "idle_timeout",
     "key": "cookie.name",
     "type": "backend",
-    "encrypt_key": "secret",
-    "validate_key": "secret",
+    "store": "backend",
+    "storage": "backend",
     "secret_key": "secret",
-    "cookie_expires": "cookie.persistent",
     "data_dir": "backend.path",
 }
 
 _UNREADABLE = object()
+
+
+class Spelling(NamedTuple):
+    """How the developer writes: a name, and an option with its value."""
+
+    name: Callable[[str], str]
+    line: Callable[[str, object], str]
+
+
+DOTTED = Spelling(lambda name: name, lambda name, value: f'"{name}": {value_of(value, in_python=True)},')
+PREFIXED = Spelling(
+    lambda name: PREFIX + name, lambda name, value: f"{PREFIX}{name} = {value_of(value, in_python=False)}"
+)
+
+
+def _variables(prefix: str) -> Spelling:
+    def name_of(name: str) -> str:
+        return prefix + name.upper().replace(".", "__")
+
+    return Spelling(name_of, lambda name, value: f"{name_of(name)}={value_of(value, in_python=False)}")
 
 
 def flatten(given: object, faults: Faults) -> dict[str, Any]:
@@ -34,24 +56,37 @@ def flatten(given: object, faults: Faults) -> dict[str, Any]:
         # The object is not shown: a secret may have been given in place of the dict.
         faults.add(f"expected a dict or a Config as configuration, got an object of the type {type(given).__name__}")
         return {}
-    names = [name for name in given if isinstance(name, str) and name.startswith(PREFIX)]
-    prefix = PREFIX if names else ""
-    dotted = _DottedOptions(faults, lambda name: prefix + name)
-    for name in names or given:
+    prefixed = [name for name in given if isinstance(name, str) and name.startswith((PREFIX, BEAKER_PREFIX))]
+    dotted = _DottedOptions(faults, PREFIXED if prefixed else DOTTED)
+    for name in prefixed or given:
         if not isinstance(name, str):
             faults.add(f"expected a string as the name of an option, got {shown(name)}")
             continue
         value = _get(given, name, faults)
-        if value is not _UNREADABLE:
-            dotted.add(name[len(prefix) :], value)
+        if value is _UNREADABLE:
+            continue
+        if name.startswith(BEAKER_PREFIX):
+            dotted.add_of_beaker(name, value)
+        else:
+            dotted.add(name.removeprefix(PREFIX) if prefixed else name, value)
+    dotted.advise()
     return dotted.options
+
+
+def place_of_secret(given: object) -> str:
+    """How a secret is given with the options of *given*, in the words of an error."""
+    names = given if isinstance(given, Mapping) else ()
+    if any(isinstance(name, str) and name.startswith((PREFIX, BEAKER_PREFIX)) for name in names):
+        return f"as {PREFIX}secret"
+    return "for example as os.environ['SESSION_SECRET']"
 
 
 def from_environment(environ: Mapping[str, str], prefix: str, faults: Faults) -> dict[str, Any]:
     """The options in the variables that begin with *prefix*, by their dotted names: ``__`` stands for the dot."""
-    dotted = _DottedOptions(faults, lambda name: prefix + name.upper().replace(".", "__"))
+    dotted = _DottedOptions(faults, _variables(prefix))
     for variable in sorted(name for name in environ if name.startswith(prefix)):
         dotted.add(variable[len(prefix) :].lower().replace("__", "."), environ[variable])
+    dotted.advise()
     return dotted.options
 
 
@@ -65,19 +100,54 @@ def _get(given: Mapping[Any, Any], name: str, faults: Faults) -> Any:
 
 
 class _DottedOptions:
-    """Collects options by their dotted names; *spell* turns such a name into the developer's spelling, for messages."""
+    """Collects options by their dotted names; *spelling* is the developer's, for messages."""
 
-    __slots__ = ("_faults", "_spell", "options")
+    __slots__ = ("_faults", "_of_others", "_spelling", "_written", "options")
 
-    def __init__(self, faults: Faults, spell: Callable[[str], str]) -> None:
+    def __init__(self, faults: Faults, spelling: Spelling) -> None:
         self.options: dict[str, Any] = {}
         self._faults = faults
-        self._spell = spell
+        self._spelling = spelling
+        self._of_others: dict[str, Any] = {}
+        #: The names of other packages' options as they were written.
+        self._written: dict[str, str] = {}
 
     def add(self, name: str, value: object) -> None:
         """Add one option, or every option of a nested dict."""
         for dotted, single in self._unnested(name, value):
             self._add_one(dotted, single)
+
+    def add_of_beaker(self, written: str, value: object) -> None:
+        """Add an option that was written with Beaker's own prefix, under which none is ours."""
+        name = written.removeprefix(BEAKER_PREFIX)
+        if canonical(name) in OTHERS:
+            self._add_of_others(written, name, value)
+        elif name in OPTIONS:
+            self._faults.add(f"{written}: unknown option; write {self._spelling.name(name)}")
+        else:
+            self._faults.add(self._unknown(name, written=written))
+
+    def _add_of_others(self, written: str, name: str, value: object) -> None:
+        self._of_others[canonical(name)] = value
+        self._written[canonical(name)] = written
+
+    def advise(self) -> None:
+        """Add a fault for each of the other packages' options: what to write instead; and of several all together."""
+        together: dict[str, object] = {}
+        for name, advice in advise(self._of_others, has_secret="secret" in self.options).items():
+            owner = OTHERS[name].owner
+            whose = f" ({owner})" if owner else ""
+            for option, value in advice.write.items():
+                together.setdefault(option, value)
+            written = " and ".join(self._line(option, value) for option, value in advice.write.items())
+            cure = f"write {written}" if written else f"leave it out: {advice.why}"
+            self._faults.add(f"{self._written[name]}: unknown option{whose}; {cure}")
+        self._faults.advised |= together.keys()
+        if len(self._of_others) > 1 and together:
+            self._faults.add_sample([self._spelling.line(*item) for item in together.items()])
+
+    def _line(self, option: str, value: object) -> str:
+        return self._spelling.line(option, value).removesuffix(",")
 
     def _unnested(self, name: str, value: object) -> Iterator[tuple[str, object]]:
         if name not in GROUPS or not isinstance(value, Mapping) or (name in STORE_GROUPS and _may_be_a_store(value)):
@@ -85,33 +155,39 @@ class _DottedOptions:
             return
         if not value and name in STORE_GROUPS:
             self._faults.add(
-                f"{self._spell(name)}: a dict is read as nested options, and this one is empty; "
+                f"{self._spelling.name(name)}: a dict is read as nested options, and this one is empty; "
                 "to keep sessions in a dict or another key/value object, give KeyValueStore(obj)"
             )
         for key, single in value.items():
             if isinstance(key, str):
                 yield f"{name}.{key}", single
             else:
-                self._faults.add(f"{self._spell(name)}: expected a string as the name of an option, got {shown(key)}")
+                self._faults.add(
+                    f"{self._spelling.name(name)}: expected a string as the name of an option, got {shown(key)}"
+                )
 
     def _add_one(self, name: str, value: object) -> None:
         group, _, option = name.partition(".")
         if group in STORE_GROUPS and option == "type":
             name = group
         if name not in OPTIONS and not (group in STORE_GROUPS and option):
-            self._faults.add(self._unknown(name))
+            if canonical(name) in OTHERS:
+                self._add_of_others(self._spelling.name(name), name, value)
+            else:
+                self._faults.add(self._unknown(name))
         elif name in self.options and not _is_same(name, self.options[name], value):
             self._faults.add(f"{name}: it is given twice, with different values")
         else:
             self.options[name] = value
 
-    def _unknown(self, name: str) -> str:
+    def _unknown(self, name: str, *, written: str = "") -> str:
+        written = written or self._spelling.name(name)
         if name in GROUPS:
-            example = self._spell("cookie.secure")
-            return f"{self._spell(name)}: expected a dict of its options, or dotted names such as {example}"
+            example = self._spelling.name("cookie.secure")
+            return f"{written}: expected a dict of its options, or dotted names such as {example}"
         similar = suggestion(name)
-        hint = f"; did you mean {self._spell(similar)}?" if similar else ""
-        return f"{self._spell(name)}: unknown option{hint}"
+        hint = f"; did you mean {self._spelling.name(similar)}?" if similar else ""
+        return f"{written}: unknown option{hint}"
 
 
 def _may_be_a_store(value: Mapping[Any, Any]) -> bool:
@@ -123,13 +199,20 @@ def _is_same(name: str, one: object, other: object) -> bool:
     """Whether two values of the option *name* mean the same, such as "1h" and 3600."""
     if one is other or (type(one) is type(other) and one == other):
         return True
-    if name not in OPTIONS:
-        return False
-    convert = OPTIONS[name].convert
+    # A store's class, which knows the types of its options, is not found yet.
+    converters = (OPTIONS[name].convert,) if name in OPTIONS else (duration, boolean, _path_text)
+    return any(_converts_alike(convert, one, other) for convert in converters)
+
+
+def _converts_alike(convert: Converter, one: object, other: object) -> bool:
     try:
         return bool(convert(one) == convert(other))
     except ValueError:
         return False
+
+
+def _path_text(value: object) -> str:
+    return str(value) if hasattr(value, "__fspath__") else string(value)
 
 
 def suggestion(name: str) -> str | None:

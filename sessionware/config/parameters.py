@@ -67,9 +67,25 @@ def _resolved(annotation: object, names: dict[str, Any]) -> Any:
 
 
 def _path(value: object) -> Path:
-    if not isinstance(value, (str, os.PathLike)) or not str(value):
+    found = _path_like(value)
+    if not os.fspath(found):
         raise expected("a path", value)
-    return Path(value)
+    return Path(found)
+
+
+def _path_like(value: object) -> str | os.PathLike[str]:
+    """A path as it was written, but for a ``~`` at its beginning: the home directory, as in a shell."""
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
+        raise expected("a path", value)
+    written = os.fspath(value)
+    if not written.startswith("~"):
+        return value
+    found = os.path.expanduser(written)
+    if found == written:
+        raise ValueError(
+            f"there is no home directory for {written.partition('/')[0]!r}; a name that has a ~ is written ./~name"
+        )
+    return found if isinstance(value, str) else Path(found)
 
 
 def _interval(value: object) -> timedelta:
@@ -90,12 +106,13 @@ _BY_TYPE: dict[Any, Converter] = {
     int: integer,
     float: finite_number,
     Path: _path,
+    os.PathLike: _path_like,
     timedelta: _interval,
     collections.abc.Callable: function,
 }
 
 #: Nearly every string converts to these, so in a union the narrower types are tried first.
-_BROADER_TYPES: tuple[Any, ...] = (str, Path)
+_BROADER_TYPES: tuple[Any, ...] = (str, Path, os.PathLike)
 
 
 def converter_for(annotation: Any) -> Converter:
@@ -108,15 +125,23 @@ def converter_for(annotation: Any) -> Converter:
         return _union(typing.get_args(annotation))
     if origin is typing.Literal:
         return _literal(typing.get_args(annotation))
-    key = annotation if origin is None else origin
+    key = _plain(annotation)
     return _BY_TYPE.get(key, _object) if isinstance(key, collections.abc.Hashable) else _object
+
+
+def _plain(annotation: Any) -> Any:
+    """*annotation* without its parameters: ``os.PathLike`` of ``os.PathLike[str]``."""
+    origin = typing.get_origin(annotation)
+    return annotation if origin is None else origin
 
 
 def _union(members: tuple[Any, ...]) -> Converter:
     others = [member for member in members if member is not type(None)]
     known = [member for member in others if converter_for(member) is not _object]
-    narrow_first = sorted(known, key=lambda member: member in _BROADER_TYPES)
-    converters = [converter_for(member) for member in narrow_first]
+    broad = [member for member in known if _plain(member) in _BROADER_TYPES]
+    converters = [converter_for(member) for member in known if member not in broad]
+    # A path that is given as a str stays one where the annotation allows it.
+    converters += [_path_like] if len(broad) > 1 else [converter_for(member) for member in broad]
     if len(known) < len(others):
         converters.append(_object)
     convert = converters[0] if len(converters) == 1 else _first_of(converters)

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from sessionware.clock import Clock, current_time
-from sessionware.config.backend import find_backend
+from sessionware.config.backend import URL, Backend, find_backend
 from sessionware.config.faults import Faults
-from sessionware.config.names import flatten, from_environment
-from sessionware.config.table import OPTIONS, STORE_GROUPS, OnStoreFailure
+from sessionware.config.names import flatten, from_environment, place_of_secret
+from sessionware.config.table import NOT_YET, OPTIONS, STORE_GROUPS, OnStoreFailure
 from sessionware.cookies.header import CookieSettings, faults_of
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
 from sessionware.events import Listener
@@ -26,10 +26,10 @@ __all__ = ["Config", "OnStoreFailure", "Settings", "make_settings", "manager_key
 #: The default of ``refresh_after`` is this fraction of ``idle_timeout``: few reads write, and little of it is lost.
 REFRESHES_PER_IDLE_TIMEOUT = 10
 
-_MISSING_SECRET = (
-    f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
-    "for example as os.environ['SESSION_SECRET']"
-)
+#: The two that end a session.
+TIMEOUTS = ("idle_timeout", "absolute_timeout")
+
+_MISSING_SECRET = f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
 
 
 class Config:
@@ -39,11 +39,13 @@ class Config:
     options, reports a missing secret and bad combinations.
     """
 
-    __slots__ = ("_options",)
+    __slots__ = ("_options", "_place_of_secret")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         faults = Faults()
+        #: How a secret is given, in the words of an error.
+        self._place_of_secret = place_of_secret(options)
         self._options = _checked(flatten({} if options is None else options, faults), faults)
 
     @classmethod
@@ -55,6 +57,7 @@ class Config:
         """
         faults = Faults()
         config = cls()
+        config._place_of_secret = f"as the variable {prefix}SECRET"
         config._options = _checked(from_environment(environ, prefix, faults), faults)
         return config
 
@@ -77,7 +80,9 @@ def _checked(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
         given_to_store = _group("backend", given)
         backend = find_backend(values["backend"], given_to_store, faults)
         if backend is not None:
-            values |= {f"backend.{name}": backend.options[name] for name in given_to_store.keys() & backend.options}
+            # Options that a store reads from its URL must not stand beside it when the Config is read again.
+            converted = {**backend.options, URL: given_to_store.get(URL)}
+            values |= {f"backend.{name}": converted[name] for name in given_to_store.keys() & converted.keys()}
     else:
         values |= {f"backend.{name}": value for name, value in _group("backend", given).items()}
     faults.raise_if_any()
@@ -119,8 +124,9 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         faults.add(fault)
     backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
     store = None if backend is None else backend.make(clock, faults)
-    keyring = None if "secret" in failed else _keyring(values["secret"], store, faults)
-    lifetimes = _lifetimes(values, failed, faults)
+    place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
+    keyring = None if "secret" in failed else _keyring(values["secret"], backend, place, faults)
+    lifetimes = _lifetimes(values, given, failed, faults)
     faults.raise_if_any()
     return Settings(
         store=store,
@@ -163,7 +169,7 @@ def _converted(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
             if name in OPTIONS:
                 values[name] = OPTIONS[name].convert(value)
             elif name.startswith("login_backend."):
-                OPTIONS["login_backend"].convert(value)
+                raise ValueError(NOT_YET)
         except ValueError as error:
             faults.add_error(name, error)
     return values
@@ -175,12 +181,13 @@ def _group(group: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
 
 
-def _keyring(given: tuple[bytes, ...] | None, store: Store | None, faults: Faults) -> Keyring | None:
+def _keyring(given: tuple[bytes, ...] | None, backend: Backend | None, place: str, faults: Faults) -> Keyring | None:
     """The keyring; for a memory store without a secret, a random one, since its sessions end with the process."""
-    if given is None and isinstance(store, MemoryStore):
+    if given is None and backend is not None and issubclass(backend.store_class or type(backend.store), MemoryStore):
         given = (secrets.token_bytes(KEY_BYTES),)
     if given is None:
-        faults.add(_MISSING_SECRET)
+        if "secret" not in faults.advised:
+            faults.add(_MISSING_SECRET + place)
         return None
     try:
         return Keyring(given)
@@ -189,13 +196,27 @@ def _keyring(given: tuple[bytes, ...] | None, store: Store | None, faults: Fault
         return None
 
 
-def _lifetimes(values: Mapping[str, Any], failed: set[str], faults: Faults) -> Lifetimes:
-    idle, refresh_after = values["idle_timeout"], values["refresh_after"]
+def _lifetimes(values: Mapping[str, Any], given: Mapping[str, Any], failed: set[str], faults: Faults) -> Lifetimes:
+    idle, absolute, refresh_after = values["idle_timeout"], values["absolute_timeout"], values["refresh_after"]
+    if idle is not None and absolute is not None and idle > absolute and not failed & {*TIMEOUTS}:
+        if "idle_timeout" in given:
+            faults.add(
+                f"idle_timeout: {_told('idle_timeout', values, given)} could never be reached, because the "
+                f"absolute_timeout is {_told('absolute_timeout', values, given)}; set absolute_timeout to None, or to "
+                "the idle_timeout or longer"
+            )
+        idle = absolute
     if refresh_after is None and idle is not None:
         refresh_after = idle / REFRESHES_PER_IDLE_TIMEOUT
     elif idle is not None and refresh_after >= idle and "idle_timeout" not in failed:
         faults.add(
-            f"refresh_after: {refresh_after:g} seconds is not less than the idle_timeout of {idle:g} seconds, so a "
-            "session that is only read would never be renewed; leave it out for a tenth of idle_timeout"
+            f"refresh_after: {refresh_after:.15g} seconds is not less than the idle_timeout of {idle:.15g} seconds, so "
+            "a session that is only read would never be renewed; leave it out for a tenth of idle_timeout"
         )
-    return Lifetimes(idle=idle, absolute=values["absolute_timeout"], refresh_after=refresh_after)
+    return Lifetimes(idle=idle, absolute=absolute, refresh_after=refresh_after)
+
+
+def _told(name: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """The duration *name* as it was written, in seconds too."""
+    written, seconds = given.get(name, OPTIONS[name].default), f"{values[name]:.15g} seconds"
+    return f"{written.strip()} ({seconds})" if isinstance(written, str) else seconds

@@ -98,8 +98,21 @@ def _same_site(value: object) -> str:
     return str(one_of("Lax", "Strict", "None")(value))
 
 
-def _later(value: object) -> None:
-    raise ValueError("this option is not in this version yet; leave it out")
+#: What is said of an option that a later version will have.
+NOT_YET = "this option is not in this version yet; leave it out"
+
+
+def _later(default: str | tuple[()] | None) -> Converter:
+    """The converter of an option that a later version will have: it takes the *default*, and refuses all else."""
+
+    def convert(value: object) -> object:
+        written = value.strip().lower() if isinstance(value, str) else value
+        is_default = written == default if isinstance(default, str) else written is None or written == "none"
+        if is_default or (default == () and isinstance(written, (str, list, tuple, set, frozenset)) and not written):
+            return default
+        raise ValueError(NOT_YET)
+
+    return convert
 
 
 OPTIONS: dict[str, Option] = {
@@ -142,11 +155,9 @@ OPTIONS: dict[str, Option] = {
         "10s",
         "How long the old id of a regenerated session can still be read; ``None`` for not at all.",
     ),
-    "user_key": Option(
-        optional(_later), None, "A session key whose change counts as a login. Not in this version yet."
-    ),
+    "user_key": Option(_later(None), None, "A session key whose change counts as a login. Not in this version yet."),
     "max_sessions_per_user": Option(
-        optional(_later), None, "At login, the oldest sessions above this number end. Not in this version yet."
+        _later(None), None, "At login, the oldest sessions above this number end. Not in this version yet."
     ),
     "on_store_failure": Option(
         _on_store_failure,
@@ -180,8 +191,32 @@ OPTIONS: dict[str, Option] = {
     "cookie.persistent": Option(
         boolean, False, "``True`` sends Max-Age, so that the cookie outlives the browser (400 days at most)."
     ),
+    "cross_site": Option(
+        _later("refuse"),
+        "refuse",
+        "What happens to a request with an unsafe method that another site has caused. Not in this version yet.",
+    ),
+    "trusted_origins": Option(
+        _later(()), (), "Origins that may cause such requests all the same. Not in this version yet."
+    ),
+    "not_before": Option(
+        _later(None), None, "Sessions whose last login is earlier than this moment are over. Not in this version yet."
+    ),
+    "clear_site_data": Option(
+        _later(()), (), "What a browser is told to forget when a session ends. Not in this version yet."
+    ),
     "login_backend": Option(
-        optional(_later), None, "A store for signed-in sessions beside the cookie backend. Not in this version yet."
+        _later(None), None, "A store for signed-in sessions beside the cookie backend. Not in this version yet."
+    ),
+    "values": Option(
+        _later("strict"), "strict", "Whether values of subclasses are kept as their base. Not in this version yet."
+    ),
+    "previous": Option(
+        _later(()), (), "Former configurations, whose sessions are taken over. Not in this version yet."
+    ),
+    "import_from": Option(_later(()), (), "Importers of other systems' sessions. Not in this version yet."),
+    "event_context": Option(
+        _later(None), None, "A callable that gives what events say of a request. Not in this version yet."
     ),
     "on_event": Option(functions, None, "A callable, or a list of them, called with every event."),
     "clock": Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict
 
 from sessionware.config.table import OnStoreFailure
@@ -79,7 +79,15 @@ Options = TypedDict(
         "cookie.partitioned": BooleanOption,
         "cookie.prefix": Literal["auto", "__Host-Http-", "__Host-", "__Http-", "__Secure-", ""],
         "cookie.persistent": BooleanOption,
+        "cross_site": Literal["refuse", "allow"],
+        "trusted_origins": str | Sequence[str],
+        "not_before": datetime | str | float | None,
+        "clear_site_data": str | Sequence[str],
         "login_backend": str | type[Store] | Store | BackendOptions | None,
+        "values": Literal["strict", "lenient"],
+        "previous": Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        "import_from": Sequence[Any],
+        "event_context": Callable[[Mapping[str, Any]], Mapping[str, Any]] | str | None,
         "on_event": Listener | Sequence[Listener | str] | str | None,
         "clock": Callable[[], float] | str | None,
         "environ_key": str,

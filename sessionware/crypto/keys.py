@@ -1,11 +1,13 @@
-"""Checks that secrets are strong, and derives a key from each for every purpose."""
+"""From each secret, if it is strong, a key for every purpose."""
 
 from __future__ import annotations
 
+import codecs
 import enum
 import itertools
 import re
 import secrets
+import string
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -20,7 +22,16 @@ KEY_ID_BYTES = 4
 
 #: A random secret may end with a few of the bytes that it begins with, but never with this many.
 _MIN_REPEATED_BYTES = 8
-_WORDS = re.compile(rb"secret|password|changeme|change-me|insecure|example|default|placeholder", re.IGNORECASE)
+#: Words of secrets that people make up, also with hyphens, underscores and blanks between the letters.
+_WORDS = re.compile(
+    b"|".join(
+        rb"[-_\s]*".join(re.findall(b".", word))
+        for word in (b"secret", b"password", b"changeme", b"insecure", b"example", b"default", b"placeholder")
+    ),
+    re.IGNORECASE,
+)
+_BYTE_ORDER_MARK = "\ufeff"
+_PRINTABLE_ASCII = frozenset(string.printable.encode())
 #: What a message about a bad secret tells the developer to do.
 SECRET_CURE = "make a good one with 'sessionware secret' (or 'python -m sessionware secret')"
 
@@ -53,8 +64,9 @@ def new_secret() -> str:
 def read_secrets(value: object) -> tuple[bytes, ...]:
     """The secrets in *value*, newest first: a str or bytes, a list or tuple of them, or the lines of a str.
 
-    White space around a line of a str is removed, and empty lines are skipped; bytes are taken unchanged. Raises one
-    ValueError for all faults, which names each secret by its position, never by its value, and the cure.
+    White space and a byte order mark around a line of a str are removed, and empty lines are skipped. Bytes that are
+    printable ASCII, as a file's are, are read as a str; all other bytes are taken unchanged. Raises one ValueError for
+    all faults, which names each secret by its position, never by its value, and the cure.
     """
     given = value if isinstance(value, (list, tuple)) else (value,)
     found = [_utf8(item) if isinstance(item, str) else item for entry in given for item in _lines(entry)]
@@ -79,9 +91,19 @@ def _faults_of_all(found: list[object]) -> list[str]:
 
 def _lines(given: object) -> list[object]:
     """The secrets in one entry. A str without any counts as an empty secret, so that it is reported and not skipped."""
-    if not isinstance(given, str):
+    text = _text_in(given)
+    if text is None:
         return [given]
-    return [line.strip() for line in given.splitlines() if line.strip()] or [""]
+    lines = [line.strip().strip(_BYTE_ORDER_MARK).strip() for line in text.splitlines()]
+    return [line for line in lines if line] or [""]
+
+
+def _text_in(given: object) -> str | None:
+    """The str that *given* is, or that its bytes are, if a file with a secret has such bytes."""
+    if isinstance(given, bytes):
+        written = given.removeprefix(codecs.BOM_UTF8)
+        return written.decode() if _PRINTABLE_ASCII.issuperset(written) else None
+    return given if isinstance(given, str) else None
 
 
 def _utf8(text: str) -> bytes | str:

@@ -1,14 +1,17 @@
-"""Durations, verdicts and the time that a record has left; the current time is always a parameter."""
+"""How long a session lives; the current time is always a parameter."""
 
 from __future__ import annotations
 
 import enum
 import math
 import re
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+#: What is longer counts as endless, which no duration is.
+MAX_SECONDS = sys.float_info.max
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)", re.ASCII)
 
@@ -16,13 +19,15 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)", re.ASCII)
 def parse_duration(value: object) -> float:
     """Seconds from a number, a timedelta, or ``"90s"``, ``"30m"``, ``"12h"``, ``"7d"``.
 
-    Raises ValueError for what is none of these, and for zero and less.
+    Raises ValueError for what is none of these, and for zero and less. Its message never repeats *value*.
     """
     seconds = _seconds(value)
     if seconds is None:
-        raise ValueError(f"expected a duration, got {value!r}; give seconds, a timedelta, '90s', '30m', '12h' or '7d'")
-    if not 0 < seconds < math.inf:
-        raise ValueError("a duration must be positive and finite; None means that there is no limit")
+        raise ValueError("expected a duration (seconds, a timedelta, '90s', '30m', '12h' or '7d')")
+    if not seconds < math.inf:
+        raise ValueError("expected a finite duration (None for no limit)")
+    if seconds <= 0:
+        raise ValueError("expected a duration above zero (None for no limit)")
     return seconds
 
 
@@ -33,7 +38,8 @@ def _seconds(value: object) -> float | None:
         match = _DURATION.fullmatch(value.strip())
         return float(match[1]) * UNIT_SECONDS[match[2] or "s"] if match else None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        # float() refuses an int beyond its own range.
+        return float(value) if value < MAX_SECONDS else math.inf
     return None
 
 

@@ -1,6 +1,6 @@
 """The session as an application sees it: a lazy mapping with a few members of its own.
 
-It knows neither cookie nor store. Once it is touched, it asks what lies below it through :class:`Persistence`.
+It knows neither cookie nor store. To load, save and end it calls :class:`Persistence`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent, StoreUnavailable, without_frames
 from sessionware.session.changes import IMMUTABLE, Changes
 from sessionware.session.login import Login
+from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
 
 _MISSING = object()
 
 
-class Session(MutableMapping[str, Any]):
+class Session(OtherMembers, MutableMapping[str, Any]):
     """One visitor's session: a dict that is loaded at the first touch and saved by itself.
 
     Every member reads the session, but ``repr``. A value of a type that does not come back as it was raises
@@ -200,7 +201,8 @@ class Session(MutableMapping[str, Any]):
         """Bind the session to *user_id*: a new id, against fixation, and a new absolute lifetime.
 
         Over another user's session it starts empty; the data of an anonymous or the same user's session stays.
-        *label* is for a list of the user's devices. Raises SessionDataError for what is neither str nor int.
+        *label* is kept with the session, for a list of the user's devices in a later version. Raises SessionDataError
+        for what is neither str nor int.
         """
         request = self._identifying()
         request.changes.log_in(Login(user_id, label, self._persistence.clock(), over=request.user_id))

@@ -119,7 +119,7 @@ class Touched(Protocol):
 
 
 class Persistence(Protocol):
-    """What a session asks of what lies below it."""
+    """What a session asks of the code that loads, saves and ends it."""
 
     #: Gives seconds since the epoch.
     clock: Clock

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
+from sessionware.conversions import duration
 from sessionware.exceptions import ConfigError
-from sessionware.session.lifetimes import parse_duration
 
 #: Tells two writes of one key apart. Only the store that made it looks into it; 16 random bytes per write will do.
 Version = Hashable
@@ -86,7 +86,7 @@ class Store(Protocol):
 
 @runtime_checkable
 class Purgeable(Protocol):
-    """A store whose expired entries stay until something removes them; ``sessionware purge`` calls this."""
+    """A store whose expired entries stay until something removes them; ``SessionManager.purge`` calls this."""
 
     def purge(self, limit: int | None = None) -> int:
         """Remove expired entries, *limit* at most, and return how many.
@@ -133,9 +133,9 @@ class Configurable(Protocol):
 def seconds(timeout: object) -> float:
     """Convert the option *timeout* of a store to seconds; raise :exc:`ConfigError` if it is not a duration."""
     try:
-        return parse_duration(timeout)
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(f"timeout: {error}") from error
+        return float(duration(timeout))
+    except ValueError as error:
+        raise ConfigError(f"timeout: {error}") from None
 
 
 def is_atomic(store: Store) -> bool:

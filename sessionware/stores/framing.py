@@ -37,6 +37,11 @@ def pack(payload: bytes, version: bytes, expires_at: float | None) -> bytes:
     return _HEADER.pack(_MAGIC, version, end, len(payload)) + payload
 
 
+def as_bytes(data: object) -> object:
+    """*data*, if it is a bytearray or a memoryview, as bytes; anything else unchanged."""
+    return bytes(data) if isinstance(data, (bytearray, memoryview)) else data
+
+
 def unpack(data: object) -> Frame | None:
     """The frame that :func:`pack` made into *data*; ``None`` for anything that is not a whole frame."""
     if not isinstance(data, bytes) or len(data) < _HEADER.size or not data.startswith(_MAGIC):
@@ -54,3 +59,13 @@ def is_cut_off(data: object) -> bool:
         return True
     length: int = _HEADER.unpack_from(data)[-1]
     return len(data) - _HEADER.size < length
+
+
+def is_of_ours(data: bytes) -> bool:
+    """Whether *data*, if it is no whole frame, may come from a write of this package that was not finished.
+
+    It then begins as a frame does, or it is empty or begins with zeros, as a power failure leaves files. All else is
+    another program's.
+    """
+    head = data[: len(_MAGIC)]
+    return _MAGIC.startswith(head) or not head.strip(b"\0")

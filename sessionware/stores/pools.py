@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
+import socket
 import threading
 import time
 import weakref
@@ -17,6 +19,13 @@ C = TypeVar("C")
 
 #: A firewall may drop a connection that was idle for longer, and tells neither end.
 LONGEST_IDLE_SECONDS = 60.0
+
+#: An idle connection is probed after so many seconds. Without an answer it counts as broken 15 seconds later, before a
+#: pool would end it.
+KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS, KEEPALIVE_PROBES = 30, 5, 3
+
+#: Between two looks at a driver's pool that is exhausted.
+_PAUSE_SECONDS = 0.002
 
 #: Values that parent processes made. Kept for ever: collecting one would close its connections, and closing says
 #: farewell to the server, or drops the locks of a file, over what the parent goes on using.
@@ -157,7 +166,7 @@ class Pool(Generic[C]):
 
     def _wait_for_place(self, free: threading.BoundedSemaphore, patience: float | None) -> None:
         if not free.acquire(timeout=patience):
-            raise TimeoutError(f"all {self._most} connections were in use for {patience:g} seconds")
+            raise TimeoutError(f"all {self._most} connections were in use for {_written(patience)} seconds")
 
     def _is_usable(self, connection: C, since: float) -> bool:
         """Whether an idle connection can be lent; if not, it is closed."""
@@ -205,15 +214,46 @@ class Pool(Generic[C]):
             self._close_one(connection)
 
 
-def is_readable(socket: Any) -> bool:
-    """Whether *socket*, on which no answer is pending, is closed: a readable one has got the end, or a last notice.
+def wait_for_free(borrow: Callable[[], C], *, is_exhausted: Callable[[Exception], bool], patience: float | None) -> C:
+    """What *borrow* returns: a connection of a driver's pool that raises at once while all connections are lent.
+
+    It is called again until *patience* (``None``: without end) is over, and then a :exc:`TimeoutError` is raised.
+    """
+    deadline = time.monotonic() + (math.inf if patience is None else patience)
+    while True:
+        try:
+            return borrow()
+        except Exception as error:
+            if not is_exhausted(error):
+                raise
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"all connections were in use for {_written(patience)} seconds")
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _written(seconds: float | None) -> str:
+    return f"{round(seconds or 0, 1):g}"
+
+
+def keepalive_options() -> dict[int, int]:
+    """The options of TCP that make a socket probe an idle connection, as far as this platform has them."""
+    named = {
+        "TCP_KEEPIDLE": KEEPALIVE_IDLE_SECONDS,
+        "TCP_KEEPINTVL": KEEPALIVE_INTERVAL_SECONDS,
+        "TCP_KEEPCNT": KEEPALIVE_PROBES,
+    }
+    return {getattr(socket, name): value for name, value in named.items() if hasattr(socket, name)}
+
+
+def is_readable(connection: Any) -> bool:
+    """Whether a socket on which no answer is pending is closed: a readable one has got the end, or a last notice.
 
     A write that is sent on a connection which the server has closed, as it does when it restarts, has an unknown
     outcome. Looking first avoids that, and costs no round trip.
     """
     poll = select.poll()
     try:
-        poll.register(socket, select.POLLIN)
+        poll.register(connection, select.POLLIN)
     except ValueError:
         # It has no file descriptor any more: this process has closed it.
         return True

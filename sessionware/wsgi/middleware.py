@@ -29,6 +29,10 @@ class SessionMiddleware:
     """
 
     def __init__(self, app: WSGIApplication, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
+        if not callable(app) or isinstance(app, Mapping):
+            # Most likely the configuration: it is not shown, because it has the secret.
+            what = "None" if app is None else f"a {type(app).__name__}"
+            raise ConfigError(f"expected a WSGI application first, got {what}: write SessionMiddleware(app, {{...}})")
         self.app = app
         self.manager = SessionManager(config, **options)
         self._lifecycle = self.manager._lifecycle

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +36,17 @@ def test_a_wrong_command_line_says_how_it_is_used(arguments: list[str], capsys: 
 
     assert caught.value.code == 2
     assert "usage: sessionware" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_release(capsys: pytest.CaptureFixture[str]) -> None:
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
+
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"sessionware {setup['metadata']['version']}\n"
 
 
 def test_the_package_runs_as_a_module() -> None:

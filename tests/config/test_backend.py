@@ -240,7 +240,7 @@ def test_a_store_that_is_named_is_one() -> None:
         pytest.param("ftp://x/y", "no store reads URLs of the scheme 'ftp'", id="scheme"),
         pytest.param("no.such.package:Store", "ModuleNotFoundError", id="no module"),
         pytest.param(f"{HERE}:Missing", "AttributeError", id="no class"),
-        pytest.param("not a:name", "written as pkg.mod:name", id="no dotted name"),
+        pytest.param("not a:name", "or pkg.mod:Class", id="no dotted name"),
         pytest.param(Half, "the class Half is not a store: it lacks the methods create, replace", id="half a store"),
         pytest.param(
             Half(),
@@ -277,6 +277,83 @@ def test_a_driver_is_imported_only_when_it_is_asked_for(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "sessionware.stores.sqlite", None)
 
     assert isinstance(store_of("memory"), MemoryStore)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "path"),
+    [
+        ("sqlite", "sqlite:///x.db", "x.db"),
+        ("sqlite", "sqlite:////var/x.db", "/var/x.db"),
+        ("file", "file:///var/s", "/var/s"),
+    ],
+)
+def test_a_store_with_a_path_takes_its_url_as_an_option_too(name: str, url: str, path: str) -> None:
+    assert backend_of(name, url=url).options == backend_of(url).options == {"path": path}
+
+
+def test_the_options_in_a_url_beside_a_name_are_read_like_those_of_the_url_alone() -> None:
+    sqlite, redis = "sqlite:///x.db?timeout=2s", "redis://h/1?timeout=2s&prefix=p"
+
+    assert backend_of("sqlite", url=sqlite).options == backend_of(sqlite).options
+    assert backend_of("redis", url=redis).options == backend_of(redis).options
+
+
+@pytest.mark.parametrize(
+    ("backend", "options", "fault"),
+    [
+        ("sqlite", {"url": "redis://h"}, "backend.url: expected a URL that begins with sqlite://, or backend.path"),
+        ("file", {"url": "/var/s"}, "backend.url: expected a URL that begins with file://, or backend.path"),
+        ("sqlite", {"url": 5}, "backend.url: expected a URL that begins with sqlite://, or backend.path"),
+        ("sqlite", {"url": "sqlite:///x", "path": "y"}, "backend.path: it is given twice, here and in the URL"),
+        ("sqlite:///x", {"url": "sqlite:///y"}, "backend.path: it is given twice, here and in the URL"),
+        ("redis://h", {"url": "redis://i"}, "backend.url: it is given twice, here and in the URL"),
+        ("sqlite", {"url": "sqlite://x"}, "backend.url: a sqlite URL has three slashes for a relative path"),
+    ],
+)
+def test_a_url_that_does_not_fit_the_store_is_a_fault(backend: str, options: dict[str, Any], fault: str) -> None:
+    assert fault_of(backend, **options).startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("backend", "options"),
+    [
+        pytest.param("sqlite", {"path": "~/x.db"}, id="option"),
+        pytest.param("sqlite:///~/x.db", {}, id="URL"),
+        pytest.param("sqlite", {"path": Path("~/x.db")}, id="object"),
+        pytest.param(Typed, {"folder": "~/x.db"}, id="Path"),
+        pytest.param(Typed, {"source": "~/x.db"}, id="str or Path"),
+    ],
+)
+def test_a_path_may_begin_with_the_home_directory(
+    backend: object, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/app")
+
+    found = backend_of(backend, **options).options
+
+    assert [str(path) for path in found.values()] == ["/home/app/x.db"]
+
+
+def test_a_home_directory_that_cannot_be_told_is_a_fault() -> None:
+    fault = fault_of("sqlite", path="~no-such-user/x.db")
+
+    assert fault == (
+        "backend.path: there is no home directory for '~no-such-user'; a name that has a ~ is written ./~name"
+    )
+
+
+def test_a_home_directory_in_a_file_url_is_a_fault() -> None:
+    fault = fault_of("file:///~/sessions")
+
+    assert "~ is no home directory in a file URL, whose path is absolute" in fault
+
+
+@pytest.mark.parametrize("name", ["file", "sqlite"])
+@pytest.mark.parametrize("path", [None, 5, b"x.db", ["x"]])
+def test_what_is_no_path_is_a_fault(name: str, path: object) -> None:
+    fault = fault_of(name, path=path)
+
+    assert fault.startswith("backend.path: expected a path, got ")
 
 
 # Options.
@@ -350,6 +427,8 @@ def test_a_stores_option_is_converted_by_its_annotation(name: str, written: obje
         ("pause", "99999999999d"),
         ("folder", ""),
         ("folder", 5),
+        ("folder", None),
+        ("source", None),
         ("limit", "many"),
         ("either", None),
         ("flag", "x"),

@@ -6,10 +6,14 @@ import configparser
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
 from support.constants import NEW_SECRET, SECRET
@@ -20,7 +24,9 @@ from sessionware.config.table import OPTIONS
 from sessionware.crypto.keys import read_secrets
 from sessionware.exceptions import ConfigError
 from sessionware.stores.file import FileStore
+from sessionware.stores.keyvalue.store import KeyValueStore
 from sessionware.stores.memory import MemoryStore
+from sessionware.stores.redis.store import RedisStore
 from sessionware.stores.sqlite import SQLiteStore
 from sessionware.testing import FakeClock
 
@@ -125,6 +131,9 @@ def test_prefixed_names_may_be_nested() -> None:
         pytest.param({"idle_timeout": "1h", "session.idle_timeout": 5}, id="not ours"),
         pytest.param({"backend": {"type": "memory"}, "backend.type": "memory"}, id="backend"),
         pytest.param({"backend": {"type": "sqlite", "path": "x"}, "backend.path": "x"}, id="store's"),
+        pytest.param({"backend": {"type": "sqlite", "path": "x"}, "backend.path": Path("x")}, id="store's path"),
+        pytest.param({"backend": {"type": "sqlite:///x", "timeout": "5s"}, "backend.timeout": 5}, id="duration"),
+        pytest.param({"backend": {"type": "sqlite:///x?timeout=5s"}, "backend.timeout": "5"}, id="store's URL"),
     ],
 )
 def test_the_same_value_may_be_given_twice(config: dict[str, Any]) -> None:
@@ -142,12 +151,59 @@ def test_the_same_value_may_be_given_twice(config: dict[str, Any]) -> None:
         pytest.param({"backend.type": "memory", "backend": "cookie"}, "backend", id="backend"),
         pytest.param({"backend": {"type": "sqlite", "path": "x"}, "backend.path": "y"}, "backend.path", id="store's"),
         pytest.param({"cookie.secure": "maybe", "cookie": {"secure": "perhaps"}}, "cookie.secure", id="both bad"),
+        pytest.param({"backend": {"type": "file", "path": 4}, "backend.path": 5}, "backend.path", id="numbers"),
     ],
 )
 def test_two_values_for_one_option_are_a_fault(config: dict[str, Any], name: str) -> None:
     fault = fault_of({"secret": SECRET, **config})
 
     assert f"{name}: it is given twice, with different values" in fault
+
+
+def test_two_values_in_two_prefixed_spellings_are_a_fault() -> None:
+    config = {"session.secret": SECRET, "session.cookie.path": "/a", "session.cookie": {"path": "/b"}}
+
+    assert fault_of(config) == "cookie.path: it is given twice, with different values"
+
+
+def test_two_values_in_a_url_and_a_variable_are_a_fault() -> None:
+    variables = {"SHOP_BACKEND": "sqlite:///x.db?timeout=5s", "SHOP_BACKEND__TIMEOUT": "6s", "SHOP_SECRET": SECRET}
+
+    with pytest.raises(ConfigError, match=r"backend\.timeout: it is given twice, here and in the URL"):
+        Config.from_environ(variables, "SHOP_")
+
+
+# Objects by their names.
+
+CLIENT = redis.Redis()
+A_DICT: dict[str, bytes] = {}
+
+
+@pytest.mark.parametrize(
+    ("backend", "option", "name", "store_class"),
+    [
+        ("redis", "client", "CLIENT", RedisStore),
+        ("sessionware.stores:KeyValueStore", "obj", "A_DICT", KeyValueStore),
+    ],
+)
+def test_an_object_of_a_store_is_named_in_a_file_and_in_a_variable(
+    backend: str, option: str, name: str, store_class: type
+) -> None:
+    named = f"{__name__}:{name}"
+    parser = configparser.ConfigParser()
+    parser["app:main"] = {"session.secret": SECRET, "session.backend": backend, f"session.backend.{option}": named}
+    variables = {"SHOP_BACKEND": backend, f"SHOP_BACKEND__{option.upper()}": named, "SHOP_SECRET": SECRET}
+
+    for config in (parser["app:main"], Config.from_environ(variables, "SHOP_")):
+        assert isinstance(make_settings(config, {}).store, store_class)
+
+
+@pytest.mark.parametrize("duration", [0, -1, "0s", "0", timedelta(0), timedelta(seconds=-5), "-5s"])
+@pytest.mark.parametrize(
+    "name", ["idle_timeout", "absolute_timeout", "refresh_after", "regenerate_grace", "backend.timeout"]
+)
+def test_a_duration_of_zero_or_less_is_a_fault(name: str, duration: object) -> None:
+    assert fault_of({"secret": SECRET, "backend": "sqlite:///x.db", name: duration}).startswith(f"{name}: expected a")
 
 
 # Faults.
@@ -284,6 +340,47 @@ def test_bad_combinations_of_a_cookie_are_faults() -> None:
     assert "Partitioned needs Secure" in fault
 
 
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        pytest.param({"idle_timeout": "7d"}, ("7d (604800 seconds)", "24h (86400 seconds)"), id="the default"),
+        pytest.param(
+            {"idle_timeout": 7200, "absolute_timeout": timedelta(hours=1)}, ("7200 seconds", "3600 seconds"), id="both"
+        ),
+        pytest.param({"idle_timeout": "1h", "absolute_timeout": "30m"}, ("1h (3600", "30m (1800"), id="as the default"),
+    ],
+)
+def test_an_idle_timeout_that_could_never_be_reached_is_a_fault(config: dict[str, Any], named: tuple[str, str]) -> None:
+    fault = fault_of({"secret": SECRET, **config})
+
+    assert fault.startswith("idle_timeout: ")
+    assert all(duration in fault for duration in (*named, "absolute_timeout"))
+    assert "set absolute_timeout to None, or to the idle_timeout or longer" in fault
+
+
+@pytest.mark.parametrize(
+    ("config", "idle"),
+    [
+        pytest.param({"absolute_timeout": "30m"}, 1800, id="the default one gives way"),
+        pytest.param({"absolute_timeout": "2h"}, 3600, id="the default one stays"),
+        pytest.param({"idle_timeout": "7d", "absolute_timeout": None}, 604800, id="no absolute one"),
+        pytest.param({"idle_timeout": "7d", "absolute_timeout": "30d"}, 604800, id="a longer absolute one"),
+        pytest.param({"idle_timeout": "30m", "absolute_timeout": 1800}, 1800, id="the same"),
+        pytest.param({"idle_timeout": None, "absolute_timeout": "1m"}, None, id="no idle one"),
+    ],
+)
+def test_an_idle_timeout_is_not_longer_than_the_absolute_one(config: dict[str, Any], idle: float | None) -> None:
+    lifetimes = make_settings({"secret": SECRET, **config}, {}).lifetimes
+
+    assert lifetimes.idle == idle
+    assert lifetimes.refresh_after == (None if idle is None else idle / 10)
+
+
+def test_a_bad_timeout_is_not_blamed_on_the_other() -> None:
+    assert "idle_timeout" not in fault_of({"secret": SECRET, "idle_timeout": "7d", "absolute_timeout": "soon"})
+    assert "absolute_timeout" not in fault_of({"secret": SECRET, "idle_timeout": "soon", "absolute_timeout": "1m"})
+
+
 @pytest.mark.parametrize("refresh_after", ["1h", "2h"])
 def test_a_session_that_would_never_be_renewed_is_a_fault(refresh_after: str) -> None:
     fault = fault_of({"secret": SECRET, "refresh_after": refresh_after})
@@ -297,11 +394,55 @@ def test_a_bad_idle_timeout_is_not_blamed_on_refresh_after() -> None:
     assert "refresh_after" not in fault
 
 
-@pytest.mark.parametrize("name", ["user_key", "max_sessions_per_user", "login_backend", "login_backend.path"])
+LATER = {
+    "user_key": (None, "_user_id"),
+    "max_sessions_per_user": (None, 3),
+    "cross_site": ("refuse", "allow"),
+    "trusted_origins": ((), "https://idp.example"),
+    "not_before": (None, "2026-01-01T00:00:00Z"),
+    "clear_site_data": ((), ("cache", "storage")),
+    "login_backend": (None, "sqlite:///x.db"),
+    "values": ("strict", "lenient"),
+    "previous": ((), {"secret": NEW_SECRET, "until": "2027-01-01"}),
+    "import_from": ((), [object()]),
+    "event_context": (None, len),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
 def test_what_is_left_for_later_is_refused_with_a_clear_word(name: str) -> None:
-    fault = fault_of({"secret": SECRET, name: "x"})
+    fault = fault_of({"secret": SECRET, name: LATER[name][1]})
 
     assert fault == f"{name}: this option is not in this version yet; leave it out"
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_is_left_for_later_has_its_default_and_takes_it(name: str) -> None:
+    default = LATER[name][0]
+
+    assert OPTIONS[name].default == default
+    assert Config({name: default}).options[name] == default
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("cross_site", "Refuse"),
+        ("values", "STRICT"),
+        ("trusted_origins", ""),
+        ("trusted_origins", []),
+        ("previous", "none"),
+        ("event_context", "none"),
+    ],
+)
+def test_the_default_of_what_is_left_for_later_may_be_written_as_in_a_file(name: str, written: object) -> None:
+    assert Config({name: written}).options[name] == OPTIONS[name].default
+
+
+def test_an_option_of_a_backend_for_logins_is_left_for_later_too() -> None:
+    fault = fault_of({"secret": SECRET, "login_backend.path": "x"})
+
+    assert fault == "login_backend.path: this option is not in this version yet; leave it out"
 
 
 def test_a_nested_login_backend_is_refused_with_a_clear_word() -> None:
@@ -362,6 +503,133 @@ def test_a_password_is_never_told(config: dict[str, Any]) -> None:
         make_settings({"secret": SECRET, **config}, {})
 
     assert "hunter2" not in everything_told_by(caught.value)
+
+
+class Echoing(EmptyStore):
+    """A store of another package, which says in its errors what it was given, as ``kind`` tells."""
+
+    def __init__(self, url: str = "", *, kind: str = "text", options: Any = None, password: int = 0) -> None:
+        told = repr(options or url)
+        if kind == "notes":
+            error = RuntimeError("no connection")
+            error.__notes__ = [told]  # type: ignore[attr-defined]
+            raise error
+        if kind == "cause":
+            raise RuntimeError("no connection") from ValueError(told)
+        if kind == "context":
+            try:
+                raise KeyError(told)
+            except KeyError:
+                raise RuntimeError("no connection") from ValueError("no route")
+        if kind == "config error":
+            raise ConfigError(f"cannot read {told}")
+        if kind == "attribute":
+            raise _Remembering("no connection", told)
+        raise RuntimeError(f"no connection to {told.lower() if kind == 'lower case' else told}")
+
+
+class _Remembering(RuntimeError):
+    """An error whose repr says more than its str."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ReadingURLs(Echoing):
+    """A store of another package that reads its URL itself, and says what it was given."""
+
+    @classmethod
+    def options_from_url(cls, url: str) -> dict[str, Any]:
+        """Raises what the host says."""
+        raise KeyError(url) if "key" in url else ValueError(f"cannot read {url}")
+
+
+TOKEN = "Ghp5Zq8Token"
+CREDENTIALS = [
+    pytest.param(f"https://{TOKEN}@host", id="a user without a password"),
+    pytest.param(f"https://{TOKEN}:@host/x", id="a user and an empty password"),
+    pytest.param(f"https://user:{TOKEN}@host", id="a password"),
+    pytest.param(f"acme+tls://{TOKEN}:x@host,{TOKEN}:y@other", id="several hosts"),
+    pytest.param(f"https://host/?token={TOKEN}", id="the query"),
+    pytest.param(f"https://host/#{TOKEN}", id="the fragment"),
+    pytest.param(f"https:{TOKEN}@host", id="no slashes"),
+    pytest.param(f"{TOKEN}@host", id="no scheme"),
+    pytest.param(f"https://a%40{TOKEN}:p%2F{TOKEN}@host", id="escaped"),
+    pytest.param(f"https://p/w:{TOKEN}@host", id="an unescaped slash"),
+]
+
+
+@pytest.mark.parametrize("url", CREDENTIALS)
+@pytest.mark.parametrize("kind", ["text", "lower case", "cause", "context", "notes", "config error", "attribute"])
+def test_no_error_of_a_strangers_store_tells_a_credential(url: str, kind: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, "backend": Echoing, "backend.url": url, "backend.kind": kind}, {})
+
+    assert TOKEN.lower() not in everything_told_by(caught.value).lower()
+    assert "Echoing cannot be made" in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{"auth": [TOKEN]}, [f"https://{TOKEN}@host"], f"https://{TOKEN}@h".encode()])
+def test_no_error_of_a_strangers_store_tells_a_credential_within_an_option(given: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, "backend": Echoing, "backend.options": given}, {})
+
+    assert TOKEN not in everything_told_by(caught.value)
+
+
+@pytest.mark.usefixtures("reading_urls")
+@pytest.mark.parametrize("scheme", ["acme", "key"])
+@pytest.mark.parametrize("name", ["backend", "backend.url"])
+def test_no_error_of_a_strangers_reading_of_a_url_tells_a_credential(scheme: str, name: str) -> None:
+    config = {"backend": "acme", name: f"{scheme}://{TOKEN}@host"}
+
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, **config}, {})
+
+    assert TOKEN not in everything_told_by(caught.value)
+    assert "the URL of ReadingURLs cannot be read" in str(caught.value)
+
+
+@pytest.fixture
+def reading_urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package that announces its store for two schemes."""
+    point = EntryPoint(name="acme", value=f"{__name__}:ReadingURLs", group="sessionware.stores")
+    monkeypatch.setattr("sessionware.config.backend.entry_points", lambda **parameters: [point])
+
+
+@pytest.mark.parametrize("option", ["backend", "on_event", "clock", "types", "backend.options"])
+@pytest.mark.parametrize("chained", ["", " from ValueError(url)"])
+def test_no_error_of_a_module_that_cannot_be_imported_tells_a_credential(
+    option: str, chained: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "'no connection'" if chained else "url"
+    tmp_path.joinpath("unconnected.py").write_text(f"url = 'redis://{TOKEN}@host'\nraise OSError({told}){chained}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, "backend": Echoing, option: "unconnected:thing"}, {})
+
+    assert "'unconnected:thing' cannot be imported: OSError" in str(caught.value)
+    assert TOKEN not in everything_told_by(caught.value)
+
+
+def test_an_option_that_is_named_like_a_password_is_not_told_either() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_settings({"secret": SECRET, "backend": Echoing, "backend.password": TOKEN}, {})
+
+    assert "backend.password: " in str(caught.value)
+    assert TOKEN not in everything_told_by(caught.value)
+
+
+@pytest.mark.parametrize("backend", [f"{TOKEN}@acme://host", f"user:{TOKEN}@acme://host", f"{TOKEN}@host:6379"])
+def test_what_is_no_url_is_not_told_if_it_may_hold_a_credential(backend: str) -> None:
+    assert TOKEN.lower() not in fault_of({"secret": SECRET, "backend": backend}).lower()
+
+
+def test_what_a_strangers_store_says_is_told_where_it_shows_no_credential() -> None:
+    fault = fault_of({"secret": SECRET, "backend": Echoing, "backend.url": "https://u@h", "backend.options": "port 5"})
+
+    assert fault == "backend: Echoing cannot be made: RuntimeError: no connection to 'port 5'"
 
 
 def test_a_secret_that_an_ini_file_interpolates_wrongly_is_never_told() -> None:
@@ -502,6 +770,19 @@ def test_a_store_that_is_a_dict_is_a_store() -> None:
     store = InADict()
 
     assert make_settings({"backend": store, "secret": SECRET}, {}).store is store
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "sqlite:///x.db?timeout=3s"])
+def test_a_url_beside_the_name_of_its_store_can_be_read_again(url: str) -> None:
+    config = Config({"secret": SECRET, "backend": "sqlite", "backend.url": url})
+
+    assert Config(config.options) == config
+    assert isinstance(make_settings(config, {}).store, SQLiteStore)
+
+
+@pytest.mark.parametrize("options", [{"tiemout": 1}, {"clock": "no.such:name"}])
+def test_a_fault_of_an_option_of_the_memory_store_is_no_fault_of_the_secret(options: dict[str, Any]) -> None:
+    assert "secret" not in fault_of({"backend": {"type": "memory", **options}})
 
 
 def test_what_a_config_has_read_can_be_read_again() -> None:

@@ -74,6 +74,11 @@ TEXT_SPELLINGS: list[Any] = [
     pytest.param(in_the_environment, id="environment"),
 ]
 
+LATER = (
+    *("user_key", "max_sessions_per_user", "cross_site", "trusted_origins", "not_before", "clear_site_data"),
+    *("login_backend", "values", "previous", "import_from", "event_context"),
+)
+
 READERS: dict[str, Callable[[Settings], object]] = {
     "backend": lambda settings: type(settings.store),
     "types": lambda settings: settings.serializer.dumps(Money()) is not None,
@@ -82,8 +87,8 @@ READERS: dict[str, Callable[[Settings], object]] = {
     "refresh_after": lambda settings: settings.lifetimes.refresh_after,
     "on_event": lambda settings: settings.listeners,
     "clock": lambda settings: settings.clock(),
-    # These are refused unless they are None, so no setting comes of them.
-    **dict.fromkeys(("user_key", "max_sessions_per_user", "login_backend"), lambda settings: None),
+    # These are refused unless they have their default, so no setting comes of them.
+    **dict.fromkeys(LATER, lambda settings: None),
 }
 
 
@@ -116,6 +121,14 @@ TEXTS: list[tuple[str, str, object]] = [
     ("user_key", "none", None),
     ("max_sessions_per_user", "none", None),
     ("login_backend", "none", None),
+    ("cross_site", "refuse", None),
+    ("trusted_origins", "none", None),
+    ("not_before", "none", None),
+    ("clear_site_data", "", None),
+    ("values", "strict", None),
+    ("previous", "none", None),
+    ("import_from", "", None),
+    ("event_context", "none", None),
     ("on_store_failure", "Anonymous", OnStoreFailure.ANONYMOUS),
     ("on_store_failure", "raise", OnStoreFailure.RAISE),
     ("save_on_error", "false", False),
@@ -194,6 +207,14 @@ BAD: list[tuple[str, object]] = [
     ("user_key", "_user_id"),
     ("max_sessions_per_user", 3),
     ("login_backend", "sqlite"),
+    ("cross_site", "allow"),
+    ("trusted_origins", "https://idp.example"),
+    ("not_before", 1700000000),
+    ("clear_site_data", "cache"),
+    ("values", "lenient"),
+    ("previous", "x"),
+    ("import_from", "x"),
+    ("event_context", f"{HERE}:listen"),
     ("on_store_failure", "ignore"),
     ("on_store_failure", 1),
     ("save_on_error", "maybe"),
@@ -300,6 +321,16 @@ def test_a_bad_value_is_a_fault_that_names_its_option(
         ("clock", "not a name", "expected the name of an object, written as pkg.mod:name, got 'not a name'"),
         ("on_event", 5, "expected a callable, or its name as pkg.mod:name, got 5"),
         ("environ_key", b"x", "expected a string, got an object of the type bytes"),
+        ("idle_timeout", "soon", "expected a duration (seconds, a timedelta, '90s', '30m', '12h' or '7d'), got 'soon'"),
+        ("idle_timeout", "redis://u:p@h", "'12h' or '7d'), got a URL or an address"),
+        ("idle_timeout", [1], "'12h' or '7d'), got an object of the type list"),
+        ("idle_timeout", 0, "expected a duration above zero (None for no limit), got 0"),
+        ("absolute_timeout", "-1s", "'12h' or '7d'), got '-1s'"),
+        ("absolute_timeout", -5.5, "expected a duration above zero (None for no limit), got -5.5"),
+        ("absolute_timeout", timedelta(0), "above zero (None for no limit), got an object of the type timedelta"),
+        ("refresh_after", float("inf"), "expected a finite duration (None for no limit), got inf"),
+        ("refresh_after", float("nan"), "expected a finite duration (None for no limit), got nan"),
+        ("regenerate_grace", 10**400, "expected a finite duration (None for no limit), got 1000"),
     ],
 )
 def test_a_fault_says_what_was_expected_and_what_was_given(name: str, value: object, fault: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.constants import COOKIE
 from support.frames import locals_in
+from support.places import IS_SOAK
 
 from sessionware.crypto.keys import Keyring, Purpose, new_secret, read_secrets
 
@@ -46,10 +47,48 @@ def test_one_secret_is_a_list_of_one(value: object) -> None:
     assert read_secrets(value) == (NEW.encode(),)
 
 
-def test_bytes_are_taken_as_they_are() -> None:
-    secret = b"\n " + NEW.encode() + b"\r\n" + OLD.encode() + b" "
+@pytest.mark.parametrize(
+    ("value", "secrets_read"),
+    [
+        pytest.param(f"{NEW}\n".encode(), [NEW], id="a file's newline"),
+        pytest.param(f" {NEW}\t\r\n".encode(), [NEW], id="white space"),
+        pytest.param(f"{NEW}\n{OLD}\n".encode(), [NEW, OLD], id="lines"),
+        pytest.param([f"{NEW}\n".encode(), f"{OLD}\n"], [NEW, OLD], id="files in a list"),
+        pytest.param(b"\xef\xbb\xbf" + NEW.encode() + b"\n", [NEW], id="a byte order mark"),
+    ],
+)
+def test_bytes_that_are_printable_ascii_are_read_as_a_string(value: object, secrets_read: list[str]) -> None:
+    assert read_secrets(value) == tuple(secret.encode() for secret in secrets_read)
 
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param(b"\x80" + NEW.encode() + b"\n", id="a byte above 127"),
+        pytest.param(b"\n " + NEW.encode() + b"\x00\r\n", id="a NUL"),
+        pytest.param(b"\xef\xbb\xbf\xff" + NEW.encode() + b"\n", id="a byte order mark, and no text"),
+        pytest.param(f"ä{NEW}\n".encode(), id="UTF-8"),
+        pytest.param(f"{NEW}\n".encode("utf-16"), id="UTF-16"),
+    ],
+)
+def test_all_other_bytes_are_taken_as_they_are(secret: bytes) -> None:
     assert read_secrets(secret) == (secret,)
+
+
+@pytest.mark.parametrize("value", [f"\ufeff{NEW}", f"\ufeff {NEW}\n", f"{OLD}\n\ufeff{NEW}\n"])
+def test_a_byte_order_mark_is_no_part_of_a_secret(value: str) -> None:
+    assert read_secrets(value)[-1] == NEW.encode()
+
+
+def test_what_was_read_is_read_the_same_again() -> None:
+    once = read_secrets([f"\ufeff {NEW}\n".encode(), b"\x80" + OLD.encode() + b"\n"])
+
+    assert read_secrets(once) == once
+
+
+@pytest.mark.parametrize("value", [b"\n", b"\xef\xbb\xbf\n", "\ufeff"])
+def test_a_file_without_a_secret_is_an_empty_secret(value: object) -> None:
+    assert "the secret has 0 bytes" in fault_of(value)
 
 
 def test_text_becomes_utf8() -> None:
@@ -79,6 +118,10 @@ def test_text_becomes_utf8() -> None:
         pytest.param("changeme-secret-password-default", "beside words", id="words"),
         pytest.param("CHANGE-ME-k3Yv8Zq1LwRb6Insecure!", "beside words", id="words in capitals"),
         pytest.param("placeholder-k3Yv8Zq1LwRb-example-", "beside words", id="fifteen bytes left"),
+        pytest.param("ChangeMe-k3Yv8Zq1LwRb-s_e_c_r_e_t", "beside words", id="words with lines between the letters"),
+        pytest.param("change me k3Yv8Zq1LwRb in-sec-ure", "beside words", id="words with blanks and hyphens"),
+        pytest.param("PASS_WORD\tk3Yv8Zq1Lw sec--__  ret example", "beside words", id="words with several of them"),
+        pytest.param(b"pass word k3Yv8Zq1Lw def-ault example\n", "beside words", id="words in a file's bytes"),
     ],
 )
 def test_a_weak_secret_is_refused_with_the_cure(secret: str | bytes, fault: str) -> None:
@@ -97,6 +140,7 @@ def test_a_weak_secret_is_refused_with_the_cure(secret: str | bytes, fault: str)
         pytest.param(NEW[:25] + NEW[:7], id="an end that happens to be like the beginning"),
         pytest.param(b"k3Yv8Zq1LwRb6N-x" + bytes(range(97, 113)), id="half of the steps equal"),
         pytest.param("placeholder-k3Yv8Zq1LwRb6-example-", id="sixteen bytes left"),
+        pytest.param("s_e_c_r_e_t-k3Yv8Zq1LwRb6-exam ple-", id="sixteen bytes left beside hidden words"),
     ],
 )
 def test_what_just_keeps_a_rule_passes(secret: str | bytes) -> None:
@@ -113,9 +157,9 @@ def test_what_just_keeps_a_rule_passes(secret: str | bytes) -> None:
     ],
 )
 def test_what_is_drawn_at_random_passes(draw: Callable[[], str | bytes]) -> None:
-    drawn = [draw() for _ in range(2000)]
+    drawn = (draw() for _ in range(100_000 if IS_SOAK else 2000))
 
-    assert len(read_secrets(drawn)) == 2000
+    assert all(len(read_secrets(secret)) == 1 for secret in drawn)
 
 
 def test_every_fault_of_every_secret_is_told_by_its_position() -> None:

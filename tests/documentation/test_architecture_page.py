@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import docutils.nodes
 import pytest
-from documentation.pages import ROOT, document, literals
+from documentation.pages import ROOT, document, literals, tables
 
 import sessionware
 
@@ -15,6 +16,12 @@ PACKAGE = Path(sessionware.__file__).parent
 PAGE = ROOT / "docs" / "architecture.rst"
 NAMED = [text for text in literals(document(PAGE)) if re.fullmatch(r"[a-z_]+(/[a-z_]+)*(\.py|/)", text)]
 FOLDERS = sorted({path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE})
+#: The order of the modules, as the test of it has it.
+(FLOORS,) = (
+    ast.literal_eval(node.value)
+    for node in ast.parse((ROOT / "tests" / "test_architecture.py").read_text(encoding="utf-8")).body
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "FLOORS"
+)
 #: Those that only re-export, or run what another module has.
 WITHOUT_A_JOB = {"__init__.py", "__main__.py"}
 
@@ -36,6 +43,19 @@ def test_every_module_at_the_root_or_in_a_folder_of_the_first_level_is_named() -
     wanted = {name for name in shallow if Path(name).name not in WITHOUT_A_JOB}
 
     assert wanted <= set(NAMED)
+
+
+def test_the_folders_and_their_files_stand_in_the_order_that_is_tested() -> None:
+    order = [f"{name.replace('.', '/')}.py" for floor in FLOORS.values() for name in floor.split()]
+    _, folders = tables(PAGE)[:2]
+    named = [
+        name for row in folders for cell in (row[0], row[2]) for name in literals(cell) if "/" in name or ".py" in name
+    ]
+
+    places = [next(number for number, path in enumerate(order) if path.startswith(name)) for name in named]
+
+    assert len(named) > 40
+    assert places == sorted(places)
 
 
 def test_the_plain_types_stand_where_the_page_says() -> None:

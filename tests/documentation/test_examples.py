@@ -54,6 +54,24 @@ def test_the_plain_application_counts_visits(load: Load) -> None:
     assert visits == ["1 visits", "2 visits", "3 visits"]
 
 
+@pytest.mark.parametrize(
+    ("name", "app_name"), [("plain_wsgi", "app"), ("key_value", "app"), ("custom_store", "make_app")]
+)
+def test_an_example_that_counts_does_not_count_what_a_browser_asks_for_by_itself(
+    load: Load, name: str, app_name: str
+) -> None:
+    app = load(name, app_name)
+    if app_name == "make_app":
+        make_app: Any = app.app
+        app = webtest.TestApp(make_app())
+    app.get("/")
+
+    icon = app.get("/favicon.ico", status=404)
+
+    assert "Set-Cookie" not in icon.headers
+    assert app.get("/").text == "2 visits"
+
+
 def test_the_health_check_of_the_plain_application_leaves_the_session_alone(load: Load) -> None:
     answer = load("plain_wsgi", "app").get("/health")
 
@@ -151,6 +169,7 @@ class Browser:
     def __init__(self, port: int) -> None:
         self.port = port
         self.cookies: dict[str, str] = {}
+        self.set_cookies: list[str] = []
 
     def get(self, path: str) -> str:
         return self.ask("GET", path, None)
@@ -167,7 +186,8 @@ class Browser:
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()
-        for line in answer.headers.get_all("Set-Cookie", []):
+        self.set_cookies = answer.headers.get_all("Set-Cookie", [])
+        for line in self.set_cookies:
             self._keep(line)
         self.status = answer.status
         return self.get(answer.headers["Location"]) if answer.status == 303 else text
@@ -330,6 +350,20 @@ def test_the_demo_takes_no_form_of_another_site(ada: Browser) -> None:
     assert "of <Ada>" in ada.get("/whoami")
 
 
+def test_the_demo_refuses_a_form_that_is_too_large(ada: Browser) -> None:
+    text = ada.ask("POST", "/cart", "item=" + "x" * 20_000)
+
+    assert ada.status == 413
+    assert text == "That form has more than 16,384 bytes.\n"
+
+
+def test_the_demo_sends_the_line_of_the_session_last(ada: Browser) -> None:
+    """After a cookie that is deleted, curl 7.88 mistakes the next one for an old one."""
+    ada.ask("POST", "/sign-out", "")
+
+    assert [line.partition("=")[0] for line in ada.set_cookies] == ["demo-set-cookie", "sid"]
+
+
 def test_the_demo_keeps_its_secret_and_its_sessions_to_itself(ada: Browser, tmp_path: Path) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "data").iterdir()}
 
@@ -345,3 +379,13 @@ def test_the_demo_says_so_when_its_port_is_taken(demo: int) -> None:
 
     assert done.returncode == 1
     assert f"port {demo} is taken" in done.stderr
+
+
+@pytest.mark.parametrize("wanted", ["abc", "0", "65536", "-1"])
+def test_the_demo_refuses_what_is_no_port(wanted: str) -> None:
+    command = [sys.executable, str(EXAMPLES / "demo" / "serve.py"), wanted]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=START_SECONDS)
+
+    assert done.returncode == 1
+    assert done.stderr == f"expected a port from 1 to 65535, got {wanted!r}: make demo PORT=8080\n"

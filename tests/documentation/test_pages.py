@@ -13,6 +13,7 @@ from typing import Any
 
 import docutils.nodes
 import pytest
+import webtest
 from documentation.pages import (
     PAGES,
     QUICK_START,
@@ -26,6 +27,7 @@ from documentation.pages import (
     tables,
 )
 
+from sessionware import SessionMiddleware, get_session
 from sessionware.cli.main import main
 from sessionware.config.table import OPTIONS, STORE_OPTIONS
 
@@ -37,7 +39,11 @@ every_page = pytest.mark.parametrize(
 )
 every_page_with_snippets = pytest.mark.parametrize(
     "page",
-    [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES if blocks(page, "python", "pycon")],
+    [
+        pytest.param(page, id=page.relative_to(ROOT).as_posix())
+        for page in PAGES
+        if page != README and blocks(page, "python", "pycon")
+    ],
 )
 
 
@@ -57,10 +63,10 @@ def test_a_page_reads_without_a_warning(page: Path) -> None:
 
 @every_page_with_snippets
 def test_every_snippet_runs_in_the_order_of_the_page(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Behind those of the quick start, which says so; the README stands alone."""
+    """Behind those of the quick start, which says so. Those of the README are programs, each tried in its own file."""
     names: dict[str, Any] = {"__name__": "page"}
     runner = doctest.DocTestRunner()
-    before = [] if page in (README, QUICK_START) else blocks(QUICK_START, "python")
+    before = [] if page == QUICK_START else blocks(QUICK_START, "python")
 
     for number, (language, text) in enumerate([*before, *blocks(page, "python", "pycon")]):
         if language == "python":
@@ -197,13 +203,44 @@ def test_every_event_of_the_log_is_explained() -> None:
     assert {"created", "loaded", "ended", "rejected", "store_failed"} <= set(explained)
 
 
+def test_the_audit_of_the_page_sees_every_sign_in_and_sign_out(capsys: pytest.CaptureFixture[str]) -> None:
+    def hello(environ: Any, start_response: Any) -> list[bytes]:
+        session = get_session(environ)
+        if environ["PATH_INFO"] == "/in":
+            session.login(environ["QUERY_STRING"])
+        elif environ["PATH_INFO"] == "/out":
+            session.clear()
+        else:
+            session["seen"] = True
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b""]
+
+    names: dict[str, Any] = {
+        "hello": hello,
+        "SessionMiddleware": SessionMiddleware,
+        "secret": os.environ["SESSION_SECRET"],
+    }
+    exec(python_with(DOCS / "events.rst", "def audit"), names)
+    browser, other = webtest.TestApp(names["app"]), webtest.TestApp(names["app"])
+
+    browser.get("/in?a-new-visitor")
+    other.get("/")
+    other.get("/in?somebody-known")
+    other.get("/in?another")
+    other.get("/out")
+    told = capsys.readouterr().out.splitlines()
+
+    assert [line.split()[2] for line in told] == ["created", "regenerated", "ended", "created", "ended"]
+    assert [line.split()[-1] for line in told][:2] == ["a-new-visitor", "somebody-known"]
+
+
 # Speed
 
 
 def test_the_speed_of_every_row_is_within_its_aim_or_said_to_miss_it() -> None:
     page = DOCS / "speed.rst"
     missed = page.read_text(encoding="utf-8").partition("Missed in this run:")[2].partition("\n\n")[0]
-    (rows,) = tables(page)
+    rows, _ = tables(page)
     aims = [[cell.astext().replace(",", "") for cell in row[1:3]] for row in rows]
     titles = [row[0].astext() for row in rows]
 

@@ -26,8 +26,10 @@ START_SECONDS = 60
 
 
 def quick_start() -> list[str]:
-    """The commands of the README that are not make's: all of them stand in the quick start."""
-    return [command for command in commands(README) if not command.startswith("make ")]
+    """The commands of the README after make's, as far as the one that serves ``hello.py``."""
+    found = [command for command in commands(README) if not command.startswith("make ")]
+    (served,) = [place for place, command in enumerate(found) if command.endswith("hello.py")]
+    return found[: served + 1]
 
 
 #: Does in the quick start's environment what ``pip install .`` would: lends it the packages of this one, among them the
@@ -86,9 +88,9 @@ def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
         time.sleep(0.05)
 
 
-def ask(port: int, cookie: str) -> tuple[bytes, str]:
+def ask(port: int, cookie: str, path: str = "/") -> tuple[bytes, str]:
     connection = http.client.HTTPConnection("localhost", port, timeout=10)
-    connection.request("GET", "/", headers={"Cookie": cookie})
+    connection.request("GET", path, headers={"Cookie": cookie})
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
@@ -100,6 +102,15 @@ def test_the_quick_start_counts_visits(hello: int) -> None:
 
     assert body == b"visit 1\n"
     assert cookie.startswith("sid=")
+    assert ask(hello, cookie)[0] == b"visit 2\n"
+
+
+def test_the_quick_start_counts_no_request_that_a_browser_makes_by_itself(hello: int) -> None:
+    _, cookie = ask(hello, "")
+
+    _, other = ask(hello, cookie, "/favicon.ico")
+
+    assert other == "None"
     assert ask(hello, cookie)[0] == b"visit 2\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import pathlib
 import secrets
 import subprocess
@@ -17,7 +18,7 @@ import sessionware.testing
 from examples.custom_store import TableStore
 from sessionware import SessionMiddleware, get_session
 from sessionware.exceptions import RecordTooLarge
-from sessionware.stores import AlreadyExists, Entry, Gone, MemoryStore, Store, Version
+from sessionware.stores import AlreadyExists, Conflict, Entry, FileStore, Gone, MemoryStore, Store, Version
 from sessionware.testing import FakeClock, StoreConformance
 from sessionware.testing.conformance.fixtures import in_children, together
 from sessionware.testing.conformance.suite import CAPABILITIES, new_key
@@ -102,6 +103,59 @@ class MutableBytesStore(MemoryStore):
         return None if entry is None else Entry(bytearray(entry.payload), entry.version)  # type: ignore[arg-type]
 
 
+class StrippingStore(MemoryStore):
+    """Keeps no blanks and zeros at the end, as a column of a fixed width."""
+
+    def load(self, key: str) -> Entry | None:
+        entry = super().load(key)
+        return None if entry is None else Entry(entry.payload.rstrip(b" \0"), entry.version)
+
+
+class CuttingStore(MemoryStore):
+    """Cuts off what is too long without a word, as some databases do."""
+
+    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
+        return super().replace(key, payload[:65535], ttl, version)
+
+
+class CountingForItselfStore:
+    """Between processes, but with versions that every object counts from 0."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.files = FileStore(path)
+        self.numbers = itertools.count()
+
+    def load(self, key: str) -> Entry | None:
+        entry = self.files.load(key)
+        return None if entry is None else Entry(entry.payload[1:], entry.payload[0])
+
+    def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
+        number = next(self.numbers)
+        self.files.create(key, bytes([number]) + payload, ttl)
+        return number
+
+    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
+        entry = self.files.load(key)
+        if entry is None:
+            raise Gone
+        if entry.payload[0] != version:
+            raise Conflict
+        number = next(self.numbers)
+        self.files.replace(key, bytes([number]) + payload, ttl, entry.version)
+        return number
+
+    def delete(self, key: str) -> bool:
+        return self.files.delete(key)
+
+
+def test_the_suite_finds_a_store_whose_versions_come_back_in_another_process(tmp_path: pathlib.Path) -> None:
+    def open_store() -> Store:
+        return CountingForItselfStore(tmp_path / "files")
+
+    with pytest.raises(pytest.fail.Exception, match="Conflict"):
+        StoreConformance().test_a_version_never_comes_back_in_another_process(open_store(), new_key(), open_store)
+
+
 class HastyStore(MemoryStore):
     """Loads what has expired, and does not replace it."""
 
@@ -121,6 +175,8 @@ class HastyStore(MemoryStore):
         pytest.param(CountingStore, "test_a_version_never_comes_back_after_delete_and_create", id="version-again"),
         pytest.param(CountingStore, "test_the_version_of_a_former_life_does_not_replace", id="former-life"),
         pytest.param(MutableBytesStore, "test_bytes_come_back_exactly", id="not-bytes"),
+        pytest.param(StrippingStore, "test_bytes_come_back_exactly", id="stripped"),
+        pytest.param(CuttingStore, "test_a_replace_that_is_refused_for_its_size_leaves_what_was_there", id="cut-off"),
         pytest.param(HastyStore, "test_the_calls_agree_about_an_entry_past_its_end", id="calls-disagree"),
     ],
 )
@@ -128,7 +184,7 @@ def test_the_suite_finds_a_store_that_breaks_the_contract(broken: type[MemorySto
     clock = FakeClock()
     store = broken(clock=clock)
     check = getattr(StoreConformance(), test)
-    known = {"store": store, "clock": clock, "key": new_key(), "payload": b"payload", "ttl": 60.0}
+    known = {"store": store, "clock": clock, "key": new_key(), "payload": b"payload \0", "ttl": 60.0}
     arguments = {name: known[name] for name in inspect.signature(check).parameters}
 
     with pytest.raises((AssertionError, AlreadyExists, Gone, pytest.fail.Exception)):

@@ -6,13 +6,14 @@ import errno
 import gc
 import socket
 import ssl
+import traceback
 import weakref
 from collections.abc import Callable
 
 import pytest
 
 from sessionware.exceptions import Conflict, RecordTooLarge, StoreUnavailable
-from sessionware.stores.failures import guarded, told
+from sessionware.stores.failures import guarded, noting, told
 
 
 class DriverFailure(Exception):
@@ -49,20 +50,59 @@ def test_words_are_told_without_what_is_hidden() -> None:
 
 
 class Medium:
-    """A store's method, and what it raises."""
+    """A store's methods, and what they raise."""
 
-    def __init__(self, error: Exception) -> None:
+    _place = "the medium at home"
+
+    def __init__(self, error: Exception, *, step: str | None = None, place: str | None = None) -> None:
         self.error = error
+        self.step = step
+        self.place = place
 
-    @guarded("the medium failed", DriverFailure, OSError)
+    def _cause_of(self, error: Exception) -> Exception | None:
+        if isinstance(error, ValueError):
+            return RecordTooLarge("too large")
+        return told(error) if isinstance(error, (DriverFailure, OSError)) else None
+
+    @guarded
     def call(self, key: str, *, ttl: float) -> str:
+        self._connect()
         raise self.error
+
+    def _connect(self) -> None:
+        if self.step is not None:
+            with noting("call"), noting(self.step, self.place):
+                raise self.error
 
 
 def failure_of(call: Callable[[], object]) -> StoreUnavailable:
     with pytest.raises(StoreUnavailable) as caught:
         call()
     return caught.value
+
+
+@pytest.mark.parametrize(
+    ("medium", "text"),
+    [
+        pytest.param(
+            Medium(OSError(errno.EACCES, "SALT")),
+            "the medium at home: call failed: PermissionError: [Errno 13] Permission denied",
+            id="a method",
+        ),
+        pytest.param(
+            Medium(DriverFailure("SALT"), step="connect"),
+            f"the medium at home: connect failed: {__name__}.DriverFailure",
+            id="a step in it",
+        ),
+        pytest.param(
+            Medium(DriverFailure("SALT"), step="connect", place="its second server"),
+            f"its second server: connect failed: {__name__}.DriverFailure",
+            id="a place",
+        ),
+    ],
+)
+def test_a_failure_says_where_which_step_and_why(medium: Medium, text: str) -> None:
+    assert str(failure_of(lambda: medium.call("key", ttl=60))) == text
 
 
 def test_a_guarded_method_raises_what_can_be_shown_and_keeps_nothing_else() -> None:
@@ -75,7 +115,6 @@ def test_a_guarded_method_raises_what_can_be_shown_and_keeps_nothing_else() -> N
     medium.error = DriverFailure()
     gc.collect()
 
-    assert str(failure) == "the medium failed"
     assert str(failure.__cause__).endswith("DriverFailure")
     assert (failure.__context__, reference()) == (None, None)
 
@@ -103,12 +142,19 @@ def test_a_guarded_method_passes_what_is_no_failure_of_the_medium(error: Excepti
     assert caught.value is error
 
 
-def test_an_error_of_the_package_that_is_told_is_raised_itself() -> None:
-    @guarded("the medium failed", DriverFailure, tell=lambda error: RecordTooLarge("too large"))
-    def call() -> None:
-        raise DriverFailure("SALT")
+@pytest.mark.parametrize("error", [DriverFailure("SALT"), Conflict(), RecordTooLarge("too large")])
+def test_no_frame_of_what_leaves_a_guarded_method_has_an_argument(error: Exception) -> None:
+    with pytest.raises((StoreUnavailable, Conflict, RecordTooLarge)) as caught:
+        Medium(error).call("a-key-of-a-session", ttl=60)
 
+    # The first frame is the one of this test.
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack[1:]
+    assert [frame.name for frame in frames] == ["guarding"]
+    assert "a-key-of" not in str([frame.locals for frame in frames])
+
+
+def test_an_error_of_the_package_that_is_told_is_raised_itself() -> None:
     with pytest.raises(RecordTooLarge) as caught:
-        call()
+        Medium(ValueError("SALT")).call("key", ttl=60)
 
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)

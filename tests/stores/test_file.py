@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pathlib
 import secrets
@@ -107,13 +108,13 @@ def test_files_and_directories_are_for_their_owner_alone(store: FileStore, root:
 @pytest.mark.usefixtures("open_umask")
 def test_a_file_is_for_its_owner_alone_from_its_first_moment(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     modes: list[int] = []
-    fsync = os.fsync
+    replace = os.replace
 
-    def look(descriptor: int) -> None:
-        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
-        fsync(descriptor)
+    def look(source: str, target: str) -> None:
+        modes.append(stat.S_IMODE(os.stat(source).st_mode))
+        replace(source, target)
 
-    monkeypatch.setattr(os, "fsync", look)
+    monkeypatch.setattr(os, "replace", look)
     store.create(new_key(), b"payload", 60)
 
     assert modes == [0o600]
@@ -171,25 +172,32 @@ def test_a_file_that_is_not_whole_counts_as_missing(
     assert store.load(key) is not None
 
 
-def test_create_replaces_a_file_that_is_not_whole(store: FileStore, root: pathlib.Path) -> None:
+def test_a_foreign_file_in_the_place_of_an_entry_is_neither_read_nor_touched(
+    store: FileStore, root: pathlib.Path
+) -> None:
     key = new_key()
-    store.create(key, b"payload", 60)
-    file_of(root, key).write_bytes(b"garbage")
+    version = store.create(key, b"payload", 60)
+    file = file_of(root, key)
+    file.write_bytes(b"another program's")
 
-    version = store.create(key, b"another", 60)
+    with pytest.raises(AlreadyExists):
+        store.create(key, b"another", 60)
+    with pytest.raises(Gone):
+        store.replace(key, b"another", 60, version)
 
-    assert store.load(key) == (b"another", version)
+    assert (store.load(key), store.delete(key)) == (None, False)
+    assert file.read_bytes() == b"another program's"
 
 
 def test_purge_removes_what_killed_processes_left_after_an_hour(store: FileStore, root: pathlib.Path) -> None:
     key, broken = new_key(), new_key()
     store.create(key, b"payload", 60)
     store.create(broken, b"payload", 60)
-    file_of(root, broken).write_bytes(b"garbage")
+    file_of(root, broken).write_bytes(b"swE1half")
     directory = file_of(root, key).parent
     old, young = directory / "0123456789abcdef.tmp", directory / "fedcba9876543210.tmp"
     for file in (old, young):
-        file.write_bytes(b"half")
+        file.write_bytes(b"swE1half")
     for file in (old, file_of(root, broken)):
         os.utime(file, (0, 0))
 
@@ -202,18 +210,43 @@ def test_purge_removes_what_killed_processes_left_after_an_hour(store: FileStore
 def test_purge_leaves_files_alone_that_are_not_ours(store: FileStore, root: pathlib.Path) -> None:
     key = new_key()
     store.create(key, b"payload", 60)
-    foreign = [root / "README", *(file_of(root, key).parent / name for name in ("notes.txt", "notes.tmp"))]
+    names = ["notes.txt", "notes.tmp", "0123456789abcdef.tmp", key[:2] + "n" * 41, "-" + key[1:]]
+    foreign = [root / "README", *(file_of(root, key).parent / name for name in names)]
     for file in foreign:
         file.write_text("mine")
         os.utime(file, (0, 0))
 
     store.purge()
 
-    assert [file.exists() for file in foreign] == [True, True, True]
+    assert [file.exists() for file in foreign] == [True] * 6
+
+
+def test_purge_leaves_alone_what_stands_in_another_directory_than_it_would(root: pathlib.Path) -> None:
+    clock = FakeClock()
+    store, key = FileStore(root, clock=clock), "A" + new_key()[1:]
+    store.create(key, b"payload", 60)
+    moved = root / "B" / key[1] / key
+    moved.parent.mkdir(parents=True)
+    file_of(root, key).rename(moved)
+    clock.advance(60)
+
+    assert (store.purge(), moved.exists()) == (0, True)
+
+
+def test_purge_goes_on_where_a_directory_or_a_link_has_the_name_of_an_entry(root: pathlib.Path) -> None:
+    clock = FakeClock()
+    store, key = FileStore(root, clock=clock), new_key()
+    store.create(key, b"payload", 60)
+    directory = file_of(root, key).parent
+    (directory / (key[:2] + "d" * 41)).mkdir()
+    (directory / (key[:2] + "l" * 41)).symlink_to("nowhere")
+    clock.advance(60)
+
+    assert store.purge() == 1
+    assert len(list(directory.iterdir())) == 2
 
 
 def test_writes_remove_what_has_expired_on_their_way(root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     clock = FakeClock()
     store = FileStore(root, clock=clock)
     for _ in range(64):
@@ -232,7 +265,6 @@ def test_writes_remove_what_has_expired_on_their_way(root: pathlib.Path, monkeyp
 
 
 def test_a_sweep_stops_after_its_share(root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     clock = FakeClock()
     store = FileStore(root, clock=clock)
     monkeypatch.setattr("random.choice", lambda alphabet: "A")
@@ -272,7 +304,10 @@ def test_an_error_of_the_system_is_unavailable_and_shows_no_key(store: FileStore
     with pytest.raises(StoreUnavailable) as caught:
         store.load(key)
 
-    assert isinstance(caught.value.__cause__, IsADirectoryError)
+    assert str(caught.value) == (
+        f"the file store at {root}: load failed: IsADirectoryError: [Errno {errno.EISDIR}] Is a directory"
+    )
+    assert (caught.value.__context__, type(caught.value.__cause__)) == (None, IsADirectoryError)
     assert key not in f"{caught.value}{caught.value!r}{caught.value.__cause__}{caught.value.__cause__!r}"
 
 
@@ -301,13 +336,24 @@ def test_a_full_disk_is_unavailable_and_leaves_no_litter(store: FileStore, root:
     assert store.load(key) == (b"old", version)
 
 
-def test_a_disk_that_refuses_the_flush_is_unavailable_and_leaves_no_litter(
+def test_a_write_flushes_nothing_to_the_disk(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush takes longer than all the rest; a rename alone keeps the old entry or the new one."""
+    for name in ("fsync", "fdatasync", "sync"):
+        monkeypatch.setattr(os, name, None)
+    key = new_key()
+
+    version = store.replace(key, b"new", 60, store.create(key, b"old", 60))
+
+    assert store.load(key) == (b"new", version)
+
+
+def test_a_disk_that_refuses_the_rename_is_unavailable_and_leaves_no_litter(
     store: FileStore, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(descriptor: int) -> None:
+    def refuse(source: str, target: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(StoreUnavailable):
         store.create(new_key(), b"payload", 60)
 
@@ -317,14 +363,15 @@ def test_a_disk_that_refuses_the_flush_is_unavailable_and_leaves_no_litter(
 def test_a_directory_that_cannot_be_written_is_unavailable(public_directory: pathlib.Path) -> None:
     """Root cannot see this fault, for no mode keeps root out; so the test gives its rights up."""
     root = public_directory / "sessions"
-    FileStore(root).create("a" * 43, b"payload", 60)
-    for path in (root, *root.rglob("*")):
-        path.chmod(0o555 if path.is_dir() else 0o444)
     script = """
-        import os, sys
+        import os, pathlib, sys
         from sessionware.exceptions import StoreUnavailable
         from sessionware.stores import FileStore
-        store = FileStore(sys.argv[1])
+        root = pathlib.Path(sys.argv[1])
+        store = FileStore(root)
+        store.create("a" * 43, b"payload", 60)
+        for path in (root, *root.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
         if os.geteuid() == 0:
             os.setegid(65534), os.seteuid(65534)
         entry = store.load("a" * 43)
@@ -333,13 +380,20 @@ def test_a_directory_that_cannot_be_written_is_unavailable(public_directory: pat
             try:
                 call()
             except StoreUnavailable as error:
-                print(type(error.__cause__).__name__)
+                print(error)
         print(entry.payload)
     """
 
     result = run_python(script, root)
 
-    assert result.stdout.splitlines() == ["PermissionError"] * 4 + ["b'payload'"], result.stderr
+    refused = f"failed: PermissionError: [Errno {errno.EACCES}] Permission denied"
+    assert result.stdout.splitlines() == [
+        f"the file store at {root}: create {refused}",
+        f"the file store at {root}: create {refused}",
+        f"the file store at {root}: replace {refused}",
+        f"the file store at {root}: opening a lock {refused}",
+        "b'payload'",
+    ], result.stderr
 
 
 def test_a_writer_that_is_killed_leaves_the_old_or_the_new_record(store: FileStore, root: pathlib.Path) -> None:
@@ -380,6 +434,142 @@ def test_a_writer_that_is_killed_leaves_the_old_or_the_new_record(store: FileSto
 def test_a_path_that_cannot_be_a_directory_is_refused_at_start(path: str) -> None:
     with pytest.raises(ConfigError, match="path of the file store"):
         FileStore(path)
+
+
+def test_a_link_to_nowhere_is_refused_at_start(tmp_path: pathlib.Path) -> None:
+    """A directory made at its target may lie below a disk that is not mounted yet."""
+    link = tmp_path / "sessions"
+    link.symlink_to(tmp_path / "nowhere")
+
+    with pytest.raises(ConfigError, match=r"sessions, is a symbolic link to .*nowhere, which does not exist"):
+        FileStore(link)
+
+
+def test_a_link_to_a_directory_is_taken(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "directory").mkdir(mode=0o700)
+    (tmp_path / "sessions").symlink_to(tmp_path / "directory")
+
+    FileStore(tmp_path / "sessions").create(new_key(), b"payload", 60)
+
+    assert len(files_in(tmp_path / "directory")) == 1
+
+
+def test_a_directory_that_becomes_a_link_to_nowhere_is_unavailable(store: FileStore, root: pathlib.Path) -> None:
+    root.parent.mkdir()
+    root.symlink_to(root.parent / "nowhere")
+
+    with pytest.raises(StoreUnavailable):
+        store.create(new_key(), b"payload", 60)
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_told"), [(0o777, True), (0o757, True), (0o1777, True), (0o755, False), (0o2770, False)]
+)
+def test_a_directory_that_every_user_can_write_to_is_a_warning_at_start(
+    root: pathlib.Path, mode: int, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another user could keep a session that is ended, and put it back."""
+    root.mkdir(parents=True)
+    root.chmod(mode)
+
+    FileStore(root).create(new_key(), b"payload", 60)
+
+    assert (f"every user of this machine can write to {root}" in caplog.text) == is_told
+
+
+@pytest.mark.parametrize("below", ["", "/sessions", "/deep/sessions"])
+def test_a_directory_without_the_right_to_write_is_refused_at_start(public_directory: pathlib.Path, below: str) -> None:
+    """Root cannot see this fault, for no mode keeps root out; so the test gives its rights up."""
+    public_directory.chmod(0o555)
+    script = """
+        import fcntl, os, sys  # while it may still read Python's own files
+        from sessionware.exceptions import ConfigError
+        from sessionware.stores import FileStore
+        if os.geteuid() == 0:
+            os.setegid(65534), os.seteuid(65534)
+        try:
+            FileStore(sys.argv[1])
+        except ConfigError as error:
+            print(error)
+    """
+
+    result = run_python(script, f"{public_directory}{below}")
+
+    assert f"cannot write to {public_directory}" in result.stdout, result.stderr
+
+
+def test_a_path_below_a_file_is_refused_at_start(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ConfigError, match="file, is not a directory"):
+        FileStore(tmp_path / "file" / "sessions")
+
+
+def test_the_home_directory_may_be_written_as_a_shell_writes_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    FileStore("~/sessions").create(new_key(), b"payload", 60)
+
+    assert len(files_in(tmp_path / "sessions")) == 1
+
+
+def test_a_home_directory_that_does_not_exist_is_refused_at_start() -> None:
+    with pytest.raises(ConfigError, match="no home directory"):
+        FileStore("~no-such-user/sessions")
+
+
+def test_a_lock_that_is_a_link_is_not_followed(store: FileStore, root: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    key, victim = new_key(), tmp_path / "victim"
+    (root / key[0] / key[1]).mkdir(parents=True)
+    (root / key[0] / ".lock").symlink_to(victim)
+
+    with pytest.raises(StoreUnavailable, match="opening a lock failed"):
+        store.create(key, b"payload", 60)
+
+    assert not victim.exists()
+    assert files_in(root) == []
+
+
+def test_an_entry_that_is_a_link_is_not_followed(store: FileStore, root: pathlib.Path) -> None:
+    key, other = new_key(), new_key()
+    store.create(other, b"payload", 60)
+    (root / key[0] / key[1]).mkdir(parents=True, exist_ok=True)
+    (root / key[0] / key[1] / key).symlink_to(file_of(root, other))
+
+    with pytest.raises(StoreUnavailable):
+        store.load(key)
+
+
+def test_a_pipe_in_the_place_of_an_entry_keeps_nobody_waiting(store: FileStore, root: pathlib.Path) -> None:
+    key = new_key()
+    (root / key[0] / key[1]).mkdir(parents=True)
+    os.mkfifo(root / key[0] / key[1] / key)
+
+    assert store.load(key) is None
+
+
+def test_locks_hold_although_the_directory_was_removed_and_made_again(
+    store: FileStore, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two processes one may have the lock's old file, the other the new one."""
+    key = new_key()
+    store.create(key, b"payload", 60)
+    lock = root / key[0] / ".lock"
+    flock = fcntl.flock
+    locked: list[int] = []
+
+    def remove_first(descriptor: int, operation: int) -> None:
+        if not locked:
+            lock.unlink()
+        flock(descriptor, operation)
+        locked.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    store.delete(key)
+
+    assert locked[-1] == lock.stat().st_ino
 
 
 def test_a_relative_path_stays_where_it_was(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -22,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from sessionware.exceptions import ConfigError, RecordTooLarge, StoreUnavailable
+from sessionware.exceptions import ConfigError, Conflict, Gone, RecordTooLarge, StoreUnavailable
 from sessionware.stores import SQLiteStore
 from sessionware.testing import FakeClock, StoreConformance
 
@@ -246,13 +247,15 @@ def test_an_error_shows_neither_key_nor_payload(open_store: Opener, path: pathli
 
 
 def test_nothing_of_the_driver_s_error_is_kept_but_what_is_shown(open_store: Opener, path: pathlib.Path) -> None:
+    store = open_store()
     path.write_bytes(b"this is not a database" * 100)
 
     with pytest.raises(StoreUnavailable) as caught:
-        open_store().load(new_key())
+        store.load(new_key())
 
     cause = caught.value.__cause__
     assert cause is not None
+    assert str(caught.value) == f"the SQLite store at {path}: opening it failed: {cause}"
     assert str(cause) == "sqlite3.DatabaseError: file is not a database"
     assert (caught.value.__context__, cause.__context__, cause.__traceback__) == (None, None, None)
 
@@ -285,11 +288,303 @@ def test_after_an_error_it_connects_anew(open_store: Opener, path: pathlib.Path)
     assert store.load(key) == (b"payload", version)
 
 
-def test_a_file_that_is_no_database_is_unavailable(open_store: Opener, path: pathlib.Path) -> None:
+def test_a_file_that_is_no_database_is_refused_at_start(path: pathlib.Path) -> None:
     path.write_bytes(b"this is not a database" * 100)
 
-    with pytest.raises(StoreUnavailable):
-        open_store().load(new_key())
+    with pytest.raises(ConfigError, match=r"sessions\.db: file is not a database"):
+        SQLiteStore(path)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param("TABLE sessionware_sessions (id TEXT PRIMARY KEY, data BLOB)", id="other columns"),
+        pytest.param(
+            "TABLE sessionware_sessions (key TEXT, payload BLOB, version INTEGER, expires_at REAL)", id="no primary key"
+        ),
+        pytest.param("VIEW sessionware_sessions AS SELECT 1", id="a view"),
+    ],
+)
+def test_a_table_of_another_form_is_refused_at_start(path: pathlib.Path, table: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as application:
+        application.execute(f"CREATE {table}")
+
+    with pytest.raises(ConfigError, match=r"sessions\.db: .*sessionware_sessions.* has another form"):
+        SQLiteStore(path)
+
+
+def test_a_table_of_another_form_that_comes_later_is_unavailable_and_says_so(
+    open_store: Opener, path: pathlib.Path
+) -> None:
+    store = open_store()
+    with contextlib.closing(sqlite3.connect(path)) as application:
+        application.execute("CREATE TABLE sessionware_sessions (id)")
+
+    with pytest.raises(StoreUnavailable, match="sessionware_sessions has another form"):
+        store.load(new_key())
+
+
+def test_the_look_at_start_waits_for_nobody_and_leaves_nothing_open(open_store: Opener, path: pathlib.Path) -> None:
+    store, key = open_store(), new_key()
+    version = store.create(key, b"payload", 60)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        started = time.monotonic()
+        another = open_store(timeout=600)
+    store.close()
+
+    assert time.monotonic() - started < 60
+    assert [file.name for file in path.parent.iterdir()] == ["sessions.db"]
+    assert another.load(key) == (b"payload", version)
+
+
+def test_a_link_to_nowhere_is_refused_at_start(path: pathlib.Path) -> None:
+    path.symlink_to(path.parent / "nowhere.db")
+
+    with pytest.raises(ConfigError, match=r"sessions\.db, is a symbolic link to .*nowhere\.db, which does not exist"):
+        SQLiteStore(path)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_a_file_that_is_made_at_the_target_of_a_link_is_for_its_owner_alone(
+    open_store: Opener, path: pathlib.Path
+) -> None:
+    store, target = open_store(), path.parent / "target.db"
+    path.symlink_to(target)
+
+    store.create(new_key(), b"payload", 60)
+
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def rows_in(path: pathlib.Path) -> list[tuple[bytes]]:
+    with contextlib.closing(sqlite3.connect(path)) as reader:
+        assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return reader.execute("SELECT payload FROM sessionware_sessions").fetchall()
+
+
+def remove(path: pathlib.Path) -> None:
+    path.unlink()
+
+
+def replace_by_a_copy_with_another_session(path: pathlib.Path) -> None:
+    """Without a word to the journals, which SQLite would then lay over the copy."""
+    other = SQLiteStore(path.parent / "other.db")
+    for letter in "abc":
+        other.create(letter * 43, b"restored" * 1000, 60)
+    other.delete("b" * 43)
+    other.close()
+    (path.parent / "other.db").replace(path)
+
+
+def restored_in(path: pathlib.Path) -> int:
+    return rows_in(path).count((b"restored" * 1000,))
+
+
+@pytest.mark.parametrize(("put_away", "restored"), [(remove, 0), (replace_by_a_copy_with_another_session, 2)])
+def test_a_database_that_is_removed_or_replaced_is_not_used_any_more(
+    put_away: Callable[[pathlib.Path], None], restored: int, open_store: Opener, path: pathlib.Path
+) -> None:
+    store, another, key = open_store(), open_store(), new_key()
+    version = store.create(key, b"payload", 60)
+    assert another.load(key) == (b"payload", version)
+
+    put_away(path)
+
+    assert store.load(key) is None
+    with pytest.raises(Gone):
+        another.replace(key, b"payload", 60, version)
+    store.create(key, b"new", 60)
+    another.create(new_key(), b"new", 60)
+    assert restored_in(path) == restored
+    assert rows_in(path).count((b"new",)) == 2
+
+
+@pytest.mark.parametrize(("put_away", "restored"), [(remove, 0), (replace_by_a_copy_with_another_session, 2)])
+def test_processes_notice_one_after_the_other_that_a_database_is_removed_or_replaced(
+    put_away: Callable[[pathlib.Path], None], restored: int, open_store: Opener, path: pathlib.Path
+) -> None:
+    script = """
+        import sys
+        from sessionware.stores import SQLiteStore
+        store = SQLiteStore(sys.argv[1])
+        for line in sys.stdin:
+            store.create(line.strip(), b"child's", 60)
+            print("done", flush=True)
+        store.close()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(path)]
+    store = open_store()
+    store.create(new_key(), b"old", 60)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+
+        def write_in_child() -> str:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdin.write(f"{new_key()}\n")
+            return child.stdout.readline()
+
+        answers = [write_in_child()]
+        put_away(path)
+        store.create(new_key(), b"parent's", 60)
+        answers += [write_in_child(), write_in_child()]
+        store.create(new_key(), b"parent's", 60)
+        child.stdin.close()
+        rest = child.stdout.read()
+
+    store.close()
+    assert (answers, rest) == (["done\n"] * 3, "")
+    assert restored_in(path) == restored
+    assert [rows_in(path).count((payload,)) for payload in (b"old", b"parent's", b"child's")] == [0, 2, 2]
+
+
+def test_a_link_that_is_turned_to_another_database_is_followed(open_store: Opener, path: pathlib.Path) -> None:
+    first, second = path.parent / "first.db", path.parent / "second.db"
+    path.symlink_to(first)
+    first.touch(0o600)
+    store, key = open_store(), new_key()
+    store.create(key, b"first", 60)
+
+    path.unlink()
+    path.symlink_to(second)
+    store.create(key, b"second", 60)
+
+    store.close()
+    assert (rows_in(first), rows_in(second)) == ([(b"first",)], [(b"second",)])
+
+
+@pytest.mark.parametrize(
+    ("directory_mode", "file_mode"), [(0o555, None), (0o777, 0o444)], ids=["the directory", "the file"]
+)
+def test_a_database_without_the_right_to_write_is_refused_at_start(
+    public_directory: pathlib.Path, directory_mode: int, file_mode: int | None
+) -> None:
+    """Root cannot see this fault, for no mode keeps root out; so the test gives its rights up."""
+    path = public_directory / "sessions.db"
+    if file_mode is not None:
+        path.touch()
+        path.chmod(file_mode)
+    public_directory.chmod(directory_mode)
+    script = """
+        import os, sys
+        from sessionware.exceptions import ConfigError
+        from sessionware.stores import SQLiteStore
+        if os.geteuid() == 0:
+            os.setegid(65534), os.seteuid(65534)
+        try:
+            SQLiteStore(sys.argv[1])
+        except ConfigError as error:
+            print(error)
+    """
+
+    output, complaints = start_python(script, path).communicate(timeout=30)
+
+    place = public_directory if file_mode is None else path
+    assert f"cannot write to {place}: " in output, complaints
+
+
+@pytest.mark.parametrize(
+    ("directory_mode", "file_mode", "is_told"),
+    [
+        pytest.param(0o777, 0o600, True, id="a directory"),
+        pytest.param(0o700, 0o666, True, id="a file"),
+        pytest.param(0o1777, 0o600, True, id="a directory in which every user makes files"),
+        pytest.param(0o755, 0o644, False, id="neither"),
+    ],
+)
+def test_what_every_user_can_write_to_is_a_warning_at_start(
+    path: pathlib.Path, directory_mode: int, file_mode: int, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.touch()
+    path.chmod(file_mode)
+    path.parent.chmod(directory_mode)
+
+    SQLiteStore(path)
+
+    assert ("every user of this machine can write to" in caplog.text) == is_told
+
+
+def test_the_home_directory_may_be_written_as_a_shell_writes_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = SQLiteStore("~/sessions.db")
+
+    store.create(new_key(), b"payload", 60)
+    store.close()
+
+    assert (tmp_path / "sessions.db").exists()
+
+
+# The end of an entry
+
+
+def end_of(path: pathlib.Path) -> float:
+    with contextlib.closing(sqlite3.connect(path)) as reader:
+        end: float = reader.execute("SELECT expires_at FROM sessionware_sessions").fetchone()[0]
+        return end
+
+
+def test_a_write_leaves_the_end_alone_that_moves_less_than_a_thirty_second_of_the_ttl(
+    open_store: Opener, path: pathlib.Path
+) -> None:
+    """The index of the ends would be half of what each write adds to the journal."""
+    clock = FakeClock(0)
+    store, key = open_store(clock=clock), new_key()
+    version = store.replace(key, b"payload", 3200, store.create(key, b"payload", 3200))
+    before = end_of(path)
+
+    ends = []
+    for _ in range(4):
+        clock.advance(50)
+        version = store.replace(key, b"payload", 3200, version)
+        assert store.load(key) == (b"payload", version)
+        ends.append(end_of(path))
+
+    assert before == 3200
+    assert ends == [3350, 3350, 3350, 3500]
+
+
+@pytest.mark.parametrize("ttl", [None, 10, 3100, 3300, 100_000])
+def test_an_end_that_moves_further_is_written_and_never_too_early(
+    open_store: Opener, path: pathlib.Path, ttl: float | None
+) -> None:
+    clock = FakeClock(0)
+    store, key = open_store(clock=clock), new_key()
+
+    store.replace(key, b"payload", ttl, store.create(key, b"payload", 3200))
+
+    end = end_of(path)
+    assert end is None if ttl is None else ttl <= end <= ttl * 33 / 32
+
+
+def test_an_entry_is_purged_when_its_end_has_come_for_certain(open_store: Opener) -> None:
+    clock = FakeClock(0)
+    store, key = open_store(clock=clock), new_key()
+    version = store.create(key, b"payload", 3200)
+    clock.advance(50)
+    store.replace(key, b"payload", 3200, version)
+
+    clock.advance(3199)
+    early = store.purge()
+    clock.advance(101)
+
+    assert (early, store.purge()) == (0, 1)
+
+
+@pytest.mark.parametrize("version", [7, b"version", (7, None), None])
+def test_a_version_of_no_write_of_its_own_replaces_nothing(open_store: Opener, version: object) -> None:
+    store, key = open_store(), new_key()
+    created = store.create(key, b"payload", 60)
+
+    with pytest.raises(Conflict):
+        store.replace(key, b"late", 60, version)
+    with pytest.raises(Gone):
+        store.replace(new_key(), b"late", 60, version)
+
+    assert store.load(key) == (b"payload", created)
 
 
 def test_a_directory_that_vanished_is_unavailable(tmp_path: pathlib.Path) -> None:
@@ -551,24 +846,24 @@ def test_a_full_disk_is_unavailable(path: pathlib.Path) -> None:
 def test_a_database_that_cannot_be_written_is_unavailable_before_its_timeout(public_directory: pathlib.Path) -> None:
     """Root cannot see this fault, for no mode keeps root out; so the test gives its rights up."""
     path = public_directory / "sessions.db"
-    store = SQLiteStore(path)
-    store.create("x" * 43, b"payload", 60)
-    store.close()
-    public_directory.chmod(0o555)
-    path.chmod(0o444)
     script = """
         import os, sys
         from sessionware.exceptions import StoreUnavailable
         from sessionware.stores import SQLiteStore
+        path = sys.argv[1]
+        store = SQLiteStore(path, timeout=600)
+        store.create("x" * 43, b"payload", 60)
+        store.close()
+        os.chmod(os.path.dirname(path), 0o555)
+        os.chmod(path, 0o444)
         if os.geteuid() == 0:
             os.setegid(65534), os.seteuid(65534)
-        store = SQLiteStore(sys.argv[1], timeout=600)
         try:
             store.create("y" * 43, b"", 60)
         except StoreUnavailable as error:
-            print(error.__cause__)
+            print(error)
     """
 
     output, complaints = start_python(script, path).communicate(timeout=30)
 
-    assert output.startswith("sqlite3.OperationalError: "), complaints
+    assert output.startswith(f"the SQLite store at {path}: opening it failed: sqlite3.OperationalError: "), complaints

@@ -1,13 +1,14 @@
-"""What a crash report shows of an error: the locals of every frame."""
+"""What a crash report shows of an error: the locals of the frames of its traceback, and of what is chained to it."""
 
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
+from types import FrameType
 
 
-def locals_in(error: BaseException | None, package: str) -> str:
-    """The ``repr`` of each local in the frames of *package* that *error*, its cause and its context hold."""
-    shown: list[str] = []
+def _frames(error: BaseException | None) -> Iterator[FrameType]:
+    """The frames of *error*, of its cause and of its context, each error once."""
     pending, seen = [error], set()
     while pending:
         error = pending.pop()
@@ -15,7 +16,26 @@ def locals_in(error: BaseException | None, package: str) -> str:
             continue
         seen.add(id(error))
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            if f"{frame.f_globals.get('__name__', '')}.".startswith(f"{package}."):
-                shown += [f"{frame.f_code.co_name}: {name} = {value!r}" for name, value in frame.f_locals.items()]
+            yield frame
         pending += [error.__cause__, error.__context__]
-    return "\n".join(shown)
+
+
+def locals_in(error: BaseException | None, package: str) -> str:
+    """The ``repr`` of each local in the frames of *package*."""
+    return "\n".join(
+        f"{frame.f_code.co_name}: {name} = {value!r}"
+        for frame in _frames(error)
+        if f"{frame.f_globals.get('__name__', '')}.".startswith(f"{package}.")
+        for name, value in frame.f_locals.items()
+    )
+
+
+def shown_in_frames(error: BaseException, *hidden: str, outside: str) -> list[str]:
+    """Those of *hidden* that are in a local of a frame that is not of the file *outside*."""
+    return [
+        word
+        for frame in _frames(error)
+        if frame.f_code.co_filename != outside
+        for word in hidden
+        if word in repr(frame.f_locals)
+    ]

@@ -7,12 +7,14 @@ import math
 import os
 import re
 import secrets
+import shelve
+import threading
 from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sessionware.exceptions import StoreUnavailable
 from sessionware.stores.file import remove_leftover
+from sessionware.stores.pools import PerProcess
 
 #: What memcached takes, which takes less than any other backend of cachelib.
 _PRINTABLE = re.compile(r"[!-~]*")
@@ -44,8 +46,8 @@ class Adapter(Protocol):
         """The value under *key*, or ``None``."""
         ...
 
-    def put(self, key: str, data: bytes, ttl: float | None) -> None:
-        """Store *data* for *ttl* seconds."""
+    def put(self, key: str, data: bytes, ttl: float | None) -> bool:
+        """Store *data* for *ttl* seconds, and return whether the object says that it has."""
         ...
 
     def delete(self, key: str) -> None:
@@ -68,8 +70,9 @@ class MappingAdapter:
     def get(self, key: str) -> object:
         return self.mapping.get(key)
 
-    def put(self, key: str, data: bytes, ttl: float | None) -> None:
+    def put(self, key: str, data: bytes, ttl: float | None) -> bool:
         self.mapping[key] = data
+        return True
 
     def delete(self, key: str) -> None:
         self.mapping.pop(key, None)
@@ -93,8 +96,9 @@ class DiskCacheAdapter:
         except KeyError:
             return None
 
-    def put(self, key: str, data: bytes, ttl: float | None) -> None:
-        _require(self.cache.set(key, data, expire=ttl))
+    def put(self, key: str, data: bytes, ttl: float | None) -> bool:
+        # A FanoutCache answers False instead of raising.
+        return self.cache.set(key, data, expire=ttl) is not False
 
     def delete(self, key: str) -> None:
         self.cache.delete(key)
@@ -114,9 +118,9 @@ class CachelibAdapter:
     def get(self, key: str) -> object:
         return self.cache.get(key)
 
-    def put(self, key: str, data: bytes, ttl: float | None) -> None:
-        # Always given, because the default is 300 seconds; 0 means no end.
-        _require(self.cache.set(key, data, timeout=0 if ttl is None else _whole_seconds(ttl)))
+    def put(self, key: str, data: bytes, ttl: float | None) -> bool:
+        # Always given, because the default is 300 seconds; 0 means no end. A failure is False and not raised.
+        return self.cache.set(key, data, timeout=0 if ttl is None else _whole_seconds(ttl)) is not False
 
     def delete(self, key: str) -> None:
         self.cache.delete(key)
@@ -142,13 +146,14 @@ class SimpleKVAdapter:
         except KeyError:
             return None
 
-    def put(self, key: str, data: bytes, ttl: float | None) -> None:
+    def put(self, key: str, data: bytes, ttl: float | None) -> bool:
         if not self.expires_entries:
             self.store.put(key, data)
         elif ttl is None or (ttl > _MEMCACHED_LONGEST_SECONDS and hasattr(self.store, "mc")):
             self.store.put(key, data, ttl_secs="forever")
         else:
             self.store.put(key, data, ttl_secs=_whole_seconds(ttl))
+        return True
 
     def delete(self, key: str) -> None:
         self.store.delete(key)
@@ -171,7 +176,7 @@ class SimpleKVFilesAdapter(SimpleKVAdapter):
             remove_leftover(os.path.join(self.store.root, name))
         return [name for name in names if not _is_temporary(name)]
 
-    def put(self, key: str, data: bytes, ttl: float | None) -> None:
+    def put(self, key: str, data: bytes, ttl: float | None) -> bool:
         path = os.path.join(self.store.root, key)
         temporary = f"{path}.{secrets.token_hex(8)}"
         os.makedirs(self.store.root, exist_ok=True)
@@ -182,6 +187,7 @@ class SimpleKVFilesAdapter(SimpleKVAdapter):
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
+        return True
 
     def _write(self, path: str, data: bytes) -> None:
         perm: int | None = self.store.perm
@@ -193,8 +199,74 @@ class SimpleKVFilesAdapter(SimpleKVAdapter):
             os.chmod(path, perm)
 
 
-#: By the class's name, because a class made from these, or a decorator around them, may do more in its ``put``.
+@dataclass(frozen=True)
+class OneAtATime:
+    """An adapter for an object that threads must not use at the same time: *adapter*, under a lock."""
+
+    adapter: Adapter
+    object_id: int
+
+    @property
+    def prefixes(self) -> re.Pattern[str]:
+        return self.adapter.prefixes
+
+    @property
+    def expires_entries(self) -> bool:
+        return self.adapter.expires_entries
+
+    def get(self, key: str) -> object:
+        with self._locked():
+            return self.adapter.get(key)
+
+    def put(self, key: str, data: bytes, ttl: float | None) -> bool:
+        with self._locked():
+            return self.adapter.put(key, data, ttl)
+
+    def delete(self, key: str) -> None:
+        with self._locked():
+            self.adapter.delete(key)
+
+    def keys(self, prefix: str) -> list[str]:
+        with self._locked():
+            return self.adapter.keys(prefix)
+
+    def _locked(self) -> threading.Lock:
+        """The lock of the object, the same in all stores around it; some objects share one."""
+        return _object_locks.get()[hash(self.object_id) % _OBJECT_LOCKS]
+
+
+_OBJECT_LOCKS = 64
+_object_locks = PerProcess(lambda: [threading.Lock() for _ in range(_OBJECT_LOCKS)])
+
+# Below, kinds are known by the name of the exact class: so no package is imported, and a class made from one of these,
+# or a decorator around it, may do anything.
+
 _FILESYSTEM_STORES = {("simplekv.fs", "FilesystemStore"), ("minimalkv.fs", "FilesystemStore")}
+
+#: The objects that many threads may use at the same time. Of all others that is not known: a shelf breaks.
+_THREAD_SAFE = {
+    ("builtins", "dict"),
+    ("diskcache.core", "Cache"),
+    ("diskcache.fanout", "FanoutCache"),
+    ("diskcache.persistent", "Index"),
+    ("cachelib.file", "FileSystemCache"),
+    ("cachelib.redis", "RedisCache"),
+    ("simplekv.memory.redisstore", "RedisStore"),
+    ("minimalkv.memory.redisstore", "RedisStore"),
+    *_FILESYSTEM_STORES,
+}
+
+#: Where an object keeps its files.
+_DIRECTORIES = {
+    ("diskcache.core", "Cache"): "directory",
+    ("diskcache.fanout", "FanoutCache"): "directory",
+    ("diskcache.persistent", "Index"): "directory",
+    ("cachelib.file", "FileSystemCache"): "_path",
+    **dict.fromkeys(_FILESYSTEM_STORES, "root"),
+}
+
+#: What an SQLite database is that dbm.open and shelve.open make since Python 3.13.
+_THREAD_BOUND = ("dbm.sqlite3", "_Database")
 
 #: The methods that each kind has, the kind with the most first. A mapping is known by its class.
 _METHODS: tuple[tuple[type[DiskCacheAdapter | CachelibAdapter | SimpleKVAdapter], tuple[str, ...]], ...] = (
@@ -205,17 +277,41 @@ _METHODS: tuple[tuple[type[DiskCacheAdapter | CachelibAdapter | SimpleKVAdapter]
 
 
 def adapter_for(obj: Any) -> Adapter | None:
-    """The adapter for *obj*, chosen by its methods so that no package is imported; ``None`` if there is none."""
+    """The adapter for *obj*; ``None`` if there is none."""
+    adapter = _adapter_for(obj)
+    if adapter is None or _kind(obj) in _THREAD_SAFE:
+        return adapter
+    return OneAtATime(adapter, id(obj))
+
+
+def _adapter_for(obj: Any) -> Adapter | None:
     if isinstance(obj, type):
         return None
     if isinstance(obj, MutableMapping):
         return MappingAdapter(obj)
-    if (type(obj).__module__, type(obj).__name__) in _FILESYSTEM_STORES:
+    if _kind(obj) in _FILESYSTEM_STORES:
         return SimpleKVFilesAdapter(obj)
     for adapter, methods in _METHODS:
         if all(callable(getattr(obj, name, None)) for name in methods):
             return adapter(obj)
     return None
+
+
+def _kind(obj: object) -> tuple[str, str]:
+    return type(obj).__module__, type(obj).__name__
+
+
+def described(obj: object) -> str:
+    """What *obj* is, and where its files are, for messages."""
+    name = type(obj).__name__
+    directory = getattr(obj, _DIRECTORIES.get(_kind(obj), ""), None)
+    return f"a {name}" if directory is None else f"a {name} at {directory}"
+
+
+def is_bound_to_its_thread(obj: object) -> bool:
+    """Whether *obj* is a dbm file that refuses every other thread than the one that opened it, or a shelf over one."""
+    file = getattr(obj, "dict", None) if isinstance(obj, shelve.Shelf) else obj
+    return _kind(file) == _THREAD_BOUND
 
 
 def _with_prefix(keys: Iterable[object], prefix: str) -> Iterator[str]:
@@ -228,9 +324,3 @@ def _with_prefix(keys: Iterable[object], prefix: str) -> Iterator[str]:
 
 def _whole_seconds(ttl: float) -> int:
     return max(1, math.ceil(ttl))
-
-
-def _require(answer: object) -> None:
-    """Raise if a write has failed: cachelib and FanoutCache answer False instead of raising."""
-    if answer is False:
-        raise StoreUnavailable("the key/value store did not take the entry")

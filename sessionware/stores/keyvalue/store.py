@@ -9,13 +9,11 @@ from typing import Any, ClassVar
 from sessionware.clock import Clock, current_time
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, StoreUnavailable
 from sessionware.stores.contract import Entry, Version
-from sessionware.stores.failures import guarded
-from sessionware.stores.framing import Frame, is_cut_off, new_version, pack, unpack
-from sessionware.stores.keyvalue.adapters import Adapter, adapter_for
+from sessionware.stores.failures import guarded, told
+from sessionware.stores.framing import as_bytes, is_cut_off, new_version, pack, unpack
+from sessionware.stores.keyvalue.adapters import Adapter, adapter_for, described, is_bound_to_its_thread
 from sessionware.stores.pools import PerProcess
 from sessionware.stores.sweeping import Sweeping, expires_at
-
-_guarded = guarded("the key/value store failed", Exception)
 
 #: How often an entry that is cut off is looked at again: a writer that lives is done within a quarter of a second.
 _PAUSES_SECONDS = (0.001, 0.002, 0.004, 0.008, *(0.016,) * 15)
@@ -24,6 +22,9 @@ _PATIENCE_SECONDS = float(StoreUnavailable.seconds_to_wait)
 #: What is added to the key of an entry that is cut off: there every process sees since when it has been.
 _MARK = ".cut"
 _MARK_SECONDS = 86400.0
+
+#: The object itself may have removed an entry of so short a life at the next look.
+_SHORT_TTL_SECONDS = 10.0
 
 _STRIPES = 64
 #: Of this module and not of a store, because several stores may be made around one object.
@@ -36,12 +37,18 @@ class KeyValueStore:
     *obj* is any ``MutableMapping`` (a dict, a shelf, a dbm file), a store of simplekv or minimalkv, a cache of
     cachelib, or a ``Cache``, ``FanoutCache`` or ``Index`` of diskcache. Anything else raises :exc:`ConfigError`, and so
     does a prefix with characters that the object does not take. Whatever the object raises becomes
-    :exc:`StoreUnavailable`.
+    :exc:`StoreUnavailable`; so does an object that does not give back the bytes it was given, at the first write of a
+    process. A ``bytearray`` and a ``memoryview`` count as bytes.
+
+    **Threads.** A dict, the objects of diskcache, and those over files and Redis are used by all threads at once, every
+    other object by one after the other: a shelf, a dbm file and most caches in memory lose entries otherwise. The
+    application must then leave the object to the store. A shelf or dbm file that Python 3.13 makes by default
+    (``dbm.sqlite3``) works in the thread that opened it only, and is refused.
 
     **Not atomic.** Such objects cannot compare and swap, so ``atomic`` is ``False``. Threads of one process lose
     nothing, not even through several stores around one object. If two processes write one session at the same moment,
-    one may lose its change, and neither is told; a logout, a revocation or a new id may be undone in this way. Where
-    this matters, use another store of this package.
+    one may lose its change, and neither is told; a logout or a new id may be undone in this way. Where this matters,
+    use another store of this package.
 
     **Killed processes.** Where the object replaces entries as a whole, a process that is killed while it saves leaves
     the old entry or the new one. The objects of diskcache do, cachelib's ``FileSystemCache``, all that keep entries on
@@ -70,42 +77,52 @@ class KeyValueStore:
                 f"a KeyValueStore does not take {type(obj).__name__}; it takes a MutableMapping such as a dict,"
                 " a store of simplekv or minimalkv, a cache of cachelib, or a Cache or FanoutCache of diskcache"
             )
+        if is_bound_to_its_thread(obj):
+            raise ConfigError(
+                "this is a dbm.sqlite3 file, which refuses every thread but the thread that opened it; use the backend"
+                " 'sqlite', or open the file by dbm.gnu or dbm.dumb, for example shelve.Shelf(dbm.dumb.open(path))"
+            )
         if not prefix or not adapter.prefixes.fullmatch(prefix):
             raise ConfigError(f"the keys of this key/value object cannot begin with the prefix {prefix!r}")
+        self._place = f"the key/value store over {described(obj)}"
         self._adapter: Adapter = adapter
         self._object_id = id(obj)
         self._prefix = prefix
         self._clock = clock or current_time
         self._sweeping = Sweeping()
+        #: Whether the object has given back what this process has written.
+        self._gives_back = False
         #: The keys that sweeps have not come to yet.
         self._unswept: list[str] = []
 
-    @_guarded
+    @guarded
     def load(self, key: str) -> Entry | None:
         """The entry under *key*; ``None`` also for a value that this store has not written."""
         name = self._prefix + key
         # Under the lock, because several objects write in place, and would show half an entry.
         with self._locked(name):
-            frame = self._read(name)
+            frame = unpack(self._read(name))
         return None if frame is None else Entry(frame.payload, frame.version)
 
-    @_guarded
+    @guarded
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
-        """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
+        """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`, also for a value of another program."""
         name = self._prefix + key
         with self._locked(name):
             if self._read(name) is not None:
                 raise AlreadyExists
             version = self._write(name, payload, ttl)
+            if not self._gives_back and (ttl is None or ttl > _SHORT_TTL_SECONDS):
+                self._check_what_is_given_back(name)
         self._after_write()
         return version
 
-    @_guarded
+    @guarded
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
         name = self._prefix + key
         with self._locked(name):
-            found = self._read(name)
+            found = unpack(self._read(name))
             if found is None:
                 raise Gone
             if found.version != version:
@@ -114,17 +131,17 @@ class KeyValueStore:
         self._after_write()
         return written
 
-    @_guarded
+    @guarded
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
         name = self._prefix + key
         with self._locked(name):
-            if self._read(name) is None:
+            if unpack(self._read(name)) is None:
                 return False
             self._remove(name)
             return True
 
-    @_guarded
+    @guarded
     def purge(self, limit: int | None = None) -> int:
         """Remove expired entries, *limit* at most; how many. None, if the object cannot list its keys."""
         removed = 0
@@ -134,25 +151,52 @@ class KeyValueStore:
             removed += self._remove_if_expired(name)
         return removed
 
-    def _read(self, name: str) -> Frame | None:
+    def _cause_of(self, error: Exception) -> Exception | None:
+        return told(error)
+
+    def _unavailable(self, reason: str) -> StoreUnavailable:
+        return StoreUnavailable(f"{self._place}: {reason}")
+
+    def _get(self, name: str) -> object:
+        return as_bytes(self._adapter.get(name))
+
+    def _put(self, name: str, data: bytes, ttl: float | None) -> None:
+        if not self._adapter.put(name, data, ttl):
+            raise self._unavailable("did not take the entry")
+
+    def _read(self, name: str) -> object:
+        """The value under *name*, whatever it is, but for a frame that is cut off; ``None`` if nothing is there."""
         data = self._look(name)
         if not is_cut_off(data):
-            return unpack(data)
+            return data
         if not self._is_abandoned(name, data):
-            raise StoreUnavailable("the entry is cut off: another process is writing it, or was killed while it did")
+            raise self._unavailable("the entry is cut off: another process is writing it, or was killed while it did")
         self._remove(name)
         self._adapter.delete(name + _MARK)
         return None
 
     def _look(self, name: str) -> object:
         """The value under *name*, or, if it is cut off, what its writer makes of it within a quarter of a second."""
-        data = self._adapter.get(name)
+        data = self._get(name)
         for pause in _PAUSES_SECONDS:
             if not is_cut_off(data):
                 break
             time.sleep(pause)
-            data = self._adapter.get(name)
+            data = self._get(name)
         return data
+
+    def _check_what_is_given_back(self, name: str) -> None:
+        """Look whether the object gives back the frame that was just written.
+
+        Not when the store is made: an object may be one of a server, which need not run then.
+        """
+        data = self._look(name)
+        if unpack(data) is None:
+            self._adapter.delete(name)
+            raise self._unavailable(
+                f"was given bytes and gave {_named(data)} back; sessions need an object that keeps bytes as they are"
+            )
+        self._gives_back = True
 
     def _is_abandoned(self, name: str, data: Any) -> bool:
         """Whether a request found the same bytes so long ago that their writer must be dead; if none did, mark them.
@@ -160,26 +204,26 @@ class KeyValueStore:
         The mark has a key of its own, because a writer that is only slow goes on in the middle of the entry.
         """
         now = self._clock()
-        mark = unpack(self._adapter.get(name + _MARK))
+        mark = unpack(self._get(name + _MARK))
         if mark is not None and mark.payload == data and not mark.is_expired(now):
             return now >= mark.expires_at - _MARK_SECONDS + _PATIENCE_SECONDS
-        self._adapter.put(name + _MARK, pack(data, new_version(), now + _MARK_SECONDS), _MARK_SECONDS)
+        self._put(name + _MARK, pack(data, new_version(), now + _MARK_SECONDS), _MARK_SECONDS)
         return False
 
     def _write(self, name: str, payload: bytes, ttl: float | None) -> Version:
         version = new_version()
-        self._adapter.put(name, pack(payload, version, expires_at(ttl, self._clock())), ttl)
+        self._put(name, pack(payload, version, expires_at(ttl, self._clock())), ttl)
         return version
 
     def _remove(self, name: str) -> None:
         self._adapter.delete(name)
-        if unpack(self._adapter.get(name)) is not None:
+        if unpack(self._get(name)) is not None:
             # Several caches report a failure as if the key had been missing.
-            raise StoreUnavailable("the key/value store did not remove the entry")
+            raise self._unavailable("did not remove the entry")
 
     def _remove_if_expired(self, name: str) -> bool:
         with self._locked(name):
-            frame = unpack(self._adapter.get(name))
+            frame = unpack(self._get(name))
             if frame is None or not frame.is_expired(self._clock()):
                 return False
             self._remove(name)
@@ -189,7 +233,7 @@ class KeyValueStore:
         if not self._adapter.expires_entries:
             self._sweeping.after_write(self._sweep)
 
-    @_guarded
+    @guarded
     def _sweep(self, limit: int) -> None:
         """Look at *limit* keys more. Listing them takes long, so it is done again only after all were looked at."""
         if not self._unswept:
@@ -201,3 +245,11 @@ class KeyValueStore:
     def _locked(self, name: str) -> threading.Lock:
         """The lock for *name*, the same in all stores around the same object."""
         return _locks.get()[hash((self._object_id, name)) % _STRIPES]
+
+
+def _named(data: object) -> str:
+    if data is None:
+        return "nothing"
+    if not isinstance(data, bytes):
+        return type(data).__name__
+    return "fewer bytes" if is_cut_off(data) else "other bytes"

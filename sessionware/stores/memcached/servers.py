@@ -12,13 +12,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from sessionware.exceptions import ConfigError
+from sessionware.stores.failures import note, noting
 from sessionware.stores.memcached.url import Address, addresses_in
-from sessionware.stores.pools import PerProcess, Pool, is_readable
+from sessionware.stores.pools import (
+    KEEPALIVE_IDLE_SECONDS,
+    KEEPALIVE_INTERVAL_SECONDS,
+    KEEPALIVE_PROBES,
+    PerProcess,
+    Pool,
+    is_readable,
+    wait_for_free,
+)
 
 _REMEMBERED_KEYS = 4096
-
-#: Probes begin on a connection that is idle for so many seconds; it counts as broken after 45, before its pool ends it.
-_KEEPALIVE = {"idle": 30, "intvl": 5, "cnt": 3}
 
 _Answer = TypeVar("_Answer")
 #: Asks a client of pymemcache something; the second argument is when its connection was opened.
@@ -49,8 +55,15 @@ class Servers:
     """
 
     def __init__(
-        self, make_lenders: Callable[[], Mapping[str, Lender]], node_of: Callable[[str], str], *, is_own: bool
+        self,
+        make_lenders: Callable[[], Mapping[str, Lender]],
+        node_of: Callable[[str], str],
+        *,
+        place: str,
+        is_own: bool,
     ) -> None:
+        #: Where they are, for a message.
+        self.place = place
         self._lenders = PerProcess(make_lenders)
         self._node_of = node_of
         self._is_own = is_own
@@ -61,7 +74,8 @@ class Servers:
         client = lender.borrow()
         try:
             answer = question(client, _opened_at(client))
-        except BaseException:
+        except BaseException as error:
+            note(error, place=f"memcached at {_written(client.server)}")
             # pymemcache closes the connection after an Exception only. A gevent.Timeout is none: it would leave an
             # answer under way, which the next question would take for its own.
             lender.discard(client)
@@ -82,11 +96,12 @@ class _LendingPooledClient:
 
     def __init__(self, client: Any) -> None:
         self._pool = client.client_pool
+        self._patience = client.timeout
         self.give_back = self._pool.release
         self.discard = self._pool.destroy
 
     def borrow(self) -> Any:
-        client = self._pool.get()
+        client = wait_for_free(self._pool.get, is_exhausted=self._is_exhausted, patience=self._patience)
         try:
             if _has_ended(client):
                 client.close()
@@ -95,11 +110,15 @@ class _LendingPooledClient:
             raise
         return client
 
+    def _is_exhausted(self, error: Exception) -> bool:
+        return isinstance(error, RuntimeError) and len(self._pool.used) >= self._pool.max_size
+
 
 def servers_at(url: str, timeout: float) -> Servers:
     """The servers that *url* names, with *timeout* seconds for connecting and for each answer."""
     addresses = addresses_in(url)
     base = _driver()
+    keepalive = base.KeepaliveOpts(idle=KEEPALIVE_IDLE_SECONDS, intvl=KEEPALIVE_INTERVAL_SECONDS, cnt=KEEPALIVE_PROBES)
 
     def make_client(address: Address) -> Any:
         # pymemcache sets these options of TCP on unix sockets as well, where they fail, and knows them on Linux only.
@@ -110,7 +129,7 @@ def servers_at(url: str, timeout: float) -> Servers:
             timeout=timeout,
             no_delay=True,
             default_noreply=False,
-            socket_keepalive=base.KeepaliveOpts(**_KEEPALIVE) if has_keepalive else None,
+            socket_keepalive=keepalive if has_keepalive else None,
         )
 
     def make_pools() -> dict[str, Lender]:
@@ -121,7 +140,8 @@ def servers_at(url: str, timeout: float) -> Servers:
 
     from pymemcache.client.rendezvous import RendezvousHash  # type: ignore[import-untyped]
 
-    return Servers(make_pools, _placement(list(addresses), RendezvousHash(list(addresses)).get_node), is_own=True)
+    node_of = _placement(list(addresses), RendezvousHash(list(addresses)).get_node)
+    return Servers(make_pools, node_of, place=",".join(map(_written, addresses.values())), is_own=True)
 
 
 def servers_of(client: Any) -> Servers:
@@ -155,7 +175,17 @@ def servers_of(client: Any) -> Servers:
 
     hasher = copy.deepcopy(client.hasher) if isinstance(client, HashClient) else None
     node_of = _placement(list(clients), getattr(hasher, "get_node", None))
-    return Servers(make_lenders, node_of, is_own=False)
+    return Servers(
+        make_lenders, node_of, place=",".join(_written(one.server) for one in clients.values()), is_own=False
+    )
+
+
+def _written(address: Address) -> str:
+    """*address* as in a URL."""
+    if isinstance(address, tuple):
+        host, port = address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return address
 
 
 def _close_inherited(clients: Mapping[str, Any]) -> None:  # pragma: no cover - runs in children
@@ -186,7 +216,8 @@ _openings: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
 def _opened_at(client: Any) -> float:
     """When the connection of *client* was opened, or a later moment, by the monotonic clock."""
     if client.sock is None:
-        client.version()
+        with noting("connect"):
+            client.version()
     return _openings.setdefault(client.sock, time.monotonic())
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+import socket
 import time
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge
 from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.failures import guarded, told
 from sessionware.stores.framing import VERSION_BYTES, new_version
-from sessionware.stores.memcached.servers import Question, servers_at, servers_of
+from sessionware.stores.memcached.servers import servers_at, servers_of
 from sessionware.stores.urls import query_options
-
-_Answer = TypeVar("_Answer")
 
 _LONGEST_NAME_BYTES = 250
 _KEY_BYTES = 43
@@ -28,23 +27,6 @@ _NO_END = 0
 
 _TOO_LARGE = (b"object too large for cache",)
 _NO_UNIQUES = b"0"
-
-
-def _told(error: Exception) -> Exception:
-    from pymemcache.exceptions import MemcacheServerError  # type: ignore[import-untyped]
-
-    if type(error) is TimeoutError:
-        # Of the socket or of the pool; neither names a key.
-        return TimeoutError(str(error))
-    if type(error) is not MemcacheServerError:
-        # The errors about an answer or a key show it.
-        return told(error)
-    if error.args == _TOO_LARGE:
-        return RecordTooLarge("the record is larger than memcached takes")
-    return told(error, words=b" ".join(error.args).decode("latin-1"))
-
-
-_guarded = guarded("memcached failed", Exception, tell=_told)
 
 
 class _Version(bytes):
@@ -68,10 +50,9 @@ class MemcachedStore:
     sessions whose server changes. A server that is added must be empty, or sessions that were ended come back.
 
     memcached is a cache. It evicts the least recently used records when it is full, and loses all when it restarts:
-    such a session is gone, and its user has to log in again. If it evicts the list of a user's sessions, the sessions
-    live on, but ``sessions_of``, ``revoke_user`` and ``max_sessions_per_user`` no longer know them. Give it memory for
-    all sessions, and share it with nothing else: then ``evictions`` in its ``stats`` stays 0. A record above its item
-    size (a megabyte, see its option ``-I``) raises :exc:`RecordTooLarge`.
+    such a session is gone, and its user has to log in again. Give it memory for all sessions, and share it with nothing
+    else: then ``evictions`` in its ``stats`` stays 0. A record above its item size (a megabyte, see its option ``-I``)
+    raises :exc:`RecordTooLarge`.
     """
 
     backend_name = "memcached"
@@ -99,9 +80,13 @@ class MemcachedStore:
         if (url is None) == (client is None):
             raise ConfigError("a memcached store needs either url, such as memcached://localhost, or client")
         self._servers = servers_of(client) if url is None else servers_at(url, seconds(timeout))
+        self._place = f"memcached at {self._servers.place}"
         _check_prefix(prefix, b"" if client is None else client.key_prefix)
         self._prefix = prefix
+        #: The servers that are known to number entries.
+        self._checked: set[Any] = set()
 
+    @guarded
     def load(self, key: str) -> Entry | None:
         """The entry under *key*, or ``None``."""
         name = self._prefix + key
@@ -110,24 +95,29 @@ class MemcachedStore:
             asked_at = time.monotonic()
             return (*client.gets(name), asked_at)
 
-        value, unique, asked_at = self._ask(name, question)
+        value, unique, asked_at = self._servers.ask(name, question)
         if value is None:
             return None
         version = _Version(value[:VERSION_BYTES])
         version.unique, version.asked_at = _checked_unique(unique), asked_at
         return Entry(value[VERSION_BYTES:], version)
 
+    @guarded
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
         name, version, expire = self._prefix + key, new_version(), _expire(ttl)
 
         def question(client: Any, opened_at: float) -> Any:
-            return client.add(name, version + payload, expire=expire, noreply=False)
+            is_added = client.add(name, version + payload, expire=expire, noreply=False)
+            if is_added and client.server not in self._checked:
+                self._check(client, name)
+            return is_added
 
-        if not self._ask(name, question):
+        if not self._servers.ask(name, question):
             raise AlreadyExists
         return version
 
+    @guarded
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none.
 
@@ -148,11 +138,12 @@ class MemcachedStore:
             )
             return swapped
 
-        swapped = self._ask(name, question)
+        swapped = self._servers.ask(name, question)
         if not swapped:
             raise Gone if swapped is None else Conflict
         return written
 
+    @guarded
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
         name = self._prefix + key
@@ -160,15 +151,34 @@ class MemcachedStore:
         def question(client: Any, opened_at: float) -> Any:
             return client.delete(name, noreply=False)
 
-        return bool(self._ask(name, question))
+        return bool(self._servers.ask(name, question))
 
     def close(self) -> None:
         """Close the connections of this process that are not in use; the next call opens one again."""
         self._servers.close()
 
-    @_guarded
-    def _ask(self, name: str, question: Question[_Answer]) -> _Answer:
-        return self._servers.ask(name, question)
+    def _check(self, client: Any, name: str) -> None:
+        """Refuse a server that numbers no entries: the session just made could never be changed or ended."""
+        _, unique = client.gets(name)
+        if unique == _NO_UNIQUES:
+            client.delete(name, noreply=False)
+        _checked_unique(unique)
+        self._checked.add(client.server)
+
+    def _cause_of(self, error: Exception) -> Exception:
+        from pymemcache.exceptions import MemcacheServerError  # type: ignore[import-untyped]
+
+        if type(error) is TimeoutError:
+            # Of the socket or of the pool; neither names a key.
+            return TimeoutError(str(error))
+        if isinstance(error, socket.gaierror):
+            return told(error, words=error.strerror or "")
+        if type(error) is not MemcacheServerError:
+            # The errors about an answer or a key show it.
+            return told(error)
+        if error.args == _TOO_LARGE:
+            return RecordTooLarge("the record is larger than memcached takes")
+        return told(error, words=b" ".join(error.args).decode("latin-1"))
 
 
 def _check_prefix(prefix: str, client_prefix: bytes) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sessionware.exceptions import ConfigError
-from sessionware.stores.pools import Pool
+from sessionware.stores.failures import note, noting
+from sessionware.stores.pools import Pool, keepalive_options, wait_for_free
 from sessionware.stores.redis.deadline import InTime, in_small_steps, in_time
-from sessionware.stores.redis.url import SENTINEL, SOCKET, RedisURL
+from sessionware.stores.redis.url import SENTINEL, SOCKET, RedisURL, written
 
 #: Packages whose clients have one shape: Valkey's began as a copy of Redis's.
 _DRIVERS = ("redis", "valkey")
@@ -71,6 +72,35 @@ def client_of_node(client: Any, node: Any) -> Any:
     return find(node)
 
 
+def place_of_client(client: Any) -> str:
+    """What *client* is connected to, for a message."""
+    if is_cluster(client):
+        nodes = ",".join(written(node.host, node.port) for node in client.get_nodes())
+        return f"Redis Cluster at {nodes}"
+    pool = client.connection_pool
+    if hasattr(pool, "service_name"):
+        return f"the master of {pool.service_name!r} by Redis Sentinels"
+    return _place_in(pool.connection_kwargs) or "Redis"
+
+
+def secrets_of_client(client: Any) -> tuple[str | None, ...]:
+    """What no message may repeat of an application's *client*."""
+    one_server = client_of_node(client, client.get_nodes()[0]) if is_cluster(client) else client
+    settings = one_server.connection_pool.connection_kwargs
+    return tuple(settings.get(name) for name in ("username", "password"))
+
+
+def place_of(connection: Any) -> str | None:
+    """Where *connection* leads to."""
+    return _place_in({name: getattr(connection, name, None) for name in ("path", "host", "port")})
+
+
+def _place_in(settings: Mapping[str, Any]) -> str | None:
+    if settings.get("path"):
+        return f"Redis at {settings['path']}"
+    return f"Redis at {written(settings['host'], settings['port'])}" if settings.get("host") else None
+
+
 class ClientPool:
     """The pool of an application's client, with the methods of ours."""
 
@@ -82,7 +112,15 @@ class ClientPool:
 
     def borrow(self, patience: float) -> Any:
         """A connection that is open, as far as can be seen: the pool replaces one that its server has closed."""
-        return self._pool.get_connection(*self._arguments)
+        try:
+            return self._pool.get_connection(*self._arguments)
+        except Exception as error:
+            note(error, place=_place_in(self._pool.connection_kwargs), step="connect")
+            if not _is_exhausted(error):
+                raise
+        # Only now, because a connection is nearly always free.
+        get = partial(self._pool.get_connection, *self._arguments)
+        return wait_for_free(get, is_exhausted=_is_exhausted, patience=patience)
 
     def give_back(self, connection: Any) -> None:
         """Keep *connection* for the next caller."""
@@ -97,6 +135,14 @@ class ClientPool:
         """Close the connections that are not lent, if the pool can spare those that are."""
         if _knows_idle_ones(self._pool.__class__):
             self._pool.disconnect(inuse_connections=False)
+
+
+def _is_exhausted(error: Exception) -> bool:
+    """Whether a pool could give no connection because all are lent: it raises while it handles that none is idle.
+
+    Older drivers raise for this what they raise where a server cannot be reached.
+    """
+    return isinstance(error.__context__, IndexError)
 
 
 @functools.cache
@@ -118,13 +164,13 @@ def open_pool(driver: Driver, url: RedisURL) -> Pool[Any]:
         sentinels = _Sentinels(driver, url)
         return _pool(url, sentinels.connect_to_master, sentinels.has_ended)
     if url.kind == SOCKET:
-        return _pool(url, functools.partial(_connect, driver, url, path=url.path))
+        return _pool(url, partial(_connect, driver, url, path=url.path))
     return node_pool(driver, url, *url.hosts[0])
 
 
 def node_pool(driver: Driver, url: RedisURL, host: str, port: int) -> Pool[Any]:
     """A pool of connections to the server at *host* and *port*, with what *url* says besides."""
-    return _pool(url, functools.partial(_connect, driver, url, host=host, port=port))
+    return _pool(url, partial(_connect, driver, url, host=host, port=port))
 
 
 def _pool(url: RedisURL, connect: Callable[[], Any], has_ended: Callable[[Any], bool] = InTime.has_ended) -> Pool[Any]:
@@ -133,7 +179,8 @@ def _pool(url: RedisURL, connect: Callable[[], Any], has_ended: Callable[[Any], 
 
 def _connect(driver: Driver, url: RedisURL, **place: Any) -> Any:
     connection = connection_class(driver, url)(**place, **connection_options(url))
-    connection.connect()
+    with noting("connect", place_of(connection)):
+        connection.connect()
     return connection
 
 
@@ -147,7 +194,9 @@ def connection_class(driver: Driver, url: RedisURL) -> Any:
 
 def connection_options(url: RedisURL) -> dict[str, Any]:
     """What the driver's connections are made with, besides the address. RESP2, since every server speaks it."""
-    keepalive = {} if url.kind == SOCKET else {"socket_keepalive": True}
+    keepalive: dict[str, Any] = {}
+    if url.kind != SOCKET:
+        keepalive = {"socket_keepalive": True, "socket_keepalive_options": keepalive_options()}
     return {"protocol": 2, "username": url.username, "password": url.password, **keepalive, **url.options}
 
 
@@ -155,36 +204,50 @@ class _Sentinels:
     """The Sentinels of a URL, asked for the master whenever a connection is opened."""
 
     def __init__(self, driver: Driver, url: RedisURL) -> None:
-        self._connect = functools.partial(_connect, driver, url)
+        self._connect = partial(_connect, driver, url)
         self._service = url.service
         self._master: tuple[str, int] | None = None
         login = {"username": url.sentinel_username, "password": url.sentinel_password}
         tls = {name: value for name, value in url.options.items() if name.startswith("ssl_")}
         connecting = {"connection_class": connection_class(driver, url), "protocol": 2, **login, **tls}
+        self._errors = driver.errors
         self._sentinel = driver.package.Sentinel([])
+        self._not_found = driver.package.sentinel.MasterNotFoundError
         # Sentinel() itself would make clients whose connections have no deadline.
-        self._sentinel.sentinels = [
-            driver.package.Redis(connection_pool=driver.package.ConnectionPool(host=host, port=port, **connecting))
+        self._clients = [
+            (
+                written(host, port),
+                driver.package.Redis(connection_pool=driver.package.ConnectionPool(host=host, port=port, **connecting)),
+            )
             for host, port in url.hosts
         ]
 
     def connect_to_master(self) -> Any:
         """A connection to the server that is the master now."""
-        self._master = host, port = self._find_master()
+        with noting("asking the Sentinels"):
+            self._master = host, port = self._find_master()
         return self._connect(host=host, port=port)
 
-    def _find_master(self) -> Any:
-        # A search moves the Sentinel that answers to the front of the list. So each search has a list of its own: else
-        # another one, which walks the list, could meet a dead Sentinel twice and the living one never.
-        search = copy.copy(self._sentinel)
-        search.sentinels = [*search.sentinels]
-        try:
-            with in_small_steps():
-                return search.discover_master(self._service)
-        finally:
-            self._sentinel = search
-            for client in search.sentinels:
+    def _find_master(self) -> tuple[str, int]:
+        # The driver's discover_master() tells why each Sentinel gave no master by the settings of its client alone. And
+        # it moves the one that answers to the front of the list while other searches walk over it, which could then
+        # meet a dead Sentinel twice and the living one never.
+        said = []
+        for place, client in self._clients:
+            try:
+                with in_small_steps():
+                    state = client.sentinel_masters().get(self._service)
+            except (self._errors.ConnectionError, self._errors.TimeoutError) as error:
+                said.append(f"{place}: {error}")
+                continue
+            finally:
                 client.connection_pool.disconnect(inuse_connections=False)
+            if state and self._sentinel.check_master_state(state, self._service):
+                others = [other for other in self._clients if other[1] is not client]
+                self._clients = [(place, client), *others]
+                return state["ip"], state["port"]
+            said.append(f"{place}: it knows no master of this name that is up")
+        raise self._not_found("; ".join(said))
 
     def has_ended(self, connection: Any) -> bool:
         """Whether *connection* is closed, or leads to a server that is no longer the master."""

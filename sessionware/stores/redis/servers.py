@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from sessionware.stores.failures import note, noting
 from sessionware.stores.pools import Pool
 from sessionware.stores.redis.connections import (
     ClientPool,
@@ -19,6 +20,7 @@ from sessionware.stores.redis.connections import (
     is_cluster,
     node_pool,
     open_pool,
+    place_of,
 )
 from sessionware.stores.redis.deadline import in_small_steps, time_left
 from sessionware.stores.redis.url import CLUSTER, RedisURL
@@ -42,6 +44,10 @@ def _ask(errors: Any, pool: AnyPool, connection: Any, command: tuple[Any, ...], 
     except errors.ResponseError as error:
         # The server is no longer the master; only a new connection leads to the one that is.
         is_kept = not isinstance(error, (errors.ReadOnlyError, errors.MasterDownError))
+        note(error, place=place_of(connection))
+        raise
+    except Exception as error:
+        note(error, place=place_of(connection))
         raise
     finally:
         if is_kept:
@@ -54,6 +60,9 @@ def _ask(errors: Any, pool: AnyPool, connection: Any, command: tuple[Any, ...], 
 
 class OneServer:
     """One server, or the master that Sentinel names."""
+
+    #: Whether they have every command that sessions need, as far as was asked.
+    has_commands = False
 
     def __init__(self, errors: Any, pool: AnyPool) -> None:
         self._errors = errors
@@ -76,6 +85,8 @@ class OneServer:
 
 class Cluster:
     """The masters of a Cluster. The driver's client keeps the map of them, which is read again after a failure."""
+
+    has_commands = False
 
     def __init__(self, errors: Any, nodes: _OwnNodes | _NodesOfClient) -> None:
         self._errors = errors
@@ -120,7 +131,7 @@ class Cluster:
         """The client with a map that is up to date."""
         client = self._client
         try:
-            with in_small_steps():
+            with in_small_steps(), noting("reading the map of the Cluster"):
                 if client is None:
                     client = self._nodes.client()
                 else:

@@ -86,6 +86,26 @@ class RedisURL:
     max_connections: int | None = None
     options: dict[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def place(self) -> str:
+        """What it names, for a message: without users and passwords."""
+        if self.kind == SOCKET:
+            return f"Redis at {self.path}"
+        hosts = ",".join(written(*host) for host in self.hosts)
+        if self.kind == SENTINEL:
+            return f"the master of {self.service!r} by the Redis Sentinels at {hosts}"
+        return f"Redis{' Cluster' if self.kind == CLUSTER else ''} at {hosts}"
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """What no message may repeat."""
+        return self.username, self.password, self.sentinel_username, self.sentinel_password
+
+
+def written(host: str, port: int) -> str:
+    """A host and a port as in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
 
 def read_url(url: object) -> RedisURL:
     """What *url* says; a :exc:`ConfigError` that shows no part of it which could be a secret.

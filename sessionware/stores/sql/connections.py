@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from sessionware.stores.failures import note, noting
 from sessionware.stores.pools import PerProcess, Pool, is_readable
 from sessionware.stores.sql.failures import DriverFailed
 
@@ -60,7 +61,7 @@ class EngineConnections:
 
     def execute(self, statement: Executable, parameters: Mapping[str, Any]) -> Answer:
         isolation = statement.get_execution_options().get(ISOLATION_OPTION)
-        with self.engine.connect() as connection:
+        with connect(self.engine) as connection:
             if isolation is not None:
                 connection.execution_options(isolation_level=isolation)
             result = connection.execute(statement, parameters)
@@ -88,6 +89,15 @@ class _EngineOfProcess:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def connect(engine: Engine) -> Connection:
+    """A connection of *engine*'s pool."""
+    try:
+        return engine.connect()
+    except Exception as error:
+        note(error, step="connect")
+        raise
 
 
 def _commit(connection: Connection) -> None:
@@ -179,10 +189,11 @@ def _execute(connection: Any, statement: _DriverStatement, values: Any) -> Answe
 
 
 def _open(engine: Engine) -> Any:
-    try:
-        opened = engine.raw_connection()
-    except (_driver_error(engine), OSError) as error:
-        raise DriverFailed(error) from error
+    with noting("connect"):
+        try:
+            opened = engine.raw_connection()
+        except (_driver_error(engine), OSError) as error:
+            raise DriverFailed(error) from error
     connection = opened.driver_connection
     opened.detach()
     return connection

@@ -5,17 +5,25 @@ from __future__ import annotations
 import math
 import select
 import selectors
+import socket
 import time
 from collections.abc import Generator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sessionware.exceptions import ConfigError
+from sessionware.stores.pools import (
+    KEEPALIVE_IDLE_SECONDS,
+    KEEPALIVE_INTERVAL_SECONDS,
+    KEEPALIVE_PROBES,
+    keepalive_options,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
 
 DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite")
+_NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
 _DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql", "sqlite": "pysqlite"}
 _PACKAGES = {"psycopg": "psycopg[binary]", "pymysql": "PyMySQL"}
 #: The driver waits 10 % longer than the server's own timeout: the server's "cancelled" proves that the write did not
@@ -50,6 +58,7 @@ def make_engine(url: str, timeout: float) -> Engine:
 def checked_engine(engine: Engine) -> Engine:
     """The application's engine, with the settings that each statement of this store needs."""
     from sqlalchemy import Engine
+    from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
     if not isinstance(engine, Engine):
         raise ConfigError(
@@ -57,9 +66,28 @@ def checked_engine(engine: Engine) -> Engine:
         )
     if engine.dialect.name not in DIALECTS:
         raise ConfigError(f"engine: the SQL store speaks {', '.join(DIALECTS)}, not {engine.dialect.name}")
+    if isinstance(engine.pool, (SingletonThreadPool, StaticPool)):
+        raise ConfigError(
+            f"engine: its {type(engine.pool).__name__} gives the connection that the application is using to the store "
+            "as well, whose commits would be those of the application's open transaction; make the engine with "
+            "poolclass=QueuePool"
+        )
     ours = engine.execution_options(isolation_level="AUTOCOMMIT")
     ours.hide_parameters = True
     return ours
+
+
+def place_of(engine: Engine) -> str:
+    """Where the database of *engine* is, for a message: without user and password."""
+    url = engine.url
+    # libpq takes several hosts, or the directory of a socket, as an option; PyMySQL has unix_socket.
+    named = url.host or url.query.get("host") or url.query.get("unix_socket") or ""
+    hosts = named if isinstance(named, str) else ",".join(named)
+    port = f":{url.port}" if url.port else ""
+    name = _NAMES[url.get_backend_name()]
+    if not hosts and not url.database:
+        return name
+    return f"{name} at {url.database}" if not hosts else f"{name} at {hosts}{port}/{url.database or ''}"
 
 
 def _checked_url(url: str) -> URL:
@@ -87,9 +115,13 @@ def _checked_url(url: str) -> URL:
 
 
 def _connect_arguments(kind: str, timeout: float) -> dict[str, Any]:
-    # Both drivers of servers switch TCP keepalive on by themselves.
     if kind == "postgresql":
-        return {"connect_timeout": math.ceil(timeout)}
+        return {
+            "connect_timeout": math.ceil(timeout),
+            "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
+            "keepalives_interval": KEEPALIVE_INTERVAL_SECONDS,
+            "keepalives_count": KEEPALIVE_PROBES,
+        }
     if kind == "sqlite":
         return {"timeout": timeout}
     return {"connect_timeout": timeout, "read_timeout": timeout * _DRIVER_TIMEOUT_FACTOR, "write_timeout": timeout}
@@ -105,6 +137,15 @@ def _add_timeouts(engine: Engine, kind: str, timeout: float) -> None:
         @event.listens_for(engine, "do_connect")
         def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:
             return _psycopg_connection_class(timeout * _DRIVER_TIMEOUT_FACTOR).connect(*arguments, **options)
+
+    if kind == "mysql":
+
+        @event.listens_for(engine, "connect")
+        def probe_when_idle(connection: Any, record: Any) -> None:
+            # PyMySQL switches keepalive on, and has no option for its times, nor a public way to its socket.
+            if connection._sock.family != socket.AF_UNIX:
+                for option, value in keepalive_options().items():
+                    connection._sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     @event.listens_for(engine, "connect")
     def set_server_timeout(connection: Any, record: Any) -> None:
@@ -145,7 +186,7 @@ def _psycopg_connection_class(timeout: float) -> Any:
 
         def wait(self, gen: Any, *rest: Any, **options: Any) -> Any:
             try:
-                return super().wait(_limited(gen, timeout, AnswerTimeout, socket=self.fileno()), *rest, **options)
+                return super().wait(_limited(gen, timeout, AnswerTimeout, descriptor=self.fileno()), *rest, **options)
             except AnswerTimeout:
                 self.close()
                 raise
@@ -154,17 +195,17 @@ def _psycopg_connection_class(timeout: float) -> Any:
 
 
 def _limited(
-    waiting: Generator[Any, Any, Any], timeout: float, error: type[Exception], *, socket: int | None = None
+    waiting: Generator[Any, Any, Any], timeout: float, error: type[Exception], *, descriptor: int | None = None
 ) -> Generator[Any, Any, Any]:
     """psycopg's generator *waiting*, which yields what it waits for; raises *error* once *timeout* seconds have passed.
 
-    While psycopg connects, the generator yields the socket as well; afterwards that is *socket*.
+    While psycopg connects, the generator yields the socket as well; afterwards that is *descriptor*.
     """
     deadline = time.monotonic() + timeout
     try:
         wanted = next(waiting)
         while True:
-            polled, events = wanted if socket is None else (socket, wanted)
+            polled, events = wanted if descriptor is None else (descriptor, wanted)
             # A socket that is ready counts after the deadline, too: this machine may have been asleep.
             if not _is_ready(polled, events, deadline - time.monotonic()):
                 raise error("no answer in time")
@@ -173,13 +214,13 @@ def _limited(
         return end.value
 
 
-def _is_ready(socket: int, events: int, timeout: float) -> bool:
-    """Whether *socket* becomes ready for *events* within *timeout* seconds, or is ready now.
+def _is_ready(descriptor: int, events: int, timeout: float) -> bool:
+    """Whether *descriptor* becomes ready for *events* within *timeout* seconds, or is ready now.
 
     psycopg's own waiting would block every greenlet if it was imported before gevent patched the standard library, and
     before 3.3 it does not return while nothing happens.
     """
     poll = select.poll()
     reading = select.POLLIN if events & selectors.EVENT_READ else 0
-    poll.register(socket, reading | (select.POLLOUT if events & selectors.EVENT_WRITE else 0))
+    poll.register(descriptor, reading | (select.POLLOUT if events & selectors.EVENT_WRITE else 0))
     return bool(poll.poll(max(0.0, timeout) * 1000))

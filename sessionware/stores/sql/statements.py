@@ -6,17 +6,23 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sessionware.exceptions import ConfigError
 from sessionware.stores.framing import VERSION_BYTES
 from sessionware.stores.sql.connections import ISOLATION_OPTION
 from sessionware.stores.sql.engine import DIALECTS
+from sessionware.stores.sql.failures import WrongTable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect, Executable, Table
 
+_KEY_CHARACTERS = 43
 _COLUMNS = ("key", "payload", "version", "expires_at")
+#: What their values are in Python, and how long they may be at least.
+_KINDS: dict[str, Any] = {"key": str, "payload": bytes, "version": bytes, "expires_at": (float, Decimal, int)}
+_LENGTHS = {"key": _KEY_CHARACTERS, "version": VERSION_BYTES}
 
 #: Shorter than any database's limit, because the name of the index is longer.
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,49}\.)?[A-Za-z_][A-Za-z0-9_]{0,49}")
@@ -89,8 +95,8 @@ def make_table(name: str) -> Table:
 
     schema, _, plain = name.rpartition(".")
     # A VARCHAR in PostgreSQL, because the parameter is one, and a CHAR would be converted to it row by row.
-    key = sa.String(43).with_variant(sa.String(43, collation="C"), "postgresql")
-    key = key.with_variant(mysql.CHAR(43, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
+    key = sa.String(_KEY_CHARACTERS).with_variant(sa.String(_KEY_CHARACTERS, collation="C"), "postgresql")
+    key = key.with_variant(mysql.CHAR(_KEY_CHARACTERS, charset="ascii", collation="ascii_bin"), "mysql", "mariadb")
     payload = sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
     version = sa.LargeBinary(VERSION_BYTES).with_variant(mysql.BINARY(VERSION_BYTES), "mysql", "mariadb")
     table = sa.Table(
@@ -127,10 +133,7 @@ def _without_tabs(statement: str) -> str:
 
 
 def create(connection: Connection, table: Table) -> None:
-    """Create the table unless it exists, while other processes may do the same.
-
-    A table of this name with other columns is a :exc:`ConfigError`.
-    """
+    """Create the table unless it exists, while other processes may do the same."""
     from sqlalchemy.schema import CreateIndex, CreateTable
 
     kind = dialect_kind(connection.dialect)
@@ -162,15 +165,39 @@ def _exists(connection: Connection, table: Table) -> bool:
     import sqlalchemy as sa
 
     try:
-        columns = {column["name"] for column in sa.inspect(connection).get_columns(table.name, table.schema)}
+        columns = sa.inspect(connection).get_columns(table.name, table.schema)
     except sa.exc.NoSuchTableError:
         return False
-    if not columns:
-        # SQLAlchemy asks SQLite two questions, and the table was created between them.
-        return False
-    if not columns.issuperset(_COLUMNS):
-        raise ConfigError(f"table: {table.fullname!r} exists with other columns; name another table")
-    return True
+    # SQLAlchemy asks SQLite two questions, and the table may be created between them: then it tells of no column.
+    return bool(columns)
+
+
+def check(connection: Connection, table: Table) -> None:
+    """Raise :exc:`WrongTable` where the table is not there, or cannot keep entries."""
+    import sqlalchemy as sa
+
+    try:
+        found = sa.inspect(connection).get_columns(table.name, table.schema)
+    except sa.exc.NoSuchTableError:
+        raise WrongTable("it does not exist; create it as SQLAlchemyStore.ddl() says") from None
+    types = {column["name"]: column["type"] for column in found}
+    faults = [fault for name in _COLUMNS if (fault := _fault_of_column(name, types.get(name)))]
+    if faults:
+        raise WrongTable(f"{', '.join(faults)}; name another table, or create it as SQLAlchemyStore.ddl() says")
+
+
+def _fault_of_column(name: str, found: Any) -> str:
+    if found is None:
+        return f"it has no column {name!r}"
+    try:
+        kind = found.python_type
+    except NotImplementedError:
+        # A type that SQLAlchemy does not know.
+        return ""
+    if not issubclass(kind, _KINDS[name]):
+        return f"its column {name!r} has the type {found!r}"
+    length = getattr(found, "length", None)
+    return f"its column {name!r} is shorter than {_LENGTHS[name]}" if length and length < _LENGTHS.get(name, 0) else ""
 
 
 def ask_capabilities(connection: Connection) -> Capabilities:

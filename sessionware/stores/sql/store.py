@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from sessionware.exceptions import (
-    AlreadyExists,
-    ConfigError,
-    Conflict,
-    Gone,
-    RecordTooLarge,
-    SessionwareError,
-    StoreUnavailable,
-)
+from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, StoreUnavailable
 from sessionware.stores.contract import Duration, Entry, Version, seconds
+from sessionware.stores.failures import guarded, noting
 from sessionware.stores.framing import new_version
 from sessionware.stores.sql import statements
-from sessionware.stores.sql.connections import Answer, Connections, DriverConnections, EngineConnections
-from sessionware.stores.sql.engine import checked_engine, make_engine
-from sessionware.stores.sql.failures import (
-    DriverFailed,
-    already_exists_or_translated,
-    conflict_or_translated,
-    translated,
-)
+from sessionware.stores.sql.connections import Answer, Connections, DriverConnections, EngineConnections, connect
+from sessionware.stores.sql.engine import checked_engine, make_engine, place_of
+from sessionware.stores.sql.failures import DriverFailed, WrongTable, cause_of, is_duplicate, is_undone
 from sessionware.stores.sweeping import Sweeping
 
 if TYPE_CHECKING:
@@ -36,7 +23,6 @@ _POOL_TIMEOUT_SHARE = 0.5
 #: The isolation level in which the table is created: a transaction, where the database has them for DDL.
 _ISOLATION_OF_DDL = {"postgresql": "READ COMMITTED", "mysql": "AUTOCOMMIT", "sqlite": "AUTOCOMMIT"}
 _Statement = Literal["load", "insert", "update", "exists", "delete", "purge"]
-_Translate = Callable[[Exception, Sequence[str | None]], SessionwareError]
 
 
 class SQLAlchemyStore:
@@ -85,6 +71,7 @@ class SQLAlchemyStore:
         self._connections = _make_connections(url, engine, seconds(timeout))
         self._dialect = self._connections.engine.dialect
         self._failures = _failures()
+        self._place = f"{place_of(self._connections.engine)}, table {self._table.fullname}"
         url_of_engine = self._connections.engine.url
         self._hidden = [url_of_engine.password, url_of_engine.username]
         self._creates_table = create_table
@@ -102,32 +89,47 @@ class SQLAlchemyStore:
         _require_sqlalchemy()
         return statements.ddl(dialect, table)
 
+    @guarded
     def load(self, key: str) -> Entry | None:
         """The entry under *key*, or ``None``."""
         rows, _ = self._execute("load", {"k": key})
         return Entry(*rows[0]) if rows else None
 
+    @guarded
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
-        version = self._write("insert", key, payload, ttl, translate=already_exists_or_translated)
+        try:
+            version = self._write("insert", key, payload, ttl)
+        except self._failures as error:
+            if not is_duplicate(error):
+                raise
+            version = None
         if version is None:
             raise AlreadyExists
         self._sweeping.after_write(self.purge)
         return version
 
+    @guarded
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
-        written = self._write("update", key, payload, ttl, was=version, translate=conflict_or_translated)
+        try:
+            written = self._write("update", key, payload, ttl, was=version)
+        except self._failures as error:
+            if is_undone(error):
+                raise Conflict from None
+            raise
         if written is None:
             rows, _ = self._execute("exists", {"k": key})
             raise Conflict if rows else Gone
         self._sweeping.after_write(self.purge)
         return written
 
+    @guarded
     def delete(self, key: str) -> bool:
         """Remove the entry; whether there was one."""
         return self._change("delete", {"k": key}) > 0
 
+    @guarded
     def purge(self, limit: int | None = None) -> int:
         """Remove expired entries, *limit* at most, in statements of 200; how many went.
 
@@ -138,9 +140,11 @@ class SQLAlchemyStore:
         while limit is None or removed < limit:
             batch = _PURGE_BATCH if limit is None else min(limit - removed, _PURGE_BATCH)
             try:
-                count = self._change("purge", {"batch": batch}, conflict_or_translated)
-            except Conflict:
-                break
+                count = self._change("purge", {"batch": batch})
+            except self._failures as error:
+                if is_undone(error):
+                    break
+                raise
             removed += count
             if count < batch:
                 break
@@ -150,43 +154,40 @@ class SQLAlchemyStore:
         """Close the connections of this process that are not in use, unless the engine is the application's."""
         self._connections.close()
 
-    def _write(
-        self, name: _Statement, key: str, payload: bytes, ttl: float | None, *, translate: _Translate, **more: Any
-    ) -> Version | None:
+    def _write(self, name: _Statement, key: str, payload: bytes, ttl: float | None, **more: Any) -> Version | None:
         """The new version, or ``None`` if no row was written."""
         version = new_version()
         parameters = {"k": key, "p": payload, "v": version, "ttl": None if ttl is None else float(ttl), **more}
-        return version if self._change(name, parameters, translate) else None
+        return version if self._change(name, parameters) else None
 
-    def _change(self, name: _Statement, parameters: dict[str, Any], translate: _Translate = translated) -> int:
+    def _change(self, name: _Statement, parameters: dict[str, Any]) -> int:
         """How many rows were changed. A driver may answer -1 (PEP 249); then no write can be acknowledged."""
-        _, count = self._execute(name, parameters, translate)
+        _, count = self._execute(name, parameters)
         if count < 0:
             raise StoreUnavailable("the SQL store failed: its driver does not report how many rows have changed")
         return count
 
-    def _execute(self, name: _Statement, parameters: dict[str, Any], translate: _Translate = translated) -> Answer:
+    def _execute(self, name: _Statement, parameters: dict[str, Any]) -> Answer:
         """The rows that the statement gives, and the number of those that it changed."""
-        try:
-            if not self._is_ready:
-                self._prepare()
-            self._check_size(parameters.get("p", b""))
-            return self._connections.execute(getattr(self._statements, name), parameters)
-        except self._failures as error:
-            failure = translate(error, self._hidden)
-        # Raised after the handler: within it, the driver's error would be its context.
-        raise failure
+        if not self._is_ready:
+            self._prepare()
+        self._check_size(parameters.get("p", b""))
+        return self._connections.execute(getattr(self._statements, name), parameters)
+
+    def _cause_of(self, error: Exception) -> Exception | None:
+        return cause_of(error, self._hidden) if isinstance(error, self._failures) else None
 
     def _prepare(self) -> None:
-        """Create the table, and ask the server for its capabilities."""
+        """Create the table, or look whether it is there, and ask the server for its capabilities."""
         engine = self._connections.engine
         if self._creates_table:
-            with engine.connect() as connection:
+            with noting("creating the table"), connect(engine) as connection:
                 kind = statements.dialect_kind(self._dialect)
                 connection.execution_options(isolation_level=_ISOLATION_OF_DDL[kind])
                 with connection.begin():
                     statements.create(connection, self._table)
-        with engine.connect() as connection:
+        with noting("looking at the table"), connect(engine) as connection:
+            statements.check(connection, self._table)
             self._use(statements.ask_capabilities(connection))
         self._is_ready = True
 
@@ -206,7 +207,7 @@ def _require_sqlalchemy() -> None:
 def _failures() -> tuple[type[Exception], ...]:
     from sqlalchemy.exc import SQLAlchemyError
 
-    return (DriverFailed, SQLAlchemyError, OSError, OverflowError)
+    return (DriverFailed, WrongTable, SQLAlchemyError, OSError, OverflowError)
 
 
 def _make_connections(url: str | None, engine: Engine | None, timeout: float) -> Connections:

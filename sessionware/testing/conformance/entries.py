@@ -108,6 +108,18 @@ class EntryTests(StoreFixtures):
 
     # Versions
 
+    @pytest.mark.parametrize("ttl", [pytest.param(60, id="the-same-end"), pytest.param(None, id="no-end")])
+    def test_the_version_that_a_write_returns_is_the_one_that_is_loaded(
+        self, store: Store, key: str, clock: FakeClock, ttl: float | None
+    ) -> None:
+        version = store.create(key, b"payload", ttl)
+
+        for _ in range(5):
+            assert store.load(key) == Entry(b"payload", version)
+            assert hash(version) == hash(loaded(store, key).version)
+            clock.advance(1)
+            version = store.replace(key, b"payload", ttl, version)
+
     def test_every_write_has_a_version_of_its_own(self, store: Store, key: str) -> None:
         versions = [store.create(key, b"same", 60)]
 
@@ -145,6 +157,9 @@ class EntryTests(StoreFixtures):
             pytest.param(b"\x00" * 1000, id="zeros"),
             pytest.param(b"\r\n\r\nEND 1'; DROP TABLE sessions; --", id="text-of-a-protocol"),
             pytest.param(bytes(range(255, -1, -1)) * 400, id="100-kilobytes"),
+            pytest.param(bytes(range(256)) * 8192, id="2-megabytes"),
+            pytest.param(b"\xff\xfe\x80 \xc3\x28", id="no-utf-8"),
+            pytest.param(b" \t\n payload \0\0", id="blanks-and-zeros-around"),
         ],
     )
     def test_bytes_come_back_exactly(self, store: Store, key: str, payload: bytes) -> None:
@@ -162,6 +177,17 @@ class EntryTests(StoreFixtures):
         assert (found, found_again) == (created, replaced)
         assert type(found.payload) is bytes
         assert type(found_again.payload) is bytes
+
+    def test_a_replace_that_is_refused_for_its_size_leaves_what_was_there(self, store: Store, key: str) -> None:
+        version = store.create(key, b"old", 60)
+        payload = bytes(range(256)) * 8192
+
+        try:
+            replaced = store.replace(key, payload, 60, version)
+        except RecordTooLarge:
+            assert store.load(key) == Entry(b"old", version)
+        else:
+            assert store.load(key) == Entry(payload, replaced)
 
     # Time
 

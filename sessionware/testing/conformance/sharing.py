@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+
+import pytest
 
 from sessionware.exceptions import AlreadyExists, Conflict, Gone, StoreAnswer
 from sessionware.stores.contract import Entry, Store
@@ -133,6 +137,39 @@ class SharingTests(StoreFixtures):
 
         assert statuses == [0] * PROCESSES
         assert loaded(store, key).payload == b"%d" % (PROCESSES * INCREMENTS)
+
+    @needs("fork", "processes")
+    def test_of_creates_that_race_in_many_processes_one_wins(self, store: Store, key: str) -> None:
+        def create_or_leave() -> None:
+            with contextlib.suppress(AlreadyExists):
+                version = store.create(key, b"%d" % os.getpid(), 60)
+                # Nothing of what the others write comes after it.
+                assert store.load(key) == Entry(b"%d" % os.getpid(), version)
+
+        statuses = in_children([create_or_leave] * PROCESSES)
+
+        assert statuses == [0] * PROCESSES
+        assert store.load(key) is not None
+
+    @needs("fork", "processes")
+    def test_a_version_never_comes_back_in_another_process(
+        self, store: Store, key: str, open_store: Callable[[], Store]
+    ) -> None:
+        """A number that each process counts for itself would begin again."""
+        another = open_store()
+        former = store.create(key, b"same", 60)
+
+        def create_again() -> None:
+            assert another.delete(key)
+            another.create(key, b"same", 60)
+
+        for _ in range(3):
+            assert in_children([create_again]) == [0]
+            with pytest.raises(Conflict):
+                store.replace(key, b"late", 60, former)
+            former = loaded(store, key).version
+
+        assert loaded(store, key).payload == b"same"
 
     @needs("fork", "reopen")
     def test_what_a_child_writes_is_seen_by_its_parent(self, store: Store, key: str) -> None:

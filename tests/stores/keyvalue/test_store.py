@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dbm.dumb
 import gc
+import importlib
 import os
 import pathlib
 import secrets
 import shelve
+import sys
 import threading
 import time
 import traceback
@@ -127,6 +130,14 @@ def new_key() -> str:
     return secrets.token_urlsafe(32)
 
 
+def run_in_threads(functions: list[Callable[[], object]]) -> None:
+    threads = [threading.Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def fill(obj: Any, clock: FakeClock) -> KeyValueStore:
     store = KeyValueStore(obj, clock=clock)
     for _ in range(3):
@@ -194,14 +205,102 @@ def test_stores_with_different_prefixes_do_not_see_each_other() -> None:
     assert KeyValueStore(shared, prefix="two-").load(key) is None
 
 
-@pytest.mark.parametrize("value", [b"payload", b"swE1" + bytes(60), "text", 42, None, {"user": "admin"}])
-def test_what_an_application_has_put_there_is_no_session(value: object) -> None:
+@pytest.mark.parametrize("value", [b"payload", b"swE1" + bytes(60), bytearray(b"payload"), "text", 42, {"user": "me"}])
+def test_what_an_application_has_put_there_is_no_session_and_stays(value: object) -> None:
     key = new_key()
-    store = KeyValueStore({PREFIX + key: value})
+    obj: dict[str, Any] = {PREFIX + key: value}
+    store = KeyValueStore(obj)
 
     assert (store.load(key), store.delete(key)) == (None, False)
     with pytest.raises(Gone):
         store.replace(key, b"payload", 60, b"version")
+    with pytest.raises(AlreadyExists):
+        store.create(key, b"payload", 60)
+    assert obj == {PREFIX + key: value}
+
+
+class Converting(dict[str, Any]):
+    """A mapping over a medium that gives another type than it was given."""
+
+    def __init__(self, convert: Callable[[bytes], object]) -> None:
+        super().__init__()
+        self.convert = convert
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.convert(self[key]) if key in self else default
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_bytes_of_another_type_are_an_entry(kind: Callable[[bytes], object]) -> None:
+    store, key = KeyValueStore(Converting(kind)), new_key()
+    version = store.create(key, b"old", 60)
+
+    with pytest.raises(AlreadyExists):
+        store.create(key, b"another", 60)
+    version = store.replace(key, b"new", 60, version)
+    entry = store.load(key)
+
+    assert entry == (b"new", version)
+    assert entry is not None
+    assert type(entry.payload) is bytes
+    assert store.delete(key)
+
+
+@pytest.mark.parametrize("length", [0, 20, 42])
+def test_bytes_of_another_type_that_are_cut_off_are_unavailable(length: int) -> None:
+    shared = Converting(bytearray)
+    store, key = KeyValueStore(shared), new_key()
+    store.create(key, b"payload", 60)
+    shared[PREFIX + key] = shared[PREFIX + key][:length]
+
+    with pytest.raises(StoreUnavailable, match="cut off"):
+        store.load(key)
+
+
+@pytest.mark.parametrize(
+    ("convert", "given"),
+    [
+        pytest.param(lambda data: data.decode("latin-1"), "str", id="text"),
+        pytest.param(repr, "str", id="its repr"),
+        pytest.param(list, "list", id="a list"),
+        pytest.param(lambda data: data[4:], "other bytes", id="other bytes"),
+        pytest.param(lambda data: data[:10], "fewer bytes", id="fewer bytes"),
+        pytest.param(lambda data: None, "nothing", id="nothing"),
+    ],
+)
+def test_an_object_that_does_not_give_back_what_it_was_given_is_told_at_the_first_write(
+    convert: Callable[[bytes], object], given: str
+) -> None:
+    shared = Converting(convert)
+
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=f"Converting.*was given bytes and gave {given} back"):
+            KeyValueStore(shared).create(new_key(), b"payload", 60)
+
+    assert shared == {}
+
+
+def test_a_cache_that_keeps_nothing_is_told_at_the_first_write() -> None:
+    with pytest.raises(StoreUnavailable, match="gave nothing back"):
+        KeyValueStore(cachelib.NullCache()).create(new_key(), b"payload", 60)
+
+
+def test_an_object_that_gave_back_what_it_was_given_is_not_asked_again() -> None:
+    class Counting(dict[str, bytes]):
+        reads = 0
+
+        def get(self, *arguments: Any) -> Any:
+            self.reads += 1
+            return super().get(*arguments)
+
+    shared = Counting()
+    store = KeyValueStore(shared)
+    store.create(new_key(), b"payload", 60)
+    before = shared.reads
+
+    store.create(new_key(), b"payload", 60)
+
+    assert shared.reads - before == 1
 
 
 def test_a_session_of_its_own_cannot_be_loaded_under_an_application_s_name() -> None:
@@ -247,14 +346,176 @@ def test_purge_of_a_mapping_leaves_keys_of_other_types_alone() -> None:
     assert (count, obj) == (3, {42: "theirs", ("a", "b"): None})
 
 
+def open_shelf(path: pathlib.Path) -> shelve.Shelf[Any]:
+    """One that any thread may use; what shelve.open gives depends on the version of Python."""
+    file: Any = dbm.dumb.open(str(path))  # noqa: SIM115 - the shelf closes it
+    return shelve.Shelf(file)
+
+
 def test_a_shelf_and_a_dbm_file_hold_sessions(tmp_path: pathlib.Path) -> None:
-    with shelve.open(str(tmp_path / "shelf")) as shelf, dbm.dumb.open(str(tmp_path / "file")) as file:
+    with open_shelf(tmp_path / "shelf") as shelf, dbm.dumb.open(str(tmp_path / "file")) as file:
         objects: list[MutableMapping[Any, Any]] = [shelf, file]
         stores = [fill(obj, FakeClock()) for obj in objects]
         versions = [store.create("x" * 43, b"payload", 60) for store in stores]
 
         assert [store.load("x" * 43) for store in stores] == [(b"payload", version) for version in versions]
         assert [store.purge() for store in stores] == [3, 3]
+
+
+def test_a_shelf_in_threads_loses_nothing(tmp_path: pathlib.Path) -> None:
+    """Its dbm file writes the place of each entry into an index, which threads would mix up."""
+    acknowledged: dict[str, object] = {}
+
+    with open_shelf(tmp_path / "shelf") as shelf:
+
+        def fill_some() -> None:
+            store = KeyValueStore(shelf)
+            for _ in range(100):
+                key = new_key()
+                acknowledged[key] = store.create(key, key.encode(), 60)
+
+        run_in_threads([fill_some] * 8)
+        store = KeyValueStore(shelf)
+        found = {key: store.load(key) for key in acknowledged}
+
+    assert found == {key: (key.encode(), version) for key, version in acknowledged.items()}
+
+
+class OneAtATime(MutableMapping[str, bytes]):
+    """A mapping that notes whether two threads were in it at once."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, bytes] = {}
+        self.inside = 0
+        self.most = 0
+
+    def _enter(self) -> None:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        time.sleep(0.0001)
+        self.inside -= 1
+
+    def __getitem__(self, key: str) -> bytes:
+        self._enter()
+        return self.entries[key]
+
+    def __setitem__(self, key: str, value: bytes) -> None:
+        self._enter()
+        self.entries[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        self._enter()
+        del self.entries[key]
+
+    def __iter__(self) -> Iterator[str]:
+        self._enter()
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+def test_threads_use_an_object_one_after_the_other_through_all_stores_around_it() -> None:
+    obj = OneAtATime()
+
+    def use() -> None:
+        store, key = KeyValueStore(obj), new_key()
+        for _ in range(5):
+            store.replace(key, b"new", 60, store.create(key, b"old", 60))
+            store.load(key)
+            store.purge()
+            store.delete(key)
+
+    run_in_threads([use] * 8)
+
+    assert obj.most == 1
+
+
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+@pytest.mark.usefixtures("connections_collected")
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [(diskcache.Cache, "__getitem__"), (minimalkv.fs.FilesystemStore, "get")],
+    ids=["cache", "files"],
+)
+def test_an_object_that_threads_may_use_at_once_is_used_at_once(
+    kind: Any, method: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obj = kind(str(tmp_path))
+    store = KeyValueStore(obj)
+    get, waiting, go_on = getattr(kind, method), threading.Event(), threading.Event()
+
+    def get_slowly(self: Any, name: str) -> object:
+        if threading.current_thread() in threads:
+            waiting.set()
+            go_on.wait(30)
+        return get(self, name)
+
+    monkeypatch.setattr(kind, method, get_slowly)
+    threads = [threading.Thread(target=lambda: store.load(new_key()))]
+    threads[0].start()
+    waiting.wait(30)
+    found = threading.Event()
+
+    def load_another() -> None:
+        store.load(new_key())
+        found.set()
+
+    # Several, for one may have the lock of the key that is waited for.
+    others = [threading.Thread(target=load_another) for _ in range(5)]
+    for thread in others:
+        thread.start()
+    was_found = found.wait(30)
+    go_on.set()
+    for thread in (*threads, *others):
+        thread.join()
+
+    getattr(obj, "close", lambda: None)()
+    assert was_found
+
+
+def test_a_request_that_waits_for_a_writer_keeps_no_other_session_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry that is cut off is looked at for a quarter of a second."""
+    _, store, _ = cut_off(20)
+    found = threading.Event()
+
+    def load_another() -> None:
+        store.load(new_key())
+        found.set()
+
+    # Several, for one may have the lock of the entry that is cut off.
+    threads = [threading.Thread(target=load_another) for _ in range(5)]
+
+    def use_others(seconds: float) -> None:
+        if not found.is_set():
+            for thread in threads:
+                thread.start()
+            found.wait(30)
+
+    monkeypatch.setattr(time, "sleep", use_others)
+    call_in_vain(store)
+    for thread in threads:
+        thread.join()
+
+    assert found.is_set()
+
+
+def open_file_bound_to_this_thread(path: pathlib.Path) -> Any:
+    """What dbm.open gives since Python 3.13; before, an object that has the name of it."""
+    if sys.version_info < (3, 13):
+        return type("_Database", (dict,), {"__module__": "dbm.sqlite3", "close": lambda self: None})()
+    return importlib.import_module("dbm.sqlite3").open(path, "c")
+
+
+@pytest.mark.parametrize("wrap", [lambda file: file, shelve.Shelf], ids=["a dbm file", "a shelf"])
+def test_a_file_that_is_bound_to_the_thread_that_opened_it_is_refused_at_start(
+    wrap: Callable[[Any], Any], tmp_path: pathlib.Path
+) -> None:
+    obj = wrap(open_file_bound_to_this_thread(tmp_path / "file"))
+
+    told = pytest.raises(ConfigError, match=r"dbm\.sqlite3.*thread that opened it.*backend 'sqlite'.*dbm\.dumb")
+    with contextlib.closing(obj), told:
+        KeyValueStore(obj)
 
 
 def test_a_cache_that_cannot_list_its_keys_purges_nothing() -> None:
@@ -352,6 +613,8 @@ def test_what_the_object_raises_is_unavailable(call: Callable[[KeyValueStore], o
         call(KeyValueStore(BrokenMapping()))
 
     assert isinstance(caught.value.__cause__, ConnectionError)
+    assert str(caught.value).startswith("the key/value store over a BrokenMapping: ")
+    assert str(caught.value).endswith(" failed: ConnectionRefusedError: [Errno 111] Connection refused")
     assert "the key" not in str(caught.value.__cause__)
 
 
@@ -394,7 +657,7 @@ class StubbornCache(cachelib.SimpleCache):
 
 
 def test_a_write_that_the_object_swallows_is_unavailable() -> None:
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="over a FullCache: did not take the entry"):
         KeyValueStore(FullCache()).create(new_key(), b"payload", 60)
 
 
@@ -402,7 +665,7 @@ def test_a_delete_that_the_object_swallows_is_unavailable() -> None:
     store, key = KeyValueStore(StubbornCache()), new_key()
     store.create(key, b"payload", 60)
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="over a StubbornCache: did not remove the entry"):
         store.delete(key)
 
 
@@ -423,12 +686,7 @@ def test_two_stores_around_one_object_compare_and_swap_together() -> None:
                     continue
                 break
 
-    threads = [threading.Thread(target=count) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
+    run_in_threads([count] * 4)
     entry = KeyValueStore(shared).load(key)
     assert entry is not None
     assert entry.payload == b"800"
@@ -516,7 +774,7 @@ def cut_off(length: int) -> tuple[dict[str, bytes], KeyValueStore, FakeClock]:
 
 
 def call_in_vain(store: KeyValueStore) -> None:
-    with pytest.raises(StoreUnavailable, match="cut off"):
+    with pytest.raises(StoreUnavailable, match=r"the key/value store over a dict: .*cut off"):
         store.load("k" * 43)
 
 

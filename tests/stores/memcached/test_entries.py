@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable
@@ -207,15 +208,19 @@ def test_a_server_without_memory_is_unavailable() -> None:
         store.close()
 
 
-def test_a_server_without_compare_and_swap_is_refused() -> None:
+def test_a_server_without_compare_and_swap_is_refused_before_it_keeps_a_session() -> None:
     with memcached("-C") as server:
         store, key = MemcachedStore(server.url), new_key()
-        version = store.create(key, b"payload", 60)
-
+        for _ in range(2):
+            with pytest.raises(ConfigError, match="-C"):
+                store.create(key, b"payload", 60)
+        assert store.load(key) is None
+        with contextlib.closing(server.client()) as client:
+            client.add(f"sessionware:{key}", b"16 bytes of this", noreply=False)
         with pytest.raises(ConfigError, match="-C"):
             store.load(key)
         with pytest.raises(ConfigError, match="-C"):
-            store.replace(key, b"payload", 60, version)
+            store.replace(key, b"payload", 60, b"16 bytes of this")
 
         store.close()
 

@@ -15,7 +15,7 @@ from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
 from sessionware import SessionMiddleware
-from sessionware.exceptions import ConfigError, StoreUnavailable
+from sessionware.exceptions import ConfigError
 from sessionware.stores import SQLAlchemyStore
 
 PG = "postgresql+psycopg://u:hunter2@127.0.0.1:1/d"
@@ -55,6 +55,32 @@ def test_an_engine_of_another_database_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="not oracle"):
         SQLAlchemyStore(engine=engine)
+
+
+@pytest.mark.parametrize("pool", [sa.StaticPool, sa.SingletonThreadPool])
+def test_an_engine_that_shares_a_connection_with_the_application_is_refused(tmp_path: Path, pool: Any) -> None:
+    """A load of the store committed what the application had not."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/app.db", poolclass=pool)
+
+    with pytest.raises(ConfigError, match=f"{pool.__name__} .* poolclass=QueuePool"):
+        SQLAlchemyStore(engine=engine)
+
+
+def test_the_application_s_open_transaction_stays_its_own(url: str, table: str, make: StoreMaker) -> None:
+    engine = sa.create_engine(url)
+    store = make(engine=engine)
+    store.load("k" * 43)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE TABLE {table}_app (n INTEGER)"))
+
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"INSERT INTO {table}_app VALUES (1)"))
+        store.load("k" * 43)
+        connection.rollback()
+
+    with engine.connect() as connection:
+        assert connection.execute(sa.text(f"SELECT count(*) FROM {table}_app")).scalar_one() == 0
+    engine.dispose()
 
 
 @pytest.mark.parametrize("module", ["sqlalchemy", "psycopg"])
@@ -119,23 +145,6 @@ def test_the_table_that_is_created_is_that_of_the_ddl(url: str, table: str, make
     engine.dispose()
 
     assert [index["column_names"] for index in indexes] == [["expires_at"]]
-
-
-def test_without_create_table_a_missing_table_is_unavailable(url: str, make: StoreMaker) -> None:
-    store = make(url, create_table=False)
-
-    with pytest.raises(StoreUnavailable):
-        store.load("k" * 43)
-
-
-def test_a_table_with_other_columns_is_refused_and_left_alone(url: str, table: str, make: StoreMaker) -> None:
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"CREATE TABLE {table} (id INTEGER)"))
-    engine.dispose()
-
-    with pytest.raises(ConfigError, match="exists with other columns"):
-        make(url).load("k" * 43)
 
 
 def test_a_dialect_without_ddl_is_refused() -> None:

@@ -1,0 +1,474 @@
+"""What to write in place of an option that Beaker, Flask, Flask-Session or Django has, for the value that was given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
+
+from sessionware.config.credentials import is_sensitive
+from sessionware.session.lifetimes import parse_duration
+
+_DAY_SECONDS = 86400
+_MANY_CHARACTERS = 80
+_TRUE = ("true", "yes", "on", "y", "t", "1")
+_FALSE = ("false", "no", "off", "n", "f", "0")
+
+
+class Expression(NamedTuple):
+    """A value that is not repeated, because it is secret or an object: what stands for it in a file and in Python."""
+
+    in_file: str
+    in_python: str
+
+
+#: Pasted as it stands, it is too short to be taken for a secret.
+SECRET = Expression("(run: sessionware secret)", 'os.environ["SESSION_SECRET"]')
+_CLIENT = Expression("pkg.mod:client", "client")
+_ENGINE = Expression("pkg.mod:engine", "engine")
+_STORE = Expression("pkg.mod:store", "KeyValueStore(cache)")
+_PATH = "/var/lib/app/sessions"
+#: Not ``sessions``, which Flask-Session's is called.
+_TABLE = "sessionware_sessions"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The options to write, by their dotted names here; without any, why the option is left out."""
+
+    write: Mapping[str, object] = field(default_factory=dict)
+    why: str = ""
+
+
+class Given(NamedTuple):
+    """The options of other packages that were given together, by their names in lower case."""
+
+    options: Mapping[str, object]
+    #: Whether there is a secret of ours beside them.
+    has_secret: bool
+
+    def text(self, *names: str) -> str:
+        """The value of the first of *names* that was given, as a text; a list's items are separated by commas."""
+        for name in names:
+            value = self.options.get(name)
+            if value not in (None, "", [], ()):
+                return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value).strip()
+        return ""
+
+
+Rule = Callable[[object, Given], Advice]
+
+
+class Other(NamedTuple):
+    """An option of another package; ``owner`` says whose."""
+
+    owner: str
+    rule: Rule
+
+
+# Rules.
+
+
+def _same(name: str) -> Rule:
+    """The same value under our *name*."""
+    return lambda value, given: Advice({name: _repeated(value)})
+
+
+def _repeated(value: object) -> object:
+    """*value*, if it may stand in a message."""
+    is_plain = isinstance(value, str) and "://" not in value and "@" not in value and len(value) < _MANY_CHARACTERS
+    return value if is_plain else Expression("(its value)", "...")
+
+
+def _cookie_name(value: object, given: Given) -> Advice:
+    # A developer who takes ``key`` for a secret must not find it in the log.
+    is_name = isinstance(value, str) and re.fullmatch(r"[A-Za-z_.-]{1,31}", value) is not None
+    return Advice({"cookie.name": value if is_name else Expression("(its value)", "...")})
+
+
+def _left_out(why: str) -> Rule:
+    return lambda value, given: Advice(why=why)
+
+
+def _unless_empty(name: str) -> Rule:
+    """The same value under our *name*; None, False and an empty text are our default."""
+
+    def rule(value: object, given: Given) -> Advice:
+        is_default = not value or str(value).strip().lower() in ("none", "false")
+        return Advice(why="that is the default") if is_default else Advice({name: _repeated(value)})
+
+    return rule
+
+
+def _switch(name: str, *, default: bool, otherwise: str = "") -> Rule:
+    """A switch like ours called *name*. *otherwise* is why the value that is not our *default* is not advised."""
+
+    def rule(value: object, given: Given) -> Advice:
+        if _truth(value) in (default, None):
+            return Advice(why="that is the default")
+        return Advice(why=otherwise) if otherwise else Advice({name: not default})
+
+    return rule
+
+
+def _truth(value: object) -> bool | None:
+    word = str(value).strip().lower()
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
+def _seconds(value: object) -> int | float | None:
+    try:
+        seconds = parse_duration(value)
+    except ValueError:
+        return None
+    return int(seconds) if seconds == int(seconds) else seconds
+
+
+def _secret(value: object, given: Given) -> Advice:
+    return Advice(why="the one secret serves for all keys") if given.has_secret else Advice({"secret": SECRET})
+
+
+def _fallbacks(value: object, given: Given) -> Advice:
+    return Advice(why="secret takes several, newest first, as a list or as the lines of one string")
+
+
+_secure = _switch("cookie.secure", default=False)
+_http_only = _switch(
+    "cookie.httponly", default=True, otherwise="it is on, so that no script of a page can read the cookie"
+)
+
+
+def _same_site(value: object, given: Given) -> Advice:
+    word = str(value).strip().capitalize()
+    if word == "None" and value is not None:
+        return Advice({"cookie.samesite": "None", "cookie.secure": True})
+    return Advice({"cookie.samesite": "Strict"}) if word == "Strict" else Advice(why="Lax is the default")
+
+
+def _idle(seconds: int | float) -> dict[str, object]:
+    """An idle timeout; one of more than a day needs another absolute timeout than the default."""
+    return {"idle_timeout": seconds, **({"absolute_timeout": None} if seconds > _DAY_SECONDS else {})}
+
+
+# Addresses.
+
+
+def server_url(kind: str, written: str) -> str:
+    """The URL of a server or a database as it is written here, without the credentials in *written*.
+
+    *written* may be a URL, or hosts with ports; nothing stands for the host and the port that are usual.
+    """
+    first, separator, rest = written.partition("://")
+    hosts = rest if separator else written
+    # Of several servers each may have been written as a URL.
+    rest = ",".join(re.split(r"[;,\s]+(?:[\w+.-]+://)?", hosts.strip(";, "))) or _USUAL_HOSTS.get(kind, "localhost")
+    scheme = _scheme(first.lower()) if separator and not kind.endswith("+cluster") else kind
+    _, at, place = rest.rpartition("@")
+    place, question, query = place.partition("?")
+    if is_sensitive(query):
+        query = "***"
+    return f"{scheme}://{'***@' if at else ''}{place}{question}{query}"
+
+
+_USUAL_HOSTS = {
+    "redis": "localhost:6379/0",
+    "redis+cluster": "localhost:6379",
+    "memcached": "localhost:11211",
+    "sqlite": "/sessions.db",
+}
+
+
+def _scheme(scheme: str) -> str:
+    kind = scheme.partition("+")[0]
+    if kind in ("postgres", "postgresql"):
+        return "postgresql+psycopg"
+    return f"{kind}+pymysql" if kind in ("mysql", "mariadb") else scheme
+
+
+def _no_store(kind: str) -> str:
+    return f"there is no store for {kind} here; write one (docs/own-store.rst), or take another"
+
+
+# Backends.
+
+_DATABASES = "write postgresql+psycopg://…, mysql+pymysql://… or sqlite:///sessions.db"
+_FILES = "write 'file' with backend.path"
+_OBJECTS = "give the object as KeyValueStore(obj)"
+_BACKENDS = {
+    **dict.fromkeys(("ext:redis", "valkey"), "write redis://localhost:6379/0"),
+    "ext:rediscluster": "write redis+cluster://host1,host2",
+    **dict.fromkeys(("ext:memcached", "memcache"), "write memcached://localhost:11211"),
+    **dict.fromkeys(("ext:database", "database", "db", "cached_db"), _DATABASES),
+    **dict.fromkeys(("postgresql", "postgres", "mysql", "mariadb"), _DATABASES),
+    "ext:sqla": "write 'sqlalchemy' with backend.engine",
+    **dict.fromkeys(("filesystem", "files", "dbm"), _FILES),
+    **dict.fromkeys(("cachelib", "simplekv", "minimalkv", "diskcache", "shelve", "dict"), _OBJECTS),
+    **dict.fromkeys(("null", "signed_cookies", "securecookie"), "write 'cookie'"),
+    "cache": "write redis://localhost:6379/0 or memcached://localhost:11211",
+    **{name: _no_store(name.removeprefix("ext:")) for name in ("mongodb", "ext:mongodb", "dynamodb", "ext:google")},
+}
+_DJANGOS_BACKENDS = "django.contrib.sessions.backends."
+_ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):(\d+)")
+_SCHEMES_OF_PORTS = {
+    "6379": ("redis",),
+    "26379": ("redis+sentinel",),
+    "11211": ("memcached",),
+    "5432": ("postgresql+psycopg",),
+    "3306": ("mysql+pymysql",),
+}
+_DATABASE_FILE = re.compile(r"[^:]+\.(db3?|sqlite3?)", re.IGNORECASE)
+
+
+def instead_of_backend(written: str) -> str | None:
+    """What to do in place of the backend *written*: another package's name for one, an address, or a path."""
+    if written.startswith(_DJANGOS_BACKENDS):
+        return _BACKENDS.get(written.removeprefix(_DJANGOS_BACKENDS), _FILES)
+    if written.lower() in _BACKENDS:
+        return _BACKENDS[written.lower()]
+    address = _ADDRESS.fullmatch(written)
+    if address:
+        schemes = _SCHEMES_OF_PORTS.get(address[1], ("redis", "memcached"))
+        return f"an address is no backend; write {' or '.join(f'{scheme}://{written}' for scheme in schemes)}"
+    if _DATABASE_FILE.fullmatch(written):
+        return f"a path is no backend; write sqlite:///{written}"
+    if written.startswith("/"):
+        return f"a path is no backend; write file://{written}"
+    if "/" in written or "\\" in written:
+        return f"a path is no backend; {_FILES}"
+    return None
+
+
+# Beaker.
+
+
+def _beaker_backend(value: object, given: Given) -> Advice:
+    directory = given.text("file_dir", "dbm_dir", "data_dir")
+    address = given.text("url", "urls", "sa.url")
+    kind = given.text("type").lower().removeprefix("ext:")
+    if not kind:
+        kind = "file" if directory else "url" if "://" in address else "memory"
+    if kind in ("cookie", "memory"):
+        return Advice({"backend": kind})
+    if kind in ("file", "dbm"):
+        return Advice({"backend": "file", "backend.path": _repeated(directory or _PATH)})
+    if kind == "sqla":
+        return Advice({"backend": "sqlalchemy", "backend.engine": _ENGINE})
+    ours = {"rediscluster": "redis+cluster", "database": "sqlite"}.get(kind, kind)
+    if ours not in ("url", "redis", "redis+cluster", "memcached", "sqlite"):
+        return Advice(why=_no_store(kind))
+    return Advice({"backend": server_url(ours, address)})
+
+
+def _beaker_directory(value: object, given: Given) -> Advice:
+    advice = _beaker_backend(value, given)
+    return advice if "backend.path" in advice.write else Advice(why="this backend keeps no files of its own")
+
+
+def _beaker_timeout(value: object, given: Given) -> Advice:
+    seconds, until = _seconds(value), _seconds(given.options.get("cookie_expires"))
+    if seconds is None:
+        return Advice({"idle_timeout": None})
+    return Advice(_idle(seconds) if until is None else {"idle_timeout": min(seconds, until)})
+
+
+def _beaker_cookie_expires(value: object, given: Given) -> Advice:
+    seconds = None if _truth(value) is not None else _seconds(value)
+    if seconds is not None:
+        return Advice({"cookie.persistent": True, "absolute_timeout": seconds})
+    if _truth(value) is False or isinstance(value, date):
+        return Advice({"cookie.persistent": True})
+    return Advice(why="a cookie that ends with the browser is the default")
+
+
+_ALWAYS_SEALED = _left_out("sessions are always sealed with AES-256-GCM")
+_OWN_TABLE = _left_out("sessions have a table of their own, which is made when it is needed")
+
+_BEAKER: dict[str, Rule] = {
+    **dict.fromkeys(("type", "url", "urls", "sa.url"), _beaker_backend),
+    **dict.fromkeys(("data_dir", "file_dir", "dbm_dir"), _beaker_directory),
+    **dict.fromkeys(("secret", "encrypt_key", "validate_key"), _secret),
+    "key": _cookie_name,
+    "id": _left_out("an id is drawn, never chosen"),
+    "timeout": _beaker_timeout,
+    "save_accessed_time": _left_out("'last seen' is written down now and then: see refresh_after"),
+    "auto": _left_out("what was changed is saved by itself"),
+    "cookie_expires": _beaker_cookie_expires,
+    "cookie_domain": _unless_empty("cookie.domain"),
+    "cookie_path": _same("cookie.path"),
+    "secure": _secure,
+    "httponly": _http_only,
+    "samesite": _same_site,
+    "data_serializer": _left_out("there is one format, which keeps types; those of your own are the option types"),
+    "encrypt_nonce_bits": _ALWAYS_SEALED,
+    "crypto_type": _ALWAYS_SEALED,
+    "invalidate_corrupt": _left_out("a cookie that does not open is an empty session and an event"),
+    "use_cookies": _left_out("a session has a cookie"),
+    "lock_dir": _left_out("no directory for locks is needed"),
+    "webtest_varname": _left_out("a test reads environ"),
+    "log_file": _left_out("events go to the logger sessionware, and to on_event"),
+    "session_class": _left_out("there is one class of sessions"),
+    "namespace_class": _left_out("a store of your own is a backend, as pkg.mod:Class"),
+    "memcache_module": _left_out("the driver is pymemcache"),
+    "sa_opts": _left_out("for an engine with options of its own give backend.engine"),
+    **dict.fromkeys(("table_name", "table", "schema_name"), _OWN_TABLE),
+    "bind": _beaker_backend,
+    "dbmmodule": _left_out("the backend file needs no module"),
+}
+
+
+# Flask and Flask-Session.
+
+
+def _flask_lifetime(value: object, given: Given) -> Advice:
+    seconds = _seconds(value) or 31 * _DAY_SECONDS
+    return Advice({**_idle(seconds), "cookie.persistent": True})
+
+
+def _flask_session_backend(value: object, given: Given) -> Advice:
+    kind = given.text("session_type").lower() or next(
+        (kind for kind, name in _FLASK_SESSION_OBJECTS.items() if name in given.options), "null"
+    )
+    given_object = given.options.get(_FLASK_SESSION_OBJECTS.get(kind, ""))
+    if kind in ("redis", "memcached"):
+        if given_object is None or isinstance(given_object, str):
+            return Advice({"backend": server_url(kind, given_object or "")})
+        return Advice({"backend": kind, "backend.client": _CLIENT})
+    if kind == "filesystem":
+        return Advice({"backend": "file", "backend.path": _repeated(given.text("session_file_dir") or _PATH)})
+    if kind == "cachelib":
+        return Advice({"backend": _STORE})
+    if kind == "sqlalchemy":
+        return Advice({"backend": "sqlalchemy", "backend.engine": _ENGINE, "backend.table": _TABLE})
+    return Advice(why="the cookie is the default" if kind == "null" else _no_store(kind))
+
+
+_FLASK_SESSION_OBJECTS = {
+    "redis": "session_redis",
+    "memcached": "session_memcached",
+    "cachelib": "session_cachelib",
+    "sqlalchemy": "session_sqlalchemy",
+    "mongodb": "session_mongodb",
+    "dynamodb": "session_dynamodb",
+    "filesystem": "session_file_dir",
+}
+_OWN_IDS = _left_out("ids are 256 random bits, and signed")
+
+_FLASK: dict[str, Rule] = {
+    "secret_key": _secret,
+    "permanent_session_lifetime": _flask_lifetime,
+    "session_refresh_each_request": _left_out("'last seen' is written down now and then: see refresh_after"),
+    "session_cookie_partitioned": _switch("cookie.partitioned", default=False),
+    "max_cookie_size": _left_out("a cookie has 4096 bytes at most, and a larger one is an error"),
+}
+_FLASK_SESSION: dict[str, Rule] = {
+    **dict.fromkeys(("session_type", *_FLASK_SESSION_OBJECTS.values()), _flask_session_backend),
+    "session_permanent": _switch("cookie.persistent", default=False),
+    "session_key_prefix": _same("backend.prefix"),
+    "session_use_signer": _OWN_IDS,
+    "session_id_length": _OWN_IDS,
+    "session_sid_length": _OWN_IDS,
+    "session_serialization_format": _left_out("there is one format, which keeps types"),
+    **dict.fromkeys(
+        ("session_file_threshold", "session_file_mode", "session_cleanup_n_requests"),
+        _left_out("what has expired is removed now and then, and files are 0600"),
+    ),
+    **dict.fromkeys(
+        tuple(f"session_sqlalchemy_{name}" for name in ("table", "schema", "bind_key", "sequence")), _OWN_TABLE
+    ),
+}
+
+
+# Django.
+
+
+def _django_backend(value: object, given: Given) -> Advice:
+    kind = given.text("session_engine").rpartition(".")[2].lower()
+    if kind == "signed_cookies":
+        return Advice({"backend": "cookie"})
+    if kind == "file" or (not kind and given.text("session_file_path")):
+        return Advice({"backend": "file", "backend.path": _repeated(given.text("session_file_path") or _PATH)})
+    if kind == "cache":
+        return Advice({"backend": server_url("redis", "")})
+    return Advice({"backend": "postgresql+psycopg://localhost/database", "backend.table": _TABLE})
+
+
+def _django_age(value: object, given: Given) -> Advice:
+    ends_with_browser = _truth(given.options.get("session_expire_at_browser_close"))
+    seconds = _seconds(value) or 14 * _DAY_SECONDS
+    return Advice({**_idle(seconds), **({} if ends_with_browser else {"cookie.persistent": True})})
+
+
+_DJANGO: dict[str, Rule] = {
+    "session_engine": _django_backend,
+    "session_file_path": _django_backend,
+    "session_cookie_age": _django_age,
+    "session_expire_at_browser_close": lambda value, given: (
+        Advice({"cookie.persistent": True}) if _truth(value) is False else Advice(why="that is the default")
+    ),
+    "session_save_every_request": _left_out("'last seen' is written down now and then: see refresh_after"),
+    "session_serializer": _left_out("there is one format, which keeps types"),
+    "session_cache_alias": _left_out("the backend names the server"),
+}
+
+#: Flask's and Django's alike.
+_FLASK_AND_DJANGO: dict[str, Rule] = {
+    "secret_key_fallbacks": _fallbacks,
+    "session_cookie_name": _cookie_name,
+    "session_cookie_domain": _unless_empty("cookie.domain"),
+    "session_cookie_path": _unless_empty("cookie.path"),
+    "session_cookie_secure": _secure,
+    "session_cookie_httponly": _http_only,
+    "session_cookie_samesite": _same_site,
+}
+
+
+# No package in particular.
+
+
+def _cookie_age(value: object, given: Given) -> Advice:
+    seconds = _seconds(value)
+    return Advice({"cookie.persistent": True, **({} if seconds is None else {"absolute_timeout": seconds})})
+
+
+_COMMON: dict[str, Rule] = {
+    **dict.fromkeys(("cookie.max_age", "cookie.expires", "cookie.lifetime", "max_age", "lifetime"), _cookie_age),
+    "serializer": _left_out("there is one format, which keeps types; those of your own are the option types"),
+    "salt": _left_out("keys for each purpose are derived from the secret"),
+}
+
+OTHERS: dict[str, Other] = {
+    name: Other(owner, rule)
+    for owner, rules in (
+        ("", _COMMON),
+        ("Django's", _DJANGO),
+        ("Flask-Session's", _FLASK_SESSION),
+        ("Flask's", _FLASK),
+        ("Flask's or Django's", _FLASK_AND_DJANGO),
+        ("Beaker's", _BEAKER),
+    )
+    for name, rule in rules.items()
+}
+
+
+def canonical(name: str) -> str:
+    """*name* as it stands in :data:`OTHERS`, if it is an option of another package."""
+    return name.lower().replace("-", "_")
+
+
+def value_of(value: object, *, in_python: bool) -> str:
+    """*value* as it is written in Python, or in a file."""
+    if isinstance(value, Expression):
+        return value.in_python if in_python else value.in_file
+    if in_python:
+        return repr(value)
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return str(value)
+
+
+def advise(options: Mapping[str, Any], *, has_secret: bool) -> dict[str, Advice]:
+    """What to write in place of each of *options*, which stand in :data:`OTHERS`."""
+    given = Given(options, has_secret)
+    return {name: OTHERS[name].rule(value, given) for name, value in options.items()}
