@@ -15,6 +15,8 @@ MEMORY = "memory"
 OTHERS = ("file", "sqlite", "keyvalue", "redis", "Cluster", "memcached", "postgresql", "mariadb")
 #: One test in so many is run; a hash of its name decides, so each test is run over some store besides memory.
 PART = 1 if IS_SOAK else 8
+#: Over memory, what happens in a world that is no plain one.
+PART_OF_OTHER_WORLDS = 1 if IS_SOAK else 4
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -25,12 +27,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_in_part(item: pytest.Item) -> bool:
-    return _store_of(item) == MEMORY or zlib.crc32(item.nodeid.encode()) % PART == 0
+    part = PART
+    if _store_of(item) == MEMORY:
+        part = 1 if _param(item, "make", world.World) is world.World else PART_OF_OTHER_WORLDS
+    return zlib.crc32(item.nodeid.encode()) % part == 0
 
 
 def _store_of(item: pytest.Item) -> str:
+    return str(_param(item, "over_each_store", MEMORY))
+
+
+def _param(item: pytest.Item, name: str, default: object) -> object:
     callspec = getattr(item, "callspec", None)
-    return callspec.params.get("over_each_store", MEMORY) if callspec else MEMORY
+    return callspec.params.get(name, default) if callspec else default
 
 
 @pytest.fixture(scope="module", params=(MEMORY, *OTHERS))

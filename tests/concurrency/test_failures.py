@@ -6,6 +6,8 @@ works a moment later.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from concurrency.actions import (
     ALTER,
@@ -22,8 +24,10 @@ from concurrency.actions import (
     Kind,
     beginning,
 )
-from concurrency.world import World, arrive, points
+from concurrency.world import ChainWorld, SlowWorld, TokensWorld, World, arrive, points
 from support.browser import Answer, told
+
+from sessionware import Session
 
 pytestmark = pytest.mark.usefixtures("over_each_store")
 
@@ -31,23 +35,26 @@ WHEN = ["before", "after"]
 ENDERS = (INVALIDATE, CLEAR, EMPTY)
 
 
-def failing(kind: Kind, when: str, point: int, user: str | None) -> tuple[World, str, Answer]:
-    world = World()
+def failing(
+    kind: Kind, when: str, point: int, user: str | None, make: Callable[[], World] = World
+) -> tuple[World, str, Answer]:
+    world = make()
     cookie = world.begin(beginning(user))
     world.fails(when, point)
-    answer = world.request(lambda session: kind.run(session, "a"), cookie)
+    answer = world.first(kind, cookie)
     world.store.reset()
     return world, cookie, answer
 
 
+@pytest.mark.parametrize("make", [World, SlowWorld, TokensWorld])
 @pytest.mark.parametrize("user", STARTS)
 @pytest.mark.parametrize("when", WHEN)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_no_failure_of_the_store_is_taken_for_a_success_or_for_a_logout(
-    kind: Kind, when: str, user: str | None
+    kind: Kind, when: str, user: str | None, make: Callable[[], World]
 ) -> None:
-    for point in range(points(kind, user, World)):
-        world, cookie, answer = failing(kind, when, point, user)
+    for point in range(points(kind, user, make)):
+        world, cookie, answer = failing(kind, when, point, user, make)
         final = world.read(arrive(cookie, answer))
 
         assert answer.status in (200, 503)
@@ -126,3 +133,46 @@ def test_a_renewal_that_fails_is_an_event_and_no_error() -> None:
 
     assert answer.status == 200
     assert told(world.events) == ["loaded", "store_failed switched off"]
+
+
+@pytest.mark.parametrize("user", STARTS)
+@pytest.mark.parametrize("when", WHEN)
+@pytest.mark.parametrize("kind", [INVALIDATE, CLEAR], ids=lambda kind: kind.name)
+def test_an_end_by_a_chain_of_ids_that_fails_is_a_503_and_ends_nothing_halfway(
+    kind: Kind, when: str, user: str | None
+) -> None:
+    for point in range(points(kind, user, ChainWorld)):
+        world, cookie, answer = failing(kind, when, point, user, ChainWorld)
+
+        final = world.read(cookie)
+
+        assert answer.status in (200, 503)
+        if answer.status == 200:
+            assert not final.seen
+        elif final.seen:
+            assert final.seen["secret of the first"] == (user or "anonymous")
+            again = world.first(kind, cookie)
+            assert again.status == 200
+            assert not world.read(cookie).seen
+
+
+@pytest.mark.parametrize("when", WHEN)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_session_whose_time_is_over_is_not_brought_back_by_a_failure(kind: Kind, when: str) -> None:
+    """No tab keeps it alive: whatever the store says and fails to say, only a login or a new session remains."""
+    for point in range(1, 6):  # the load of the touch is the one before
+        world = World(idle_timeout=100)
+        cookie = world.begin(beginning(None))
+        world.fails(when, point)
+
+        def run(session: Session, world: World = world) -> None:
+            world.clock.advance(100)
+            kind.run(session, "a")
+
+        answer = world.request(run, cookie)
+
+        assert answer.status in (200, 503)
+        assert not world.read(cookie).seen
+        final = world.read(answer.cookie)
+        assert "secret of the first" not in final.seen
+        assert final.user_id == (kind.logs_in_as if answer.status == 200 else None)

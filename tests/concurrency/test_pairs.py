@@ -27,7 +27,7 @@ from concurrency.actions import (
     Kind,
     beginning,
 )  # fmt: skip
-from concurrency.world import World, arrive, points
+from concurrency.world import ChainWorld, SlowWorld, TokensWorld, World, arrive, points
 from support.browser import Answer, told
 
 from sessionware import Session
@@ -77,9 +77,11 @@ class Outcome:
             yield self.world.read(cookie), line
 
 
-def runs(first: Kind, second: Kind, user: str | None, make: Callable[[], World] = World) -> Iterator[Outcome]:
-    """The pair at every point; the last one is after the first request."""
-    for point in range(points(first, user, make) + 4):
+def runs(
+    first: Kind, second: Kind, user: str | None, make: Callable[[], World] = World, *, start: int = 0
+) -> Iterator[Outcome]:
+    """The pair at every point from *start* on; the last one is after the first request."""
+    for point in range(start, points(first, user, make) + 4):
         world = make()
         cookie = world.begin(beginning(user))
         inner: list[Answer] = []
@@ -88,7 +90,7 @@ def runs(first: Kind, second: Kind, user: str | None, make: Callable[[], World] 
             inner.append(world.request(lambda session: second.run(session, "b"), cookie))
 
         world.store.before[point].append(second_request)
-        a = world.request(lambda session: first.run(session, "a"), cookie)
+        a = world.first(first, cookie)
         if not inner:
             world.store.reset()
             second_request()
@@ -200,3 +202,65 @@ def test_an_end_beside_it_never_deletes_the_cookie_of_a_login(ender: Kind, other
     for outcome in runs(ender, other, None):
         if other.logs_in_as and outcome.b.cookie:
             assert outcome.world.read(outcome.b.cookie).user_id == other.logs_in_as, outcome
+
+
+# A copy whose time is over, several tokens, and a chain of former ids.
+
+
+def check_all(outcome: Outcome) -> None:
+    check_answers(outcome)
+    check_the_end_holds(outcome)
+    check_nothing_acknowledged_is_lost(outcome)
+    check_nobody_is_logged_out(outcome)
+    check_users_stay_apart(outcome)
+
+
+@pytest.mark.parametrize("make", [SlowWorld])
+@pytest.mark.parametrize("user", STARTS)
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_a_request_that_outlasts_the_idle_timeout_keeps_the_promises(
+    first: Kind, second: Kind, user: str | None, make: Callable[[], World]
+) -> None:
+    """Another tab keeps the session alive, and the second request comes when the first one's copy is over."""
+    for outcome in runs(first, second, user, make, start=1):
+        check_all(outcome)
+
+
+@pytest.mark.parametrize("make", [TokensWorld])
+@pytest.mark.parametrize("user", STARTS)
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_a_request_with_a_former_id_before_its_own_keeps_the_promises(
+    first: Kind, second: Kind, user: str | None, make: Callable[[], World]
+) -> None:
+    for outcome in runs(first, second, user, make):
+        check_users_stay_apart(outcome)
+        check_the_end_holds(outcome)
+        if "rejected superseded" not in outcome.names and outcome.a.status == outcome.b.status == 200:
+            check_nobody_is_logged_out(outcome)
+            check_nothing_acknowledged_is_lost(outcome)
+
+
+@pytest.mark.parametrize("user", STARTS)
+@pytest.mark.parametrize("second", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("ender", [INVALIDATE, CLEAR], ids=lambda kind: kind.name)
+def test_an_end_by_the_first_of_a_chain_of_ids_holds(ender: Kind, second: Kind, user: str | None) -> None:
+    for outcome in runs(ender, second, user, ChainWorld):
+        check_the_end_holds(outcome)
+        check_users_stay_apart(outcome)
+        assert outcome.a.status == 200, outcome
+
+
+@pytest.mark.parametrize("make", [ChainWorld])
+@pytest.mark.parametrize("user", STARTS)
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_whatever_comes_by_the_first_of_a_chain_of_ids_loses_nothing_of_the_last(
+    first: Kind, second: Kind, user: str | None, make: Callable[[], World]
+) -> None:
+    for outcome in runs(first, second, user, make):
+        check_users_stay_apart(outcome)
+        if first.ends or outcome.b.status != 200 or second.ends or second is EMPTY or outcome.is_over_another(second):
+            continue
+        final = outcome.world.read(arrive(outcome.cookie, outcome.b))
+        assert final.seen["secret of the first"] == (user or "anonymous"), outcome
+        if second.writes:
+            assert final.seen["by-b"] == "b", outcome

@@ -8,9 +8,10 @@ from typing import Any
 from concurrency.actions import Kind, beginning
 from support.actions import Action
 from support.browser import Answer, Site
+from support.constants import COOKIE
 from support.stores import OPERATIONS
 
-from sessionware import StoreUnavailable
+from sessionware import Session, StoreUnavailable
 from sessionware.stores import MemoryStore, Store
 from sessionware.testing import FakeClock
 
@@ -62,10 +63,22 @@ class World(Site):
         self.store.reset()
         return value
 
+    def begin_from(self, value: str) -> str:
+        """The cookie of a new id of the session; what happened for that is forgotten."""
+        new = self.request(lambda session: session.regenerate(), value).cookie
+        assert new
+        self.events.clear()
+        self.store.reset()
+        return new
+
     def read(self, value: str | None = None, *, header: str | None = None) -> Answer:
         """What a later request sees, from a store that works."""
         self.store.reset()
         return super().read(value, header=header)
+
+    def first(self, kind: Kind, cookie: str | None) -> Answer:
+        """The request that others meet, with *cookie*."""
+        return self.request(lambda session: kind.run(session, "a"), cookie)
 
     def vanish(self, action: Action, value: str | None) -> Answer | None:
         """A request whose worker may die on the way: then there is no answer. The next one has another worker."""
@@ -84,6 +97,52 @@ class World(Site):
         return answer, loaded[-1] if loaded else None
 
 
+class SlowWorld(World):
+    """The first request takes longer than the idle timeout, while another tab keeps the session alive."""
+
+    def __init__(self) -> None:
+        super().__init__(idle_timeout=100, refresh_after=10)
+
+    def first(self, kind: Kind, cookie: str | None) -> Answer:
+        def run(session: Session) -> None:
+            with self.store.aside():
+                for _ in range(2):
+                    self.clock.advance(60)
+                    self.request(lambda other: dict(other), cookie)
+            kind.run(session, "a")
+
+        return self.request(run, cookie)
+
+
+class TokensWorld(World):
+    """The browser sends a former id before the present one, as from another path or domain."""
+
+    former = ""
+
+    def begin(self, action: Action) -> str:
+        self.former = super().begin(action)
+        return super().begin_from(self.former)
+
+    def first(self, kind: Kind, cookie: str | None) -> Answer:
+        header = f"{COOKIE}={self.former}; {COOKIE}={cookie}"
+        return self.request(lambda session: kind.run(session, "a"), header=header)
+
+
+class ChainWorld(World):
+    """The first request comes with the first of five ids, and the others with the last."""
+
+    former = ""
+
+    def begin(self, action: Action) -> str:
+        self.former = value = super().begin(action)
+        for _ in range(4):
+            value = super().begin_from(value)
+        return value
+
+    def first(self, kind: Kind, cookie: str | None) -> Answer:
+        return super().first(kind, self.former)
+
+
 def arrive(value: str | None, *answers: Answer) -> str | None:
     """The value of the cookie that a browser holds after *answers* have come in, in that order."""
     for answer in answers:
@@ -96,5 +155,5 @@ def points(first: Kind, user: str | None, make: Callable[[], World]) -> int:
     """How many operations a request of this kind makes."""
     world = make()
     cookie = world.begin(beginning(user))
-    world.request(lambda session: first.run(session, "a"), cookie)
+    world.first(first, cookie)
     return len(world.store.calls)
