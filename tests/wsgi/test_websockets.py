@@ -9,7 +9,7 @@ import pytest
 from simple_websocket import Client as Connection  # type: ignore[import-untyped]
 from simple_websocket import ConnectionClosed
 from support.client import HOST, Client
-from wsgi.test_servers import running
+from wsgi.running import running
 
 
 @pytest.fixture(scope="module", params=["gthread", "sync", "werkzeug"])
