@@ -58,7 +58,6 @@ class Changes:
     """
 
     __slots__ = (
-        "_displaced",
         "_is_assigned",
         "_is_exposed",
         "_is_forced",
@@ -66,6 +65,7 @@ class Changes:
         "_serializer",
         "_steps",
         "data",
+        "displaced",
         "has_conflict",
         "is_over_another_user",
         "is_regenerated",
@@ -78,7 +78,7 @@ class Changes:
     login: Login | None
     remembered: Remember | None
     _steps: dict[str, list[Step]] | None
-    _displaced: list[_Displaced]
+    displaced: list[_Displaced]
 
     def __init__(self, record: Live | None, serializer: Serializer, lifetimes: Lifetimes) -> None:
         self._serializer = serializer
@@ -93,7 +93,8 @@ class Changes:
         self.login = self.remembered = self._steps = None
         #: Whether a value of another request's, merged before, gives way to one that the application has held.
         self.has_conflict = False
-        self._displaced = []
+        #: Values that the application may hold, and whose place another request's have taken in a merge.
+        self.displaced = []
         self._is_exposed = self._is_assigned = self._is_forced = False
         #: Whether a new id was asked for, be it by a login.
         self.is_regenerated = False
@@ -105,7 +106,7 @@ class Changes:
         if record is None:
             self.data = {}
             self.read = self._packed = EMPTY
-            self._displaced = []
+            self.displaced = []
         else:
             if self._is_exposed and record.data is not self.data:
                 self._note_displaced(record.data)
@@ -123,39 +124,41 @@ class Changes:
         """Note the values that the application may still hold, and that are no longer in the *merged* data."""
         for key, value in self.data.items():
             if type(value) not in IMMUTABLE and merged.get(key) is not value:
-                self._displaced.append(_Displaced(key, value, self._pack_one(value)))
+                self.displaced.append(_Displaced(key, value, self._pack_one(value)))
 
-    def _take_back(self) -> None:
+    def take_back(self) -> None:
         """Let a displaced value that was changed since be the session's again, unless its place was changed, too."""
-        displaced, self._displaced = self._displaced, []
+        displaced, self.displaced = self.displaced, []
         for held in displaced:
-            if self._pack_one(held.value) == held.packed:
-                self._displaced.append(held)
+            if not self._is_changed(held):
+                self.displaced.append(held)
                 continue
             self.has_conflict = True
             if self._is_as_read(held.key):
-                self._serializer.check(held.key, held.value)
                 self.data[held.key] = held.value
+
+    def _is_changed(self, held: _Displaced) -> bool:
+        try:
+            return self._pack_one(held.value) != held.packed
+        except SessionDataError:
+            return True  # what cannot be stored is refused when it is to be saved
 
     def _let_go(self, *keys: str) -> None:
         """The application has set or removed *keys* itself, so what it held before is no longer its session's."""
-        self._displaced = [held for held in self._displaced if held.key not in keys]
+        self.displaced = [held for held in self.displaced if held.key not in keys]
 
     # What the session asks for.
 
-    def expose(self, key: str) -> Any:
-        """Hand out the mutable value of *key*, which may be changed in place."""
+    def expose(self) -> None:
+        """Note that a mutable value was handed out, which may be changed in place."""
         self._is_exposed = True
-        if self._displaced:
-            self._take_back()
-        return self.data[key]
 
     def put(self, key: str, value: Any) -> None:
         """Set *key*; raises SessionDataError, with the path to it, for a value that would not come back as it is."""
         self._serializer.check(key, value)
         self.data[key] = value
         self._is_assigned = True
-        if self._displaced:
+        if self.displaced:
             self._let_go(key)
         if type(value) not in IMMUTABLE:
             self._is_exposed = True
@@ -166,7 +169,7 @@ class Changes:
             self._serializer.check(key, value)
         self.data.update(values)
         self._is_assigned = True
-        if self._displaced:
+        if self.displaced:
             self._let_go(*values)
         if not IMMUTABLE.issuperset(map(type, values.values())):
             self._is_exposed = True
@@ -175,7 +178,7 @@ class Changes:
         """Remove *key* and give its value; KeyError if it is not there."""
         value = self.data.pop(key)
         self._is_assigned = True
-        if self._displaced:
+        if self.displaced:
             self._let_go(key)
         return value
 
@@ -185,8 +188,6 @@ class Changes:
 
     def alter(self, key: str, function: Callable[[Any], Any], default: Any) -> Any:
         """Set *key* to ``function(current)`` and give it; the function is noted, to run again on a fresh value."""
-        if self._displaced:
-            self._take_back()
         if key not in self.data:
             self._serializer.check(key, default)
         current = self._pack_one(self.data.get(key, default))
@@ -242,7 +243,7 @@ class Changes:
         if login.is_over_another_user:
             self.data = {}
             self.read = EMPTY
-            self._displaced = []
+            self.displaced = []
             self._drop_marks()
             self.is_over_another_user = True
         self.login = login
@@ -262,7 +263,7 @@ class Changes:
         """Undo the changes of the data; what was asked of the identity stays."""
         self._packed = self.read
         self.data = self._serializer.loads(self._packed)
-        self._displaced = []
+        self.displaced = []
         self.has_conflict = False
         self._drop_marks()
 
@@ -309,8 +310,8 @@ class Changes:
         """Whether the data differs from what was read, as bytes; raises SessionDataError for what cannot be stored."""
         if not (self._is_assigned or self._is_exposed):
             return False
-        if self._displaced:
-            self._take_back()
+        if self.displaced:
+            self.take_back()
         self._packed = self._serializer.dumps(self.data)
         if self._packed == self.read:
             return False

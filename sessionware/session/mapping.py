@@ -44,12 +44,16 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         request = self._request or self._persistence.load(self)
         if request.load_failure is not None and not request.is_anonymous:
             raise without_frames(request.load_failure)
+        if request.changes.displaced:
+            request.changes.take_back()
         return request
 
     def __getitem__(self, key: str) -> Any:
         changes = self._loaded().changes
         value = changes.data[key]
-        return value if type(value) in IMMUTABLE else changes.expose(key)
+        if type(value) not in IMMUTABLE:
+            changes.expose()
+        return value
 
     def __contains__(self, key: object) -> bool:
         return key in self._loaded().changes.data

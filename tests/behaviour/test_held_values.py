@@ -9,7 +9,7 @@ import pytest
 from support.actions import Action, call, drop, put, read, then
 from support.browser import Browser, Site, SiteMaker, visitor
 
-from sessionware import Session
+from sessionware import Session, SessionDataError
 
 Cart = list[str]
 
@@ -163,3 +163,33 @@ def test_a_merge_after_a_merge_keeps_the_cart_the_sessions(memory: Site) -> None
     browser.ask(run)
 
     assert browser.data()["cart"] == ["first", "late"]
+
+
+def test_such_a_change_is_seen_by_the_next_read(browser: Browser) -> None:
+    take = holding(browser, lambda session: session["cart"], drop("cart"), nothing)
+
+    answer = browser.ask(then(take, lambda session: (len(session), "cart" in session, dict(session)["cart"])))
+
+    assert answer.result == (3, True, ["first", "late"])
+
+
+def test_alter_runs_on_such_a_change(browser: Browser) -> None:
+    take = holding(browser, lambda session: session["cart"], put(cart=["theirs"]), nothing)
+
+    browser.ask(then(take, call("alter", "cart", added("altered"))))
+
+    assert browser.data()["cart"] == ["first", "late", "altered"]
+
+
+def test_a_held_value_that_cannot_be_stored_keeps_no_logout_from_its_end(browser: Browser) -> None:
+    def spoil(session: Session) -> None:
+        cart: list[Any] = session["cart"]
+        session["mine"] = 1
+        browser.ask(put(cart=["theirs"]))
+        session.save()
+        cart.append(object())
+
+    with pytest.raises(SessionDataError):
+        browser.ask(spoil)
+    assert browser.send(then(spoil, call("clear"))).status == 200
+    assert browser.data() == {}
