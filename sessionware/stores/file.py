@@ -123,7 +123,8 @@ class FileStore:
         if not _is_key(key):
             return False
         path = self._path(key)
-        if not os.path.exists(path):
+        # Not os.path.exists, which says the same of a file that this process may not see.
+        if _read(path) is None:
             return False
         with self._locked(key):
             found = _read(path)
