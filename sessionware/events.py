@@ -8,7 +8,9 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import session_id_of
@@ -67,7 +69,7 @@ class Event:
 Listener = Callable[[Event], object]
 
 
-class Decision(NamedTuple):
+class Decision(Struct, frozen=True):
     """An event that is still to be told: what happened to the session of ``record``, which was ``former`` before.
 
     Of a cookie that was rejected there is no record, but perhaps a ``handle``.
@@ -130,13 +132,13 @@ class Events:
             _nested_events.reset(told)
 
     def _event(self, decision: Decision) -> Event:
-        name, record, reason, former, handle = decision
+        record, former, handle = decision.record, decision.former, decision.handle
         user_id = None
         if record is not None:
             handle, user_id = record.handle, record.user_id
         return Event(
-            name,
-            reason,
+            decision.name,
+            decision.reason,
             None if handle is None else session_id_of(handle),
             None if former is None else session_id_of(former.handle),
             user_id,

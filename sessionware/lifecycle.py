@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings

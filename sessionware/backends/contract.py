@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 from sessionware.cookies.request import CookieContext
 from sessionware.events import Decision
@@ -15,7 +17,7 @@ from sessionware.session.changes import Changes
 from sessionware.session.records import Found
 
 
-class Send(NamedTuple):
+class Send(Struct, frozen=True):
     """The cookie is set to ``value``."""
 
     value: str
@@ -25,7 +27,7 @@ class Send(NamedTuple):
         return "Send(...)"
 
 
-class Seen(NamedTuple):
+class Seen(Struct, frozen=True):
     """The companion cookie, which only says when the session was seen, is set to ``value``."""
 
     value: str
@@ -45,7 +47,7 @@ class NoValue(enum.Enum):
 KEEP, DELETE = NoValue
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """What a session is now, what the answer does with its cookie, and the events to tell.
 
     Nothing is found and the cookie is kept where another request has ended the session: what was to be written went

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from sessionware.backends.contract import DELETE, KEEP, Outcome, Seen, Send
 from sessionware.clock import Clock
@@ -128,7 +129,7 @@ class CookieBackend:
         now = self._clock()
         seen = replace(found.record, seen_at=max(found.record.seen_at, now))
         value = context.keys.seen.sign(_SEEN.pack(_digest(str(found.version)), now))
-        return Outcome(found._replace(record=seen, is_ahead=False), Seen(value), (Decision("renewed", seen),))
+        return Outcome(replace(found, record=seen, is_ahead=False), Seen(value), (Decision("renewed", seen),))
 
     def end(self, found: Found) -> bool:
         """Only the browser's cookie is left to be deleted."""

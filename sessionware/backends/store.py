@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from sessionware.backends.contract import DELETE, KEEP, Outcome, Send
 from sessionware.cookies.request import CookieContext
 from sessionware.crypto.identifiers import handle_of, store_key
@@ -53,7 +55,7 @@ class StoreBackend:
                 rejections.append(rejection("unknown_id" if loaded is None else loaded.reason, handle))
                 continue
             if not opened.is_current:
-                loaded = loaded._replace(old_key_id=opened.key_id)
+                loaded = replace(loaded, old_key_id=opened.key_id)
             if loaded.superseded is None:
                 return loaded, rejections
             superseded.append(loaded)

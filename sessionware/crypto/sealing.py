@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from itsdangerous import Signer
 from itsdangerous.encoding import want_bytes
+from msgspec import Struct
 
 from sessionware.crypto.identifiers import to_base64url
 from sessionware.crypto.keys import Keyring, Purpose
@@ -59,7 +60,7 @@ class Rejected(Exception):
         self.reason: Reason = reason
 
 
-class Opened(NamedTuple):
+class Opened(Struct, frozen=True):
     """What was signed or sealed, the id of the key, and whether it is the key that seals now."""
 
     payload: bytes

@@ -7,7 +7,8 @@ moment of the change.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sessionware.crypto.identifiers import handle_of, new_token, store_key
 from sessionware.events import Decision, created, regenerated
@@ -32,7 +33,7 @@ from sessionware.stores.contract import Version
 MAX_COLLISIONS = 16
 
 
-class NewId(NamedTuple):
+class NewId(Struct, frozen=True):
     """A session under a new id, whose token goes into the cookie."""
 
     found: Found
@@ -187,7 +188,7 @@ class _Rotation:
         if self._changes.needs_present_id():
             refuse_superseded()
         event = Decision("discarded", self._found.record, "superseded")
-        return SameId(self._found._replace(superseded=superseded), (*self._events, event))
+        return SameId(replace(self._found, superseded=superseded), (*self._events, event))
 
     def _logged_in(self, *, has_ended: bool) -> NewId | Discarded:
         """A login stands, whatever became of the session before it; of one that has ended it takes nothing along."""

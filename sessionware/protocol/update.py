@@ -7,8 +7,10 @@ another request has ended stays ended.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sessionware.events import Decision
 from sessionware.exceptions import Conflict, ConflictError, Gone
@@ -17,26 +19,26 @@ from sessionware.session.changes import Changes
 from sessionware.session.records import Ended, Found, Live
 
 
-class SameId(NamedTuple):
+class SameId(Struct, frozen=True):
     """The session keeps its id: there is no token here that an answer could carry."""
 
     found: Found
     events: tuple[Decision, ...]
 
 
-class Emptied(NamedTuple):
+class Emptied(Struct, frozen=True):
     """The changes left nothing, and so the session has ended."""
 
     events: tuple[Decision, ...]
 
 
-class Discarded(NamedTuple):
+class Discarded(Struct, frozen=True):
     """Another request has ended the session, and the changes went with it."""
 
     events: tuple[Decision, ...]
 
 
-class Refilled(NamedTuple):
+class Refilled(Struct, frozen=True):
     """The changes would have left nothing of the session, but another request has put something into it.
 
     What has become of it is to be given the new id that the changes ask for.
@@ -55,7 +57,7 @@ def standing(vault: Vault, found: Found) -> Found | None:
     if isinstance(loaded, Found):
         return loaded
     superseded = superseded_in(loaded)
-    return None if superseded is None else found._replace(superseded=superseded)
+    return None if superseded is None else replace(found, superseded=superseded)
 
 
 def update(

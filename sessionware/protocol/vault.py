@@ -10,7 +10,9 @@ import random
 import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from sessionware.clock import Clock
 from sessionware.crypto.sealing import RecordSealer, Rejected

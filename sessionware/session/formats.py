@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import astuple
+
 from sessionware.exceptions import SessionDataError
 from sessionware.session.records import Cause, Ended, Live, Record, Superseded
 from sessionware.wire.serializer import Malformed, Serializer
@@ -19,6 +21,8 @@ _PAIR = b"\x92"
 _OFFSET_BYTES = 2
 _MAX_HEADER_BYTES = 0xFFFF
 _LIVE, _SUPERSEDED, _ENDED = 1, 2, 3
+#: The fields of a Live record that hold its data come first; the others, in their order, are the header.
+_DATA_FIELDS = 2
 
 
 class Formats:
@@ -31,14 +35,14 @@ class Formats:
 
     def pack(self, record: Record) -> bytes:
         """The bytes of *record*."""
+        header: list[Any]
         if isinstance(record, Live):
-            return self._join([_LIVE, *_live_header(record)], record.packed)
-        if isinstance(record, Superseded):
-            header = [_SUPERSEDED, *_live_header(record.was), record.next_key, record.cause.value, record.until]
-            return self._join(header, record.was.packed)
-        return self._join([_ENDED], EMPTY)
-
-    def _join(self, header: list[Any], packed: bytes) -> bytes:
+            header, packed = [_LIVE, *astuple(record)[_DATA_FIELDS:]], record.packed
+        elif isinstance(record, Superseded):
+            was = astuple(record.was)[_DATA_FIELDS:]
+            header, packed = [_SUPERSEDED, *was, record.next_key, record.cause.value, record.until], record.was.packed
+        else:
+            header, packed = [_ENDED], EMPTY
         head = self._serializer.dumps(header)
         # It fits: login() refuses a label or a user id that would not.
         return len(head).to_bytes(_OFFSET_BYTES, "big") + _PAIR + head + packed
@@ -81,19 +85,3 @@ def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:
     if kind == _ENDED:
         return Ended()
     raise ValueError("no kind of record")
-
-
-def _live_header(live: Live) -> tuple[Any, ...]:
-    """The fields of *live* behind its data, in the order of its constructor."""
-    return (
-        live.handle,
-        live.created_at,
-        live.started_at,
-        live.seen_at,
-        live.ends_at,
-        live.is_remembered,
-        live.user_id,
-        live.label,
-        live.csrf,
-        live.flashes,
-    )

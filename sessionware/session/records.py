@@ -1,23 +1,29 @@
-"""A session at rest, and as a load has found it: plain data, the same for every backend."""
+"""A session at rest, and as a load has found it: plain data, the same for every backend.
+
+What every request makes is a Struct: it is made in C, without a call of a Python function.
+"""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
+
+_HIDDEN = ("data", "packed", "csrf", "flashes")
 
 
-@dataclass(slots=True)
-class Live:
+class Live(Struct):
     """The record of a session that lives. Times are seconds since the epoch.
 
     ``packed`` are the bytes of ``data`` as they were read or will be written. Comparing with them finds what a request
     has changed.
     """
 
-    data: dict[str, Any] = field(repr=False)
-    packed: bytes = field(repr=False)
+    data: dict[str, Any]
+    packed: bytes
     handle: bytes
     created_at: float
     started_at: float
@@ -26,8 +32,13 @@ class Live:
     is_remembered: bool = False
     user_id: str | int | None = None
     label: str | None = None
-    csrf: bytes | None = field(default=None, repr=False)
-    flashes: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    csrf: bytes | None = None
+    flashes: list[tuple[str, str]] = []  # each record gets a list of its own
+
+    def __repr__(self) -> str:
+        """Without what the application stores, and without the CSRF token."""
+        shown = [name for name in self.__struct_fields__ if name not in _HIDDEN]
+        return f"Live({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     def settle(self, now: float) -> None:
         """Let times in the future count as *now*: the clocks of two machines differ."""
@@ -82,7 +93,7 @@ class Ended:
 Record = Live | Superseded | Ended
 
 
-class Found(NamedTuple):
+class Found(Struct, frozen=True):
     """A session that a load has found and that can be read.
 
     A compare-and-swap turns on ``version``: in a store it is the entry's, in a cookie the cookie's value. ``key`` is

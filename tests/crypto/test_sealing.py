@@ -21,7 +21,7 @@ from support.frames import locals_in
 
 from sessionware.crypto import sealing
 from sessionware.crypto.keys import Keyring, Purpose
-from sessionware.crypto.sealing import CookieSealer, CookieSigner, RecordSealer, Rejected
+from sessionware.crypto.sealing import CookieSealer, CookieSigner, Opened, RecordSealer, Rejected
 
 NEW, OLD, STRANGE = bytes(range(100, 132)), bytes(range(0, 64, 2)), bytes(range(1, 65, 2))
 KEYRING = Keyring([NEW, OLD])
@@ -50,17 +50,17 @@ def reason_of(open_it: Callable[..., object], *arguments: object) -> str:
 
 @given(st.binary(max_size=200))
 def test_what_was_signed_comes_back(payload: bytes) -> None:
-    assert TOKENS.open(TOKENS.sign(payload)) == (payload, KEYRING.key_ids[0], True)
+    assert TOKENS.open(TOKENS.sign(payload)) == Opened(payload, KEYRING.key_ids[0], True)
 
 
 @given(st.binary(min_size=1, max_size=2000))
 def test_what_was_sealed_in_a_value_comes_back(payload: bytes) -> None:
-    assert SESSIONS.open(SESSIONS.seal(payload)) == (payload, KEYRING.key_ids[0], True)
+    assert SESSIONS.open(SESSIONS.seal(payload)) == Opened(payload, KEYRING.key_ids[0], True)
 
 
 @given(st.binary(min_size=1, max_size=2000))
 def test_what_was_sealed_in_a_record_comes_back(payload: bytes) -> None:
-    assert RECORDS.open(RECORDS.seal(payload, KEY), KEY) == (payload, KEYRING.key_ids[0], True)
+    assert RECORDS.open(RECORDS.seal(payload, KEY), KEY) == Opened(payload, KEYRING.key_ids[0], True)
 
 
 def test_a_value_is_a_head_a_payload_a_dot_and_a_signature() -> None:
@@ -302,9 +302,9 @@ def test_an_old_secret_still_opens_and_is_told() -> None:
     record = RecordSealer(OLD_KEYRING).seal(PAYLOAD, KEY)
 
     old = OLD_KEYRING.key_ids[0]
-    assert TOKENS.open(value) == (TOKEN, old, False)
-    assert SESSIONS.open(sealed) == (PAYLOAD, old, False)
-    assert RECORDS.open(record, KEY) == (PAYLOAD, old, False)
+    assert TOKENS.open(value) == Opened(TOKEN, old, False)
+    assert SESSIONS.open(sealed) == Opened(PAYLOAD, old, False)
+    assert RECORDS.open(record, KEY) == Opened(PAYLOAD, old, False)
 
 
 def test_a_value_for_one_cookie_does_not_open_for_another() -> None:
