@@ -229,7 +229,7 @@ class Lifecycle:
         decisions: Sequence[Decision]
         try:
             context = self._cookies.open(session._cookie_header, environ)
-            found, decisions = self._backend.load(context)
+            found, decisions = self._backend.load(context, now)
         except SessionwareError as error:
             decisions = (_failure_of_store(None, error),) if isinstance(error, StoreUnavailable) else ()
             if not decisions:
@@ -241,7 +241,7 @@ class Lifecycle:
             raise
         else:
             changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
-            request = SessionRequest(context, found, changes, now, self._travels_with_answer)
+            request = SessionRequest(context, found, changes, now, self._travels_with_answer, found is None)
         session._request = request
         # What is told may be answered by a look at the session, which is complete now.
         if decisions:
@@ -260,7 +260,7 @@ class Lifecycle:
     ) -> SessionRequest:
         """What a request knows of a session whose load has failed."""
         changes = Changes(None, self._serializer, self._lifetimes)
-        request = SessionRequest(context, None, changes, now, self._travels_with_answer)
+        request = SessionRequest(context, None, changes, now, self._travels_with_answer, is_new=True)
         request.load_failure = without_frames(error)
         if isinstance(error, StoreUnavailable):
             request.is_anonymous = is_anonymous

@@ -55,7 +55,8 @@ class CookieBackend:
             CookieSigner(self._keyring, Purpose.SEEN_SIGN, full_name, domain=domain, path=path),
         )
 
-    def load(self, context: CookieContext[CookieKeys]) -> tuple[Found | None, Sequence[Decision]]:
+    def load(self, context: CookieContext[CookieKeys], touched_at: float) -> tuple[Found | None, Sequence[Decision]]:
+        now = touched_at
         rejections: list[Decision] = []
         for value in context.candidates():
             try:
@@ -70,7 +71,6 @@ class CookieBackend:
             if not isinstance(record, Live):
                 rejections.append(rejection("malformed"))
                 continue
-            now = self._clock()
             is_ahead = record.seen_at > now or record.started_at > now or record.created_at > now
             companions = context.seen_candidates()
             companion_time = self._companion_time(context, companions, value) if companions else None
@@ -105,7 +105,9 @@ class CookieBackend:
         touched_at: float,
     ) -> Outcome:
         now = self._clock()
-        if found is not None and self._has_reached_its_end(found.record, now):
+        # Idleness was judged when the session was read: no copy is newer.
+        end = None if found is None else self._lifetimes.end_of(found.record)
+        if found is not None and end is not None and now >= end:
             if changes.login is None:
                 return Outcome(None, KEEP, (Decision("discarded", found.record, "ended"),))
             # The login stands, and takes nothing along of what has ended.
@@ -119,11 +121,6 @@ class CookieBackend:
             record.handle = new_handle()
         value = context.keys.sealed.seal(self._formats.pack(record))
         return Outcome(Found(record, value), Send(value), _events_of(found, record, changes))
-
-    def _has_reached_its_end(self, record: Live, now: float) -> bool:
-        """Whether the absolute end has come. Idleness was judged when the session was read: no copy is newer."""
-        end = self._lifetimes.end_of(record)
-        return end is not None and now >= end
 
     def renew(self, context: CookieContext[CookieKeys], found: Found) -> Outcome:
         now = self._clock()

@@ -36,7 +36,7 @@ class StoreBackend:
     def make_keys(self, full_name: str, *, domain: str | None, path: str) -> CookieSigner:
         return CookieSigner(self._keyring, Purpose.TOKEN_SIGN, full_name)
 
-    def load(self, context: CookieContext[CookieSigner]) -> tuple[Found | None, Sequence[Decision]]:
+    def load(self, context: CookieContext[CookieSigner], touched_at: float) -> tuple[Found | None, Sequence[Decision]]:
         rejections: list[Decision] = []
         superseded: list[Found] = []
         lookups = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 Headers = list[tuple[str, str]]
 
@@ -13,6 +14,7 @@ _CLOSED = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*")*', re.DOTALL)
 #: Headers that a cache in front of the application obeys rather than Cache-Control. RFC 9213 defines those that end in
 #: ``CDN-Cache-Control``, each CDN with a prefix of its own.
 _CACHE_OVERRIDES = ("surrogate-control", "x-accel-expires")
+_NAME_OF = itemgetter(0)
 _CDN_OVERRIDE_SUFFIX = "cdn-cache-control"
 
 
@@ -24,7 +26,7 @@ def merge_headers(headers: Sequence[tuple[str, str]], pairs: Iterable[tuple[str,
     """
     merged = list(headers)
     # Most responses have no header that matters here, which one search through all names together shows.
-    names = "\n".join([name for name, _ in merged]).lower()
+    names = "\n".join(map(_NAME_OF, merged)).lower()
     sets_cookie = False
     for name, value in pairs:
         lowered = name.lower()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
+
 from sessionware.cookies.header import MAX_AGE_SECONDS, CookieLines, CookieSettings, find
 from sessionware.events import logger
 
@@ -144,18 +146,21 @@ class CookieForm(Generic[K]):
         self.seen_lines = CookieLines(settings, self.seen_name, secure=secure)
 
 
-class CookieContext(Generic[K]):
-    """The session cookie of one request: its candidates in the header, its keys, and the Set-Cookie to answer with."""
+class CookieContext(Struct, Generic[K], frozen=True, eq=False):
+    """The session cookie of one request: its candidates in the header, its keys, and the Set-Cookie to answer with.
 
-    __slots__ = ("_form", "_header", "_warn_of_reach", "keys")
+    ``keys`` is what was made for the cookie's full name. ``_warn_of_reach`` is called when the cookie is set; it is
+    given where a configured path or domain may not cover the request.
+    """
 
-    def __init__(self, form: CookieForm[K], header: str, warn_of_reach: Callable[[], None] | None = None) -> None:
-        self._form = form
-        self._header = header
-        #: Called when the cookie is set; given where a configured path or domain may not cover the request.
-        self._warn_of_reach = warn_of_reach
-        #: What was made for the cookie's full name.
-        self.keys = form.keys
+    _form: CookieForm[K]
+    _header: str
+    keys: K
+    _warn_of_reach: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        """Without the header, which holds what opens the session."""
+        return f"<CookieContext {self.full_name}>"
 
     @property
     def full_name(self) -> str:
@@ -167,8 +172,8 @@ class CookieContext(Generic[K]):
         return find(self._header, self._form.full_name)
 
     def seen_candidates(self) -> list[str]:
-        """The same for the companion, which carries "last seen"."""
-        return find(self._header, self._form.seen_name)
+        """The same for the companion, which carries "last seen"; most requests have none."""
+        return find(self._header, self._form.seen_name) if self._form.seen_name in self._header else []
 
     def set(self, value: str, ends_at: float | None, now: float, *, is_persistent: bool = False) -> str:
         """The Set-Cookie value for a session that ends at *ends_at* (seconds since the epoch; None for never).
@@ -178,19 +183,13 @@ class CookieContext(Generic[K]):
         """
         if self._warn_of_reach is not None:
             self._warn_of_reach()
-        return self._form.lines.set(value, max_age=self._max_age(ends_at, now, is_persistent))
+        max_age = _max_age(ends_at, now) if is_persistent or self._form.is_persistent else None
+        return self._form.lines.set(value, max_age=max_age)
 
     def set_seen(self, value: str, ends_at: float | None, now: float, *, is_persistent: bool = False) -> str:
         """The same for the companion; it must not live longer or shorter than the cookie that it goes with."""
-        return self._form.seen_lines.set(value, max_age=self._max_age(ends_at, now, is_persistent))
-
-    def _max_age(self, ends_at: float | None, now: float, is_persistent: bool) -> int | None:
-        if not (is_persistent or self._form.is_persistent):
-            return None
-        if ends_at is None:
-            return MAX_AGE_SECONDS
-        # Max-Age=0 would delete.
-        return max(1, math.ceil(min(ends_at - now, MAX_AGE_SECONDS)))
+        max_age = _max_age(ends_at, now) if is_persistent or self._form.is_persistent else None
+        return self._form.seen_lines.set(value, max_age=max_age)
 
     def delete(self) -> list[str]:
         """The Set-Cookie values that remove the cookie, and its companion if the request carried one.
@@ -200,6 +199,13 @@ class CookieContext(Generic[K]):
         if self.seen_candidates():
             return [self._form.seen_lines.deletion, self._form.lines.deletion]
         return [self._form.lines.deletion]
+
+
+def _max_age(ends_at: float | None, now: float) -> int:
+    if ends_at is None:
+        return MAX_AGE_SECONDS
+    # Max-Age=0 would delete.
+    return max(1, math.ceil(min(ends_at - now, MAX_AGE_SECONDS)))
 
 
 class Cookies(Generic[K]):
@@ -237,13 +243,13 @@ class Cookies(Generic[K]):
         Of *environ*, whatever is there is used; an empty one counts as plain http from an unknown host.
         """
         if self.covers_all and environ.get("wsgi.url_scheme") == "https":
-            return CookieContext(self._usual, header)
+            return CookieContext(self._usual, header, self._usual.keys)
         form, warning = self._choose(environ)
         if warning is not None:
             self._warned.warn(*warning)
         if self.covers_all:
-            return CookieContext(form, header)
-        return CookieContext(form, header, partial(self._warn_of_reach, _location_of(environ)))
+            return CookieContext(form, header, form.keys)
+        return CookieContext(form, header, form.keys, partial(self._warn_of_reach, _location_of(environ)))
 
     def needed_of(self, environ: Mapping[str, Any]) -> Mapping[str, Any]:
         """Of *environ*, what :meth:`open` goes by when it only reads: texts, which cannot hold *environ* in turn."""

@@ -146,23 +146,21 @@ class Vault:
 
     def create(self, key: str, record: Live) -> Version:
         """Store a new session; raises :exc:`AlreadyExists`."""
-        return self._store.create(key, self._seal(record, key), self._lifetimes.ttl(record, self.clock()))
+        sealed = self._sealed.seal(self._formats.pack(record), key)
+        return self._store.create(key, sealed, self._lifetimes.ttl(record, self.clock()))
 
     def replace(self, key: str, record: Record, version: Version) -> Version:
         """Put *record* in the place of what has *version*; raises :exc:`Conflict` or :exc:`Gone`."""
-        return self._store.replace(key, self._seal(record, key), self._ttl(record), version)
+        sealed = self._sealed.seal(self._formats.pack(record), key)
+        ttl = self._lifetimes.ttl(record, self.clock()) if isinstance(record, Live) else self._short_ttl(record)
+        return self._store.replace(key, sealed, ttl, version)
 
     def delete(self, key: str) -> None:
         """Delete an entry that means nothing any more; where that fails, its ttl removes it."""
         with suppress(StoreUnavailable):
             self._store.delete(key)
 
-    def _seal(self, record: Record, key: str) -> bytes:
-        return self._sealed.seal(self._formats.pack(record), key)
-
-    def _ttl(self, record: Record) -> float | None:
-        if isinstance(record, Live):
-            return self._lifetimes.ttl(record, self.clock())
+    def _short_ttl(self, record: Superseded | Ended) -> float:
         # A minute beyond the grace, a request that loaded the superseded record in time still gets its conflict, and a
         # logout still finds the successor.
         grace = record.until - self.clock() if isinstance(record, Superseded) else 0

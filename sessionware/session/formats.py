@@ -19,7 +19,7 @@ from sessionware.wire.serializer import Malformed, Serializer
 EMPTY = b"\x80"
 _PAIR = b"\x92"
 _OFFSET_BYTES = 2
-_MAX_HEADER_BYTES = 0xFFFF
+_HEADER_START = _OFFSET_BYTES + len(_PAIR)
 _LIVE, _SUPERSEDED, _ENDED = 1, 2, 3
 #: The fields of a Live record that hold its data come first; the others, in their order, are the header.
 _DATA_FIELDS = 2
@@ -55,7 +55,8 @@ class Formats:
         """
         try:
             header, data = self._serializer.loads(payload[_OFFSET_BYTES:])
-            return _record(header, data, payload[_start_of_data(payload) :])
+            start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
+            return _record(header, data, payload[start:])
         except (TypeError, ValueError, LookupError) as error:
             raise Malformed("no record") from error
         except SessionDataError:
@@ -65,14 +66,11 @@ class Formats:
     def unpack_without_data(self, payload: bytes) -> Record:
         """As :meth:`unpack`, with empty data, which may be of types that this process does not declare."""
         try:
-            header = self._serializer.loads(payload[_OFFSET_BYTES + len(_PAIR) : _start_of_data(payload)])
+            start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
+            header = self._serializer.loads(payload[_HEADER_START:start])
             return _record(header, {}, EMPTY)
         except (TypeError, ValueError, LookupError) as error:
             raise Malformed("no record") from error
-
-
-def _start_of_data(payload: bytes) -> int:
-    return _OFFSET_BYTES + len(_PAIR) + int.from_bytes(payload[:_OFFSET_BYTES], "big")
 
 
 def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:

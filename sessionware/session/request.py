@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import handle_of, new_token
 from sessionware.exceptions import ConflictError, SessionwareError, StoreUnavailable
@@ -30,7 +32,7 @@ OPEN, COMMITTED, FINISHED = Phase
 LOADING: Mapping[str, Any] = MappingProxyType({})
 
 
-class SessionRequest:
+class SessionRequest(Struct, eq=False):
     """One request's session, from the first touch on. Nothing else holds the record that the request knows.
 
     ``context`` is the lifecycle's own. ``token`` becomes the id of a new session. A load that failed is remembered, so
@@ -39,40 +41,23 @@ class SessionRequest:
     events of a session that travels with the answer, until that leaves.
     """
 
-    __slots__ = (
-        "changes",
-        "context",
-        "cookie_lines",
-        "found",
-        "is_anonymous",
-        "is_ended_by_another",
-        "is_new",
-        "is_renewal_tried",
-        "load_failure",
-        "outage",
-        "save_failure",
-        "token",
-        "touched_at",
-        "travels_with_answer",
-        "untold",
-    )
+    context: Any
+    found: Found | None
+    changes: Changes
+    touched_at: float
+    travels_with_answer: bool
+    is_new: bool
+    is_ended_by_another: bool = False
+    is_anonymous: bool = False
+    is_renewal_tried: bool = False
+    token: bytes | None = None
+    cookie_lines: tuple[str, ...] = ()
+    untold: tuple[Any, ...] = ()
+    load_failure: SessionwareError | None = None
+    save_failure: StoreUnavailable | None = None
+    outage: StoreUnavailable | ConflictError | None = None
 
-    def __init__(
-        self, context: Any, found: Found | None, changes: Changes, touched_at: float, travels_with_answer: bool
-    ) -> None:
-        self.context = context
-        self.found = found
-        self.changes = changes
-        self.touched_at = touched_at
-        self.travels_with_answer = travels_with_answer
-        self.is_new = found is None
-        self.is_ended_by_another = self.is_anonymous = self.is_renewal_tried = False
-        self.token: bytes | None = None
-        self.cookie_lines: tuple[str, ...] = ()
-        self.untold: tuple[Any, ...] = ()
-        self.load_failure: SessionwareError | None = None
-        self.save_failure: StoreUnavailable | None = None
-        self.outage: StoreUnavailable | ConflictError | None = None
+    __repr__ = object.__repr__  # it holds a token, and the lines of cookies
 
     @property
     def stored(self) -> Live | None:

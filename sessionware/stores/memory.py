@@ -42,16 +42,18 @@ class MemoryStore:
 
     def create(self, key: str, payload: bytes, ttl: float | None) -> Version:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`."""
-        end = expires_at(ttl, self._clock())
+        now = self._clock()
+        end = expires_at(ttl, now)
         with self._locks.get():
-            self._drop_expired(_EXPIRED_CHECKS_PER_WRITE)
+            self._drop_expired(_EXPIRED_CHECKS_PER_WRITE, now)
             if key in self._entries:
                 raise AlreadyExists
             return self._put(key, payload, end)
 
     def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Version:
         """Replace the entry if it still has *version*; raise :exc:`Conflict` if not, :exc:`Gone` if there is none."""
-        end = expires_at(ttl, self._clock())
+        now = self._clock()
+        end = expires_at(ttl, now)
         with self._locks.get():
             entry = self._entries.get(key)
             if entry is None:
@@ -59,7 +61,7 @@ class MemoryStore:
             if entry.version != version:
                 raise Conflict
             written = self._put(key, payload, end)
-            self._drop_expired(_EXPIRED_CHECKS_PER_WRITE)
+            self._drop_expired(_EXPIRED_CHECKS_PER_WRITE, now)
             return written
 
     def delete(self, key: str) -> bool:
@@ -75,7 +77,7 @@ class MemoryStore:
         while unseen > 0 and (limit is None or removed < limit):
             batch = min(unseen, _PURGE_BATCH)
             with self._locks.get():
-                removed += self._drop_expired(batch, None if limit is None else limit - removed)
+                removed += self._drop_expired(batch, self._clock(), None if limit is None else limit - removed)
             unseen -= batch
         return removed
 
@@ -85,9 +87,8 @@ class MemoryStore:
         self._expiries[key] = end
         return version
 
-    def _drop_expired(self, checks: int, limit: int | None = None) -> int:
+    def _drop_expired(self, checks: int, now: float, limit: int | None = None) -> int:
         """Look at the entries that have waited longest and drop those past their end; how many went."""
-        now = self._clock()
         removed = 0
         for _ in range(min(checks, len(self._expiries))):
             if removed == limit:

@@ -24,21 +24,15 @@ FEW_EXTENSIONS = 3
 
 _EXTENSIONS = frozenset({0xC7, 0xC8, 0xC9, *range(0xD4, 0xD9)})
 _OPENERS = frozenset({*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF})
-_OPENER_BYTES = bytes(_OPENERS)
-_NO_MARKS = bytes(byte for byte in range(256) if byte not in _EXTENSIONS | _OPENERS)
+
+#: Without these bytes, an input is reduced to its marks: the bytes that could begin an extension or a container,
+#: wherever they stand. Most inputs have few.
+NO_MARKS = bytes(byte for byte in range(256) if byte not in _EXTENSIONS | _OPENERS)
+#: Without these, too, to those of extensions.
+OPENERS = bytes(_OPENERS)
 
 _STR = frozenset({str})
 CONTAINERS = frozenset({list, dict, tuple, set, frozenset})
-
-
-def marks_in(data: bytes) -> bytes:
-    """The bytes of *data* that could begin an extension or a container, wherever they stand: most inputs have few."""
-    return data.translate(None, _NO_MARKS)
-
-
-def has_few_extensions(marks: bytes) -> bool:
-    """Whether the input with these *marks* holds few extensions."""
-    return len(marks) <= FEW_EXTENSIONS or len(marks.translate(None, _OPENER_BYTES)) <= FEW_EXTENSIONS
 
 
 def check_depth(value: Any, marks: bytes) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from sessionware.exceptions import SessionDataError
 from sessionware.wire import refusals, tags
-from sessionware.wire.bounds import MAX_CONTAINERS, check_depth, check_hashes, has_few_extensions, marks_in
+from sessionware.wire.bounds import FEW_EXTENSIONS, MAX_CONTAINERS, NO_MARKS, OPENERS, check_depth, check_hashes
 
 OwnTypes = Mapping[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]
 
@@ -158,7 +158,7 @@ class Serializer:
         bounded by the length of *data*, and no value nests deeper than 64 levels. An application that is out of memory,
         or of stack, gets that error: it says nothing of the bytes.
         """
-        marks = marks_in(data)
+        marks = data.translate(None, NO_MARKS)
         for load in self._ways:
             try:
                 value = load(data, marks, 0)
@@ -176,7 +176,7 @@ class Serializer:
         raise Malformed("these bytes were not written by a serializer")
 
     def _load(self, data: bytes, marks: bytes, level: int) -> Any:
-        if has_few_extensions(marks) or _has_plain_keys(data):
+        if len(marks.translate(None, OPENERS)) <= FEW_EXTENSIONS or _has_plain_keys(data):
             return self._decoders[level](data)
         return self._load_carefully(data, marks, level)
 
@@ -223,7 +223,7 @@ class Serializer:
         leaf = _LEAVES.get(code)
         if leaf is not None:
             return leaf(data)
-        marks = marks_in(data)
+        marks = data.translate(None, NO_MARKS)
         items = load(data, marks, level + 1)
         if type(items) is not list:
             raise ValueError("a container without an array")

@@ -217,7 +217,9 @@ class Reply:
             self._commit()
         else:
             self._save_rest()
-        self._finish()
+        # As _finish() does: of an untouched session the commit has let go already.
+        self._is_over = True
+        self._session._phase = FINISHED
 
     def _follow(self, body: Any) -> Iterable[bytes]:
         """Take the first chunk of *body*, commit, and give what follows the body to its end."""

@@ -29,11 +29,11 @@ def open_vector(kind: str, sealed: str) -> Opened:
 def test_what_the_first_secret_sealed_opens_forever(kind: str) -> None:
     opened = open_vector(kind, VECTORS["sealed_by_the_first"][kind])
 
-    assert opened == (bytes.fromhex(VECTORS["payloads"][kind]), "6847208c", True)
+    assert opened == Opened(bytes.fromhex(VECTORS["payloads"][kind]), "6847208c", True)
 
 
 @pytest.mark.parametrize("kind", ["token", "seen", "session", "record"])
 def test_what_an_older_secret_sealed_opens_forever(kind: str) -> None:
     opened = open_vector(kind, VECTORS["sealed_by_the_second"][kind])
 
-    assert opened == (bytes.fromhex(VECTORS["payloads"][kind]), "c9191de5", False)
+    assert opened == Opened(bytes.fromhex(VECTORS["payloads"][kind]), "c9191de5", False)
