@@ -22,7 +22,7 @@ from sessionware.exceptions import (
     StoreUnavailable,
     without_frames,
 )
-from sessionware.session.changes import working_copy
+from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import ALIVE
 from sessionware.session.mapping import Session
 from sessionware.session.records import Found, Live
@@ -242,7 +242,7 @@ class Lifecycle:
             session._environ = environ
             raise
         else:
-            changes = working_copy(None if found is None else found.record, self._serializer, self._lifetimes)
+            changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
             request = SessionRequest(context, found, changes, now, self._travels_with_answer, found is None)
         session._request = request
         # What is told may be answered by a look at the session, which is complete now.
@@ -261,7 +261,7 @@ class Lifecycle:
         self, context: CookieContext[Any] | None, error: SessionwareError, now: float, *, is_anonymous: bool
     ) -> SessionRequest:
         """What a request knows of a session whose load has failed."""
-        changes = working_copy(None, self._serializer, self._lifetimes)
+        changes = Changes(None, self._serializer, self._lifetimes)
         request = SessionRequest(context, None, changes, now, self._travels_with_answer, is_new=True)
         request.load_failure = without_frames(error)
         if isinstance(error, StoreUnavailable):
@@ -381,7 +381,7 @@ class Lifecycle:
             decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
-        request.changes = working_copy(None, self._serializer, self._lifetimes)
+        request.changes = Changes(None, self._serializer, self._lifetimes)
         self._tell(request, decisions)
 
     def _end(self, request: SessionRequest, found: Found) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from sessionware.exceptions import SessionDataError
 from sessionware.session.formats import EMPTY
@@ -52,35 +52,56 @@ class _Difference:
     dropped: set[str]
 
 
-class Changes(Struct, eq=False):
+class Changes:
     """The working copy of one request: its data, and the identity that it asks for.
 
     The record that the data came from is a parameter wherever it matters. As long as no key was set or deleted and no
     mutable value was handed out, which may be changed in place, nothing is packed for a comparison.
     """
 
-    _serializer: Serializer
-    lifetimes: Lifetimes
+    __slots__ = (
+        "_is_assigned",
+        "_is_exposed",
+        "_is_forced",
+        "_packed",
+        "_serializer",
+        "_steps",
+        "data",
+        "displaced",
+        "has_conflict",
+        "is_over_another_user",
+        "is_regenerated",
+        "lifetimes",
+        "login",
+        "read",
+        "remembered",
+    )
     data: dict[str, Any]
-    #: The bytes of the data that was read.
-    read: bytes
-    _packed: bytes
-    login: Login | None = None
-    remembered: Remember | None = None
-    _steps: dict[str, list[Step]] | None = None
-    #: Whether a value of another request's, merged before, gives way to one that the application has held.
-    has_conflict: bool = False
-    #: Values that the application may hold, and whose place another request's have taken in a merge.
-    displaced: list[_Displaced] = []  # each has a list of its own
-    _is_exposed: bool = False
-    _is_assigned: bool = False
-    _is_forced: bool = False
-    #: Whether a new id was asked for, be it by a login.
-    is_regenerated: bool = False
-    #: Whether the login that is asked for is another user's than the session's, of which nothing may stay.
-    is_over_another_user: bool = False
+    login: Login | None
+    remembered: Remember | None
+    _steps: dict[str, list[Step]] | None
+    displaced: list[_Displaced]
 
-    __repr__ = object.__repr__  # it holds the session's data
+    def __init__(self, record: Live | None, serializer: Serializer, lifetimes: Lifetimes) -> None:
+        self._serializer = serializer
+        self.lifetimes = lifetimes
+        if record is None:
+            self.data = {}
+            self.read = self._packed = EMPTY
+        else:
+            self.data = record.data
+            #: The bytes of the data that was read.
+            self.read = self._packed = record.packed
+        self.login = self.remembered = self._steps = None
+        #: Whether a value of another request's, merged before, gives way to one that the application has held.
+        self.has_conflict = False
+        #: Values that the application may hold, and whose place another request's have taken in a merge.
+        self.displaced = []
+        self._is_exposed = self._is_assigned = self._is_forced = False
+        #: Whether a new id was asked for, be it by a login.
+        self.is_regenerated = False
+        #: Whether the login that is asked for is another user's than the session's, of which nothing may stay.
+        self.is_over_another_user = False
 
     def start_from(self, record: Live | None) -> None:
         """Start from *record*, which is the session as it is stored now; nothing is pending any more."""
@@ -317,20 +338,7 @@ class Changes(Struct, eq=False):
         else:
             data = self._merged(start.data)
             packed = self._serializer.dumps(data)
-        live = Live(
-            data,
-            packed,
-            start.handle,
-            start.created_at,
-            start.started_at,
-            max(start.seen_at, now),
-            start.ends_at,
-            start.is_remembered,
-            start.user_id,
-            start.label,
-            start.csrf,
-            start.flashes,
-        )
+        live = replace(start, data=data, packed=packed, seen_at=max(start.seen_at, now))
         if self.login is not None or self.remembered is not None:
             self._apply_identity(live)
         return live if data or not live.is_empty else Ended()
@@ -391,10 +399,3 @@ class Changes(Struct, eq=False):
             value = self._called(key, step.function, self._pack_one(current))
         self._serializer.check(key, value)
         return value
-
-
-def working_copy(record: Live | None, serializer: Serializer, lifetimes: Lifetimes) -> Changes:
-    """The working copy of a request that has found *record*, or ``None``, without any change yet."""
-    if record is None:
-        return Changes(serializer, lifetimes, {}, EMPTY, EMPTY)
-    return Changes(serializer, lifetimes, record.data, record.packed, record.packed)

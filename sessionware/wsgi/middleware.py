@@ -48,8 +48,7 @@ class SessionMiddleware:
         environ[OPEN_KEY] = (session, *outer) if outer else (session,)
         environ[lifecycle.environ_key] = session
         environ[lifecycle.manager_key] = self.manager
-        method, file_wrapper = environ.get("REQUEST_METHOD"), environ.get("wsgi.file_wrapper")
-        reply = Reply(lifecycle, session, start_response, method, file_wrapper)
+        reply = Reply(lifecycle, session, environ, start_response)
         try:
             body = self.app(environ, reply.start)
         except BaseException as error:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from msgspec import Struct
-
 from sessionware.cookies.caching import merge_headers
 from sessionware.events import logger
 from sessionware.session.request import COMMITTED, FINISHED
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
-    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from sessionware.exceptions import ConflictError, StoreUnavailable
     from sessionware.lifecycle import Lifecycle
@@ -28,31 +26,50 @@ _ENDED: Iterator[bytes] = iter(())
 _KEPT_PREFIX = "access-control-"
 
 
-class Reply(Struct, eq=False):
+class Reply:
     """One response: its status and headers, held until the session is committed, and then its body.
 
     A class and not a generator: close() on a generator that was never started would skip the application's own
     close(). A list, a tuple or a file goes to the server as it is; every other body is wrapped in this.
     """
 
-    # Of environ, two values that an inner middleware may change.
-    _lifecycle: Lifecycle
-    _session: Session
-    _start_response: StartResponse
-    _method: Any
-    _file_wrapper: Any
-    _status: Any = None  # until the application has started its answer
-    _headers: Headers = []  # then a list of its own
-    _pairs: Headers | None = None  # until the commit
-    _write: Any = None  # the server's, from the commit on
-    _body: Any = None
-    _first: Any = None
-    _iterator: Iterator[bytes] = _ENDED
-    _failure: BaseException | None = None
-    _started_late: bool = False
-    _is_over: bool = False
+    __slots__ = (
+        "_body",
+        "_failure",
+        "_file_wrapper",
+        "_first",
+        "_headers",
+        "_is_over",
+        "_iterator",
+        "_lifecycle",
+        "_method",
+        "_pairs",
+        "_session",
+        "_start_response",
+        "_started_late",
+        "_status",
+        "_write",
+    )
+    _body: Any
+    _first: Any
+    _headers: Headers
+    _iterator: Iterator[bytes]
+    _write: Write
 
-    __repr__ = object.__repr__  # it holds the lines of cookies
+    def __init__(
+        self, lifecycle: Lifecycle, session: Session, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> None:
+        self._lifecycle = lifecycle
+        self._session = session
+        self._start_response = start_response
+        # Taken now, because an inner middleware may change both.
+        self._method = environ.get("REQUEST_METHOD")
+        self._file_wrapper = environ.get("wsgi.file_wrapper")
+        self._status: Any = None  # until the application has started its answer
+        self._pairs: Headers | None = None  # until the commit
+        self._failure: BaseException | None = None
+        self._started_late = False
+        self._is_over = False
 
     # What the application calls
 
@@ -95,7 +112,16 @@ class Reply(Struct, eq=False):
         try:
             if not is_whole and (self._file_wrapper is None or not self._is_file(body)):
                 return self._follow(body)
-            self._send_whole()
+            # It is whole: the body needs nothing more of us.
+            if self._status is None:
+                self._hand_over()
+            elif self._pairs is None:
+                self._commit()
+            else:
+                self._save_rest()
+            # As _finish() does: of an untouched session the commit has let go already.
+            self._is_over = True
+            session._phase = FINISHED
             return body  # type: ignore[no-any-return]
         except BaseException as error:
             _close(body)
@@ -190,19 +216,6 @@ class Reply(Struct, eq=False):
             return isinstance(body, self._file_wrapper)
         # uWSGI's wrapper is a function that gives the file back.
         return hasattr(body, "read") and hasattr(body, "fileno")
-
-    def _send_whole(self) -> None:
-        """Commit; the body needs nothing more of us."""
-        if self._status is None:
-            self._hand_over()
-            return
-        if self._pairs is None:
-            self._commit()
-        else:
-            self._save_rest()
-        # As _finish() does: of an untouched session the commit has let go already.
-        self._is_over = True
-        self._session._phase = FINISHED
 
     def _follow(self, body: Any) -> Iterable[bytes]:
         """Take the first chunk of *body*, commit, and give what follows the body to its end."""

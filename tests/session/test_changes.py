@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionware.session.changes import Changes, working_copy
+from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.session.login import Login
 from sessionware.session.records import Cause, Ended, Live
@@ -31,7 +31,7 @@ def live(data: dict[str, Any], **fields: Any) -> Live:
 
 
 def changes_of(record: Live) -> Changes:
-    return working_copy(record, SERIALIZER, Lifetimes(absolute=3600))
+    return Changes(record, SERIALIZER, Lifetimes(absolute=3600))
 
 
 def changes_from(data: dict[str, Any], **fields: Any) -> Changes:
