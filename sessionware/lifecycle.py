@@ -65,6 +65,7 @@ class Lifecycle:
         self._lifetimes = settings.lifetimes
         self._save_on_error = settings.save_on_error
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
+        self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
         self._warning_of_processes = _warning_of_processes(settings.store)
         self._cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
@@ -340,7 +341,9 @@ class Lifecycle:
             return ()
         record = found.record
         write = context.set if isinstance(cookie, Send) else context.set_seen
-        ends_at = self._lifetimes.end_of(record)
+        # A cookie that goes with the browser is told no end.
+        is_persistent = record.is_remembered or self._is_persistent
+        ends_at = self._lifetimes.end_of(record) if is_persistent else None
         return (write(cookie.value, ends_at, record.seen_at, is_persistent=record.is_remembered),)
 
     def _renew_if_stale(self, request: SessionRequest) -> None:
