@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -168,20 +167,17 @@ def test_the_master_and_the_node_are_named(redis_sentinel: RedisSentinel, redis_
     assert told["of a Cluster"].startswith(f"Redis at 127.0.0.1:{node}: load failed: ")
 
 
-def test_a_full_pool_is_told(own_server: RedisServer) -> None:
-    store = RedisStore(own_server.url + "?max_connections=1", timeout=TIMEOUT)
-    store.load(KEY)
-    own_server.process.freeze()
-    told: list[str] = []
+def test_a_full_pool_is_told(redis_server: RedisServer) -> None:
+    pool = redis.ConnectionPool(port=redis_server.port, max_connections=1)
+    store = RedisStore(client=redis.Redis(connection_pool=pool), timeout=TIMEOUT)
+    lent = pool.get_connection()
 
-    threads = [threading.Thread(target=lambda: told.append(text_of(store))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    own_server.process.thaw()
+    told = text_of(store)
 
-    assert any("load failed: TimeoutError: all 1 connections were in use for 0.3 seconds" in text for text in told)
+    pool.release(lent)
+    assert told.endswith(": TimeoutError: all connections were in use for 0.3 seconds")
+    assert store.load(KEY) is None
+    pool.disconnect()
 
 
 @pytest.mark.parametrize(
