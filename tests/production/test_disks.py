@@ -52,8 +52,9 @@ def check_that_nothing_can_be_saved(browser: Browser) -> None:
             assert answer.status == 503
             assert int(answer.lines("Retry-After")[0]) > 0
             assert answer.set_cookies == []
-        assert [event.name for event in events] == ["loaded", "store_failed", "store_failed"]
-        assert all(REFUSED.search(event.reason or "") for event in events[1:])
+        told = [event for event in events if event.name != "loaded"]
+        assert [event.name for event in told] == ["store_failed"] * 2
+        assert all(REFUSED.search(event.reason or "") for event in told)
     assert browser.send(nothing).body == b"ok"
 
 
