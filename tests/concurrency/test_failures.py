@@ -19,6 +19,7 @@ from concurrency.actions import (
     NESTED,
     OWNER,
     READ,
+    REGENERATE_SAVE,
     SAVE,
     STARTS,
     Kind,
@@ -59,7 +60,8 @@ def test_no_failure_of_the_store_is_taken_for_a_success_or_for_a_logout(
 
         assert answer.status in (200, 503)
         if answer.status == 503:
-            assert answer.cookie is None
+            # The answer carries what a save() or an end in the same request had made true before.
+            assert answer.cookie is None or kind in (REGENERATE_SAVE, CLEAR)
             assert "store_failed switched off" in told(world.events)
         check_saved(kind, answer, final)
         check_still_there(kind, user, answer, final)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from production.serving import Answer, Visitor, gunicorn
@@ -25,6 +27,8 @@ TIMEOUT = 0.5
 #: What a machine that is busy with other tests, and requests that were there first, may add to it.
 SLACK = 1.4
 WAIT_SECONDS = 60
+#: How failures name them; the URL of a MariaDB may be that of a MySQL.
+NAMES = {"redis": "Redis", "memcached": "memcached", "postgresql": "PostgreSQL", "mariadb": "MySQL"}
 SOME = [("redis", "gevent"), ("memcached", "gthread"), ("postgresql", "gevent")]
 ALL = list(itertools.product(("redis", "memcached", "postgresql", "mariadb"), ("sync", "gthread", "gevent")))
 
@@ -153,4 +157,9 @@ def test_traffic_survives_a_server_that_hangs_and_is_killed(place: str, worker: 
     for number, each in enumerate(counting):
         check_answers(Traffic(each.visitor, each.path, each.taken[: hung[number]]), str(number), keeps=True)
         check_answers(each, str(number), keeps=place != "memcached")
-    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+    log = (tmp_path / "log.txt").read_text()
+    assert "Traceback" not in log
+    # What an operator needs stands in the log: where, which step, and what the driver or the system said.
+    at = re.escape(f"127.0.0.1:{urlsplit(url).port}")
+    assert re.search(rf"{NAMES[place]} at {at}[^:]*: connect failed: .+refused", log)
+    assert re.search(rf"{NAMES[place]} at {at}[^:]*: (load|replace) failed: .+", log)

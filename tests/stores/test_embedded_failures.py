@@ -90,7 +90,6 @@ def test_an_answer_shows_no_key_and_no_payload(
     assert caught.value.__context__ is None
 
 
-@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 @pytest.mark.parametrize("kind", [minimalkv.fs.FilesystemStore, diskcache.Cache])
 def test_a_key_value_object_over_files_is_told_with_its_directory(
     kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -101,3 +100,4 @@ def test_a_key_value_object_over_files_is_told_with_its_directory(
 
     with pytest.raises(StoreUnavailable, match=rf"over a {kind.__name__} at {tmp_path}: load failed: RuntimeError"):
         KeyValueStore(obj).load(KEY)
+    getattr(obj, "close", lambda: None)()

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+
+import pytest
+
+from sessionware.exceptions import StoreUnavailable
+from sessionware.stores import Store
 
 
 def _frames(error: BaseException | None) -> Iterator[FrameType]:
@@ -39,3 +44,19 @@ def shown_in_frames(error: BaseException, *hidden: str, outside: str) -> list[st
         for word in hidden
         if word in repr(frame.f_locals)
     ]
+
+
+def failures_show_nothing(store: Store, key: str, *hidden: str) -> bool:
+    """Whether no frame of what each method of *store* raises, which fails, has *key*, a payload or *hidden*."""
+    calls: list[Callable[[], object]] = [
+        lambda: store.load(key),
+        lambda: store.create(key, b"PAYLOAD", 60),
+        lambda: store.replace(key, b"PAYLOAD", 60, b"VERSION-"),
+        lambda: store.delete(key),
+    ]
+    shown = []
+    for call in calls:
+        with pytest.raises(StoreUnavailable) as caught:
+            call()
+        shown += shown_in_frames(caught.value, key, "PAYLOAD", "VERSION-", *hidden, outside=__file__)
+    return not shown
