@@ -24,6 +24,7 @@ def test_a_record_with_the_right_fields_is_read(header: list[Any]) -> None:
     Formats(SERIALIZER).unpack(packed(header, {}))
 
 
+NO_NUMBERS_OR_BYTES: tuple[Any, ...] = (None, [], "1")
 WRONG = [
     *((LIVE, place, value) for place in range(1, len(LIVE)) for value in ({"a": 1}, ("x",))),
     *((LIVE, place, value) for place in (2, 3, 4) for value in (None, "1", True)),
@@ -31,7 +32,7 @@ WRONG = [
     *(
         (SUPERSEDED, place, value)
         for place in (1, 2, 11, 12, 13)
-        for value in (None, [], "1")
+        for value in NO_NUMBERS_OR_BYTES
         if (place, value) != (11, "1")
     ),
 ]
