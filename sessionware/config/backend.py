@@ -136,8 +136,11 @@ def _with_options(store_class: type, in_url: Mapping[str, Any], beside: Mapping[
 
 def _checked_url(store_class: Any, url: Any) -> Any:
     """*url*; ValueError if the class makes options of their own of it, and it is none of its URLs."""
+    if not isinstance(url, str):
+        cure = "; is its environment variable set? Set it, or leave this option out" if url is None else ""
+        raise ValueError(f"expected a URL as a string, got {shown(url)}{cure}")
     schemes = getattr(store_class, "url_schemes", ())
-    is_url = isinstance(url, str) and "://" in url and any(fnmatchcase(scheme_of(url), known) for known in schemes)
+    is_url = "://" in url and any(fnmatchcase(scheme_of(url), known) for known in schemes)
     if is_url or URL in named_parameters(parameters_of(store_class)):
         return url
     names = ", ".join(f"backend.{name}" for name in named_parameters(parameters_of(store_class))[:1])
@@ -231,8 +234,10 @@ def _announced(name: str) -> type | None:
 
 
 def _unknown_name(name: str) -> str:
-    unknown = f"unknown backend {shown(name)}"
-    instead = None if "@" in name else instead_of_backend(name.strip())
+    # What is not shown, because it may hold a password, is not called by the words for it either.
+    is_hidden = "@" in name or "://" in name
+    unknown = "it names no store" if is_hidden else f"unknown backend {shown(name)}"
+    instead = None if is_hidden else instead_of_backend(name.strip())
     if instead is not None:
         return f"{unknown}; {instead}"
     if "." in name:

@@ -83,6 +83,12 @@ def place_of_secret(given: object) -> str:
 
 def from_environment(environ: Mapping[str, str], prefix: str, faults: Faults) -> dict[str, Any]:
     """The options in the variables that begin with *prefix*, by their dotted names: ``__`` stands for the dot."""
+    if not isinstance(prefix, str):
+        faults.add(f"expected a string as the prefix of the variables, got {shown(prefix)}")
+        return {}
+    if not isinstance(environ, Mapping) or not all(isinstance(name, str) for name in environ):
+        faults.add("expected variables by their names, both strings; give os.environ, or a dict like it")
+        return {}
     dotted = _DottedOptions(faults, _variables(prefix))
     for variable in sorted(name for name in environ if name.startswith(prefix)):
         dotted.add(variable[len(prefix) :].lower().replace("__", "."), environ[variable])

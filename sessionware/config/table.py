@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
@@ -20,6 +21,7 @@ from sessionware.conversions import (
     nonempty_string,
     one_of,
     optional,
+    shown,
 )
 from sessionware.crypto.keys import read_secrets
 from sessionware.stores.contract import Duration
@@ -31,6 +33,9 @@ from sessionware.stores.redis.store import RedisStore
 from sessionware.stores.sql.store import SQLAlchemyStore
 from sessionware.stores.sqlite import SQLiteStore
 from sessionware.wire.serializer import Serializer
+
+#: The names of CGI (RFC 3875), those of request headers among them.
+_CGI_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 class OnStoreFailure(enum.Enum):
@@ -96,6 +101,13 @@ def _same_site(value: object) -> str:
     if value is None:
         raise ValueError("None is ambiguous; write 'None' for SameSite=None, or leave the option out for 'Lax'")
     return str(one_of("Lax", "Strict", "None")(value))
+
+
+def _environ_key(value: object) -> str:
+    key = nonempty_string(value)
+    if _CGI_VARIABLE.fullmatch(key) or key.startswith("wsgi.") or key == "sessionware.open":
+        raise ValueError(f"the key {shown(key)} has another use in environ; choose one such as 'myapp.session'")
+    return key
 
 
 #: What is said of an option that a later version will have.
@@ -227,7 +239,7 @@ OPTIONS: dict[str, Option] = {
         "``time.time``",
     ),
     "environ_key": Option(
-        nonempty_string,
+        _environ_key,
         "sessionware.session",
         "The session's key in ``environ``. The manager's key is ``x.manager`` for ``x.session``, and ``k.manager`` for "
         "any other key ``k``.",

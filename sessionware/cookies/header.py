@@ -172,20 +172,24 @@ def find(header: str, name: str) -> list[str]:
     would give one value several spellings.
     """
     values: list[str] = []
-    before, found, after = header.partition(name)
-    while found:
-        value, _, rest = after.partition(";")
-        value = value.lstrip(" \t")
+    start = 0
+    # By offsets: taking the remainder at each occurrence would take a time that grows with the square of the length.
+    at = header.find(name)
+    while at >= 0:
+        after = at + len(name)
+        end = header.find(";", after)
+        value = (header[after:end] if end >= 0 else header[after:]).lstrip(" \t")
         # Only a name that begins its cookie is one: "=__Host-sid=forged" has no name (CVE-2023-23934).
-        if value[:1] == "=" and before.rstrip(" \t")[-1:] in ("", ";"):
+        if value[:1] == "=" and header[start:at].rstrip(" \t")[-1:] in ("", ";"):
             value = value[1:].strip(" \t")
             if value[:1] == '"' == value[-1:] and len(value) > 1:
                 value = value[1:-1]
             if value not in values:
                 values.append(value)
-                if len(values) == MAX_CANDIDATES:
-                    break
-        before, found, after = rest.partition(name)
+        if end < 0 or len(values) == MAX_CANDIDATES:
+            break
+        start = end + 1
+        at = header.find(name, start)
     return values
 
 

@@ -23,6 +23,8 @@ _HEADER_START = _OFFSET_BYTES + len(_PAIR)
 _LIVE, _SUPERSEDED, _ENDED = 1, 2, 3
 #: The fields of a Live record that hold its data come first; the others, in their order, are the header.
 _DATA_FIELDS = 2
+_NUMBERS = frozenset({float, int})
+_USER_IDS = frozenset({str, int, type(None)})
 
 
 class Formats:
@@ -76,10 +78,31 @@ class Formats:
 def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:
     kind = header[0]
     if kind == _LIVE:
-        return Live(data, packed, *header[1:])
+        return _checked(Live(data, packed, *header[1:]))
     if kind == _SUPERSEDED:
         *fields, next_key, cause, until = header[1:]
-        return Superseded(Live(data, packed, *fields), next_key, Cause(cause), until)
+        if type(next_key) is not str or type(until) not in _NUMBERS:
+            raise ValueError("a field of a wrong type")
+        return Superseded(_checked(Live(data, packed, *fields)), next_key, Cause(cause), until)
     if kind == _ENDED:
         return Ended()
     raise ValueError("no kind of record")
+
+
+def _checked(live: Live) -> Live:
+    """*live*, or ValueError if a field is of a wrong type: the signature tells who has written it, and not what."""
+    if (
+        type(live.data) is dict
+        and type(live.handle) is bytes
+        and type(live.created_at) in _NUMBERS
+        and type(live.started_at) in _NUMBERS
+        and type(live.seen_at) in _NUMBERS
+        and (live.ends_at is None or type(live.ends_at) in _NUMBERS)
+        and type(live.is_remembered) is bool
+        and type(live.user_id) in _USER_IDS
+        and (live.label is None or type(live.label) is str)
+        and (live.csrf is None or type(live.csrf) is bytes)
+        and type(live.flashes) is list
+    ):
+        return live
+    raise ValueError("a field of a wrong type")

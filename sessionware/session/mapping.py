@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NoReturn
 
 from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent, StoreUnavailable, without_frames
@@ -72,6 +72,15 @@ class Session(OtherMembers, MutableMapping[str, Any]):
             return "<Session, could not be loaded>"
         state = "new" if request.found is None else "stored"
         return f"<Session {self.id}, {len(self)} keys, {state}, {self._phase.value}>"
+
+    def __copy__(self) -> NoReturn:
+        raise TypeError("a session belongs to its request and is not copied; copy its data, dict(session)")
+
+    def __deepcopy__(self, memo: object) -> NoReturn:
+        raise TypeError("a session belongs to its request and is not copied; copy its data, deepcopy(dict(session))")
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a session belongs to its request and is not pickled; pickle its data, dict(session)")
 
     # Changing the data.
 

@@ -17,7 +17,7 @@ def absolute(path: str | os.PathLike[str], *, store: str) -> str:
     Raises :exc:`ConfigError` for an empty path, an unknown user's home, and a symbolic link to nowhere. Such a link
     often leads to a disk that is not mounted, below which nothing should be made.
     """
-    written = os.fspath(path)
+    written = written_path(path, store=store)
     if not written:
         raise ConfigError(f"the path of {store} is empty; name a place")
     expanded = os.path.expanduser(written)
@@ -31,6 +31,24 @@ def absolute(path: str | os.PathLike[str], *, store: str) -> str:
             " make that first, or name it itself"
         )
     return found
+
+
+def written_path(path: str | os.PathLike[str], *, store: str) -> str:
+    """*path* as a str. Raises :exc:`ConfigError` for what can be no path, without repeating it: a URL may be one."""
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(written := os.fspath(path), str):
+        raise ConfigError(
+            f"the path of {store} is not a str or a Path, but of the type {type(path).__name__}; of bytes give "
+            "os.fsdecode(path)"
+        )
+    if "://" in written:
+        raise ConfigError(f"the path of {store} is a URL; give it as backend, or name a file or a directory")
+    try:
+        is_possible = b"\0" not in os.fsencode(written)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        raise ConfigError(f"the path of {store} holds a character that stands in no file's name; name another place")
+    return written
 
 
 def existing_part(path: str) -> str:

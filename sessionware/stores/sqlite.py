@@ -15,7 +15,7 @@ from sessionware.clock import Clock, current_time
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge
 from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.failures import guarded, noting, told
-from sessionware.stores.paths import absolute, check_directory, check_right_to, warn_of_other_users
+from sessionware.stores.paths import absolute, check_directory, check_right_to, warn_of_other_users, written_path
 from sessionware.stores.pools import PerProcess, Pool
 from sessionware.stores.sweeping import Sweeping, expires_at
 from sessionware.stores.urls import split
@@ -285,7 +285,8 @@ def _has_our_form(connection: sqlite3.Connection) -> bool:
 
 
 def _checked_path(path: str | os.PathLike[str]) -> str:
-    if not os.fspath(path) or ":memory:" in os.fspath(path):
+    written = written_path(path, store=_STORE)
+    if not written or ":memory:" in written:
         raise ConfigError(
             "the SQLite store needs the path of a file, because each connection to a database in memory has a database"
             " of its own; for sessions in memory use the backend 'memory'"
@@ -293,6 +294,8 @@ def _checked_path(path: str | os.PathLike[str]) -> str:
     found = absolute(path, store=_STORE)
     if os.path.isdir(found):
         raise ConfigError(f"the path of the SQLite store, {found}, is a directory; name a file in it")
+    if os.path.exists(found) and not os.path.isfile(found):
+        raise ConfigError(f"the path of the SQLite store, {found}, is no ordinary file; name one, or a new one")
     directory = os.path.dirname(os.path.realpath(found))
     if not os.path.isdir(directory):
         raise ConfigError(f"the directory of the SQLite store, {directory}, does not exist; make it first")

@@ -10,15 +10,18 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from msgpack import ExtType, Timestamp
 
 from sessionware.exceptions import SessionDataError
 from sessionware.wire.bounds import CONTAINERS, MAX_LEVELS, check_hashes, has_other_keys, parts_of, share_hashes
-from sessionware.wire.tags import LEAVES, encode_str
+from sessionware.wire.tags import LEAVES, MAX_ZONES, encode_str
 
 PLAIN = frozenset({type(None), bool, int, float, bytes})
 """The types whose values are all supported, so that none needs a look."""
+
+_MOMENTS = frozenset({datetime, time})
 
 SUPPORTED = PLAIN | {str} | CONTAINERS | LEAVES.keys()
 
@@ -62,11 +65,16 @@ class Inspector:
         needs a walk.
         """
         level: list[Any] = [data]
+        zones: set[Any] = set()
         for _ in range(MAX_LEVELS + 1):
             parts, others = parts_of(level)
             kinds = set(map(type, parts))
             if not kinds <= SUPPORTED or any(map(share_hashes, others)):
                 return False
+            if not kinds.isdisjoint(_MOMENTS):
+                zones.update(part.tzinfo for part in parts if type(part) in _MOMENTS and type(part.tzinfo) is ZoneInfo)
+                if len(zones) > MAX_ZONES:
+                    return False
             if kinds.isdisjoint(CONTAINERS):
                 return True
             level = [part for part in parts if type(part) in CONTAINERS]

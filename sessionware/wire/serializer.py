@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -94,8 +95,8 @@ class Serializer:
         A dict is taken for a session's data: its keys must be exactly ``str``, and paths in messages begin with
         ``session``; for any other value they begin with ``value``. Raises :exc:`SessionDataError` with the path to
         what is not supported. Only :meth:`verify_packed` finds a ``bytearray``, a ``memoryview`` and msgpack's own two
-        types, which msgpack packs as another type, keys that would take long to compare, and a nesting slightly beyond
-        the limit.
+        types, which msgpack packs as another type, keys that would take long to compare, more time zones than sixteen,
+        and a nesting slightly beyond the limit.
         """
         try:
             if type(value) is not dict or _STR.issuperset(map(type, value)):
@@ -130,10 +131,11 @@ class Serializer:
             raise error.with_traceback(None) from error.__cause__
 
     def _inspect(self, value: Any) -> None:
-        if type(value) is dict:
-            self._inspector.inspect_data(value)
-        else:
-            self._inspector.inspect(value, ("value",), 1)
+        with tags.few_zones():
+            if type(value) is dict:
+                self._inspector.inspect_data(value)
+            else:
+                self._inspector.inspect(value, ("value",), 1)
 
     def check(self, key: str, value: Any) -> None:
         """Raise :exc:`SessionDataError` with the path if a session cannot hold *value* under *key*.
@@ -145,7 +147,8 @@ class Serializer:
             if kind in refusals.PLAIN or (kind is str and value.isascii()):
                 return
         try:
-            self._inspector.inspect_item(key, value)
+            with tags.few_zones():
+                self._inspector.inspect_item(key, value)
         except SessionDataError as error:
             del key, value
             raise error.with_traceback(None) from error.__cause__
@@ -159,9 +162,12 @@ class Serializer:
         or of stack, gets that error: it says nothing of the bytes.
         """
         marks = data.translate(None, NO_MARKS)
+        # Each zone is in an extension of its own.
+        limit = tags.few_zones if len(marks) > tags.MAX_ZONES else nullcontext
         for load in self._ways:
             try:
-                value = load(data, marks, 0)
+                with limit():
+                    value = load(data, marks, 0)
                 if len(marks) > MAX_CONTAINERS:
                     check_depth(value, marks)
                 return value

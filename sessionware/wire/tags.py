@@ -6,8 +6,10 @@ others. The numbers are part of the format, and none is ever used again for anot
 
 from __future__ import annotations
 
+import contextlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Context, Decimal
 from typing import Any, NamedTuple
@@ -52,6 +54,9 @@ _FOLD = 1 << 63
 _IN_ZONE = 1 << 62
 _COUNT = _IN_ZONE - 1
 _MAX_SHOWN = 40
+#: To find a zone takes as long as reading a file, because zoneinfo keeps few of them.
+MAX_ZONES = 16
+_zones_found: ContextVar[dict[str, ZoneInfo] | None] = ContextVar("zones_found", default=None)
 _MAX_TIMEDELTA_BYTES = 10  # timedelta.max has 77 bits
 
 # str(Decimal) and Decimal(str) follow the thread's context, which may write "e" for "E" and read nonsense as NaN, so
@@ -98,7 +103,34 @@ def _zone_name(zone: ZoneInfo) -> bytes:
     return zone.key.encode()
 
 
+@contextlib.contextmanager
+def few_zones() -> Iterator[None]:
+    """Let everything that is encoded or decoded in the block have 16 named zones at most: ``ValueError`` for more."""
+    token = _zones_found.set({})
+    try:
+        yield
+    finally:
+        _zones_found.reset(token)
+
+
 def _find_zone(name: str) -> ZoneInfo | None:
+    found = _zones_found.get()
+    if found is None:
+        return _read_zone(name)
+    zone = found.get(name)
+    if zone is None:
+        if len(found) == MAX_ZONES:
+            raise ValueError(
+                f"a session has times in {MAX_ZONES} time zones at most, since to find each takes long; store times in "
+                "UTC, and the name of a zone as a str"
+            )
+        zone = _read_zone(name)
+        if zone is not None:
+            found[name] = zone
+    return zone
+
+
+def _read_zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (LookupError, OSError, TypeError, ValueError):  # it looks for a file, or a package, of that name

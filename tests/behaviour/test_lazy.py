@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -279,3 +281,33 @@ def test_a_login_alone_is_a_session(site: Site) -> None:
     browser = visitor(site, call("login", "ada"))
 
     assert browser.ask(member("user_id")).result == "ada"
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_a_session_is_not_pickled_and_the_error_says_what_is(browser: Browser, protocol: int, is_loaded: bool) -> None:
+    def dump(session: Session) -> None:
+        if is_loaded:
+            session["key"] = 1
+        pickle.dumps(session, protocol)
+
+    error = browser.ask(raised_by(dump)).result
+
+    assert type(error) is TypeError
+    assert "dict(session)" in str(error)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_a_session_is_not_copied_and_the_error_says_what_is(
+    browser: Browser, duplicate: Callable[[Any], Any], is_loaded: bool
+) -> None:
+    def make(session: Session) -> None:
+        if is_loaded:
+            session["key"] = 1
+        duplicate(session)
+
+    error = browser.ask(raised_by(make)).result
+
+    assert type(error) is TypeError
+    assert "dict(session)" in str(error)

@@ -303,7 +303,17 @@ def test_the_options_in_a_url_beside_a_name_are_read_like_those_of_the_url_alone
     [
         ("sqlite", {"url": "redis://h"}, "backend.url: expected a URL that begins with sqlite://, or backend.path"),
         ("file", {"url": "/var/s"}, "backend.url: expected a URL that begins with file://, or backend.path"),
-        ("sqlite", {"url": 5}, "backend.url: expected a URL that begins with sqlite://, or backend.path"),
+        ("sqlite", {"url": 5}, "backend.url: expected a URL as a string, got 5"),
+        *(
+            (backend, {"url": url}, f"backend.url: expected a URL as a string, got {told}")
+            for backend in ("redis", "memcached", "sqlalchemy")
+            for url, told in (
+                (None, "None; is its environment variable set? Set it, or leave this option out"),
+                (b"redis://u:hunter2@h", "an object of the type bytes"),
+                (5, "5"),
+                (["redis://h"], "an object of the type list"),
+            )
+        ),
         ("sqlite", {"url": "sqlite:///x", "path": "y"}, "backend.path: it is given twice, here and in the URL"),
         ("sqlite:///x", {"url": "sqlite:///y"}, "backend.path: it is given twice, here and in the URL"),
         ("redis://h", {"url": "redis://i"}, "backend.url: it is given twice, here and in the URL"),
@@ -346,6 +356,27 @@ def test_a_home_directory_in_a_file_url_is_a_fault() -> None:
     fault = fault_of("file:///~/sessions")
 
     assert "~ is no home directory in a file URL, whose path is absolute" in fault
+
+
+@pytest.mark.parametrize("name", ["file", "sqlite"])
+def test_a_url_in_the_place_of_a_path_is_a_fault_that_does_not_repeat_it(name: str) -> None:
+    fault = fault_of(name, path="redis://user:hunter2@host/0")
+
+    assert "is a URL" in fault
+    assert "hunter2" not in fault
+
+
+@pytest.mark.parametrize("name", ["file", "sqlite"])
+@pytest.mark.parametrize("path", ["a\0b", "a\ud800b"])
+def test_a_path_that_no_system_has_is_a_fault(name: str, path: str) -> None:
+    assert "no file's name" in fault_of(name, path=path)
+
+
+def test_a_url_without_its_slashes_is_told_and_not_called_unknown() -> None:
+    fault = fault_of("me:hunter2@host")
+
+    assert fault.startswith("backend: it names no store")
+    assert "hunter2" not in fault
 
 
 @pytest.mark.parametrize("name", ["file", "sqlite"])

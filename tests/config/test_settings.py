@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -820,3 +821,23 @@ def test_variables_name_a_backend_and_its_options() -> None:
     settings = make_settings(Config.from_environ(environ), {})
 
     assert isinstance(settings.store, SQLiteStore)
+
+
+@pytest.mark.parametrize(
+    "key", ["HTTP_COOKIE", "REQUEST_METHOD", "PATH_INFO", "wsgi.input", "wsgi.session", "sessionware.open"]
+)
+def test_a_key_of_environ_that_belongs_to_another_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match=r"environ_key: .*'myapp\.session'"):
+        make_settings({"secret": SECRET, "environ_key": key}, {})
+
+
+@pytest.mark.parametrize("environ", [os.environb, None, 7, [("A", "b")], "A=b", {1: "x"}])
+def test_variables_that_are_no_mapping_of_strings_are_a_fault(environ: Any) -> None:
+    with pytest.raises(ConfigError, match=r"os\.environ"):
+        Config.from_environ(environ)
+
+
+@pytest.mark.parametrize("prefix", [None, b"SHOP_", 7])
+def test_a_prefix_of_variables_that_is_no_string_is_a_fault(prefix: Any) -> None:
+    with pytest.raises(ConfigError, match="prefix"):
+        Config.from_environ({}, prefix)

@@ -436,6 +436,11 @@ def test_a_path_that_cannot_be_a_directory_is_refused_at_start(path: str) -> Non
         FileStore(path)
 
 
+def test_a_path_in_bytes_is_refused_at_start(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ConfigError, match=r"bytes.*os\.fsdecode"):
+        FileStore(os.fsencode(tmp_path))  # type: ignore[arg-type]
+
+
 def test_a_link_to_nowhere_is_refused_at_start(tmp_path: pathlib.Path) -> None:
     """A directory made at its target may lie below a disk that is not mounted yet."""
     link = tmp_path / "sessions"

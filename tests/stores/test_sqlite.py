@@ -632,6 +632,19 @@ def test_a_path_that_cannot_be_a_database_is_refused_at_start(path: str, word: s
         SQLiteStore(path)
 
 
+def test_what_is_no_ordinary_file_is_refused_at_start(path: pathlib.Path) -> None:
+    os.mkfifo(path)
+
+    for special in (path, "/dev/null"):
+        with pytest.raises(ConfigError, match="no ordinary file"):
+            SQLiteStore(special)
+
+
+def test_a_path_in_bytes_is_refused_at_start(path: pathlib.Path) -> None:
+    with pytest.raises(ConfigError, match=r"bytes.*os\.fsdecode"):
+        SQLiteStore(os.fsencode(path))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("timeout", [0, -1, "soon", None])
 def test_a_timeout_that_is_no_duration_is_refused_at_start(path: pathlib.Path, timeout: object) -> None:
     with pytest.raises(ConfigError, match="timeout"):

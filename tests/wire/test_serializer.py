@@ -17,7 +17,7 @@ from io import BytesIO
 from time import process_time
 from typing import Any, NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import msgpack
 import pytest
@@ -191,6 +191,41 @@ def test_a_moment_in_a_named_zone_comes_back_in_it(moment: datetime | time) -> N
 
     assert loaded.tzinfo is moment.tzinfo
     assert (type(loaded), loaded.isoformat(), loaded.fold) == (type(moment), moment.isoformat(), moment.fold)
+
+
+SOME_ZONES = sorted(name for name in available_timezones() if "/" in name)
+ENOUGH, TOO_MANY = ([datetime(2024, 1, 1, tzinfo=ZoneInfo(name)) for name in SOME_ZONES[:count]] for count in (16, 17))
+
+
+def test_sixteen_zones_are_stored_and_come_back_however_often_each_stands_there() -> None:
+    data = {"moments": ENOUGH * 3, "others": tuple(ENOUGH)}
+    PLAIN.check("moments", data["moments"])
+    PLAIN.verify_packed(data)
+
+    loaded = PLAIN.loads(PLAIN.dumps(data))
+
+    assert loaded == data
+    assert [moment.tzinfo.key for moment in loaded["others"]] == SOME_ZONES[:16]
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        pytest.param(lambda: PLAIN.check("x", TOO_MANY), id="assigned"),
+        pytest.param(lambda: PLAIN.verify({"x": TOO_MANY}), id="walked over"),
+        pytest.param(lambda: PLAIN.verify_packed({"x": TOO_MANY[:9], "y": [{"z": TOO_MANY[9:]}]}), id="packed"),
+    ],
+)
+def test_more_zones_than_sixteen_in_a_session_are_refused_with_the_cure(refuse: Callable[[], None]) -> None:
+    with pytest.raises(SessionDataError, match=r"session\['[xy]'\].*16 time zones.*UTC"):
+        refuse()
+
+
+def test_bytes_with_more_zones_than_sixteen_are_malformed() -> None:
+    with pytest.raises(Malformed):
+        PLAIN.loads(PLAIN.dumps(TOO_MANY))
+    with pytest.raises(Malformed):
+        PLAIN.loads(PLAIN.dumps([(moment,) for moment in TOO_MANY]))
 
 
 class OtherZone(tzinfo):

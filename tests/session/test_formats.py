@@ -1,0 +1,56 @@
+"""A record whose bytes are good and whose fields are not is malformed, and no error of a type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sessionware.session.formats import Formats
+from sessionware.wire.serializer import Malformed, Serializer
+
+SERIALIZER = Serializer({})
+LIVE: list[Any] = [1, bytes(16), 1.0, 1.0, 1.0, 2.0, False, "user", None, None, []]
+SUPERSEDED: list[Any] = [2, *LIVE[1:], "k" * 43, "login", 3.0]
+
+
+def packed(header: Any, data: Any) -> bytes:
+    head = SERIALIZER.dumps(header)
+    return len(head).to_bytes(2, "big") + b"\x92" + head + SERIALIZER.dumps(data)
+
+
+@pytest.mark.parametrize("header", [LIVE, SUPERSEDED, [3]])
+def test_a_record_with_the_right_fields_is_read(header: list[Any]) -> None:
+    Formats(SERIALIZER).unpack(packed(header, {}))
+
+
+NO_NUMBERS_OR_BYTES: tuple[Any, ...] = (None, [], "1")
+WRONG = [
+    *((LIVE, place, value) for place in range(1, len(LIVE)) for value in ({"a": 1}, ("x",))),
+    *((LIVE, place, value) for place in (2, 3, 4) for value in (None, "1", True)),
+    *((LIVE, 5, value) for value in ("1", False)),
+    *(
+        (SUPERSEDED, place, value)
+        for place in (1, 2, 11, 12, 13)
+        for value in NO_NUMBERS_OR_BYTES
+        if (place, value) != (11, "1")
+    ),
+]
+
+
+@pytest.mark.parametrize(("header", "place", "value"), WRONG)
+def test_a_field_of_a_wrong_type_makes_a_record_malformed(header: list[Any], place: int, value: Any) -> None:
+    changed = [*header]
+    changed[place] = value
+    payload = packed(changed, {})
+
+    with pytest.raises(Malformed):
+        Formats(SERIALIZER).unpack(payload)
+    with pytest.raises(Malformed):
+        Formats(SERIALIZER).unpack_without_data(payload)
+
+
+@pytest.mark.parametrize("data", [None, 7, "text", [], [["a", 1]]])
+def test_data_that_are_no_dict_make_a_record_malformed(data: Any) -> None:
+    with pytest.raises(Malformed):
+        Formats(SERIALIZER).unpack(packed(LIVE, data))
