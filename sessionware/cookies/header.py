@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.http import dump_cookie
 
+from sessionware.conversions import shown
 from sessionware.exceptions import CookieTooLarge
 
 #: Of the whole header, ``Set-Cookie: `` included. Every browser must take 4096 bytes of name, value and attributes
@@ -102,20 +103,20 @@ def _faults_of_name(settings: CookieSettings) -> Iterator[str]:
     name = settings.name
     if not _TOKEN.fullmatch(name):
         yield (
-            f"cookie.name: {name!r} is not a cookie name (RFC 6265); "
+            f"cookie.name: {shown(name)} is not a cookie name (RFC 6265); "
             "use letters, digits and the characters !#$%&'*+-.^_`|~"
         )
     elif len(name) > MAX_NAME_LENGTH:
         yield f"cookie.name: {len(name)} characters leave too few for the value; use {MAX_NAME_LENGTH} at most"
     if name.lower().startswith(_RESERVED):
         yield (
-            f"cookie.name: {name!r} begins with a prefix that browsers reserve (case does not matter); "
+            f"cookie.name: {shown(name)} begins with a prefix that browsers reserve (case does not matter); "
             "give the name without it, and choose a prefix by cookie.prefix"
         )
     elif name.lower().startswith("http-") and not settings.httponly and _is_named(settings, "__Host-"):
         yield (
-            f"cookie.name: {name!r} after '__Host-' makes the reserved prefix '__Host-Http-', which needs HttpOnly; "
-            "choose another name, or leave cookie.httponly on"
+            f"cookie.name: {shown(name)} after '__Host-' makes the reserved prefix '__Host-Http-', which needs "
+            "HttpOnly; choose another name, or leave cookie.httponly on"
         )
 
 
@@ -129,14 +130,14 @@ def _faults_of_scope(settings: CookieSettings) -> Iterator[str]:
         yield "cookie.domain: it is empty; leave it out (or give None) for a cookie of the host alone"
     elif domain is not None and not (_DOMAIN.fullmatch(domain) and len(domain) <= MAX_DOMAIN_LENGTH):
         yield (
-            f"cookie.domain: {domain!r} is not a host name; "
+            f"cookie.domain: {shown(domain)} is not a host name; "
             "use letters, digits, hyphens and dots, without scheme and port, and an international name in its xn-- form"
         )
     if not path.startswith("/"):
-        yield f"cookie.path: {path!r} does not begin with '/', so browsers ignore it; write '/' or '/app'"
+        yield f"cookie.path: {shown(path)} does not begin with '/', so browsers ignore it; write '/' or '/app'"
     elif not _PATH.fullmatch(path):
         yield (
-            f"cookie.path: {path!r} has a character that a URL's path cannot have, so it would match no request; "
+            f"cookie.path: {shown(path)} has a character that a URL's path cannot have, so it would match no request; "
             "percent-encode it (and leave out ';')"
         )
     elif len(path) > MAX_ATTRIBUTE_LENGTH:

@@ -371,3 +371,11 @@ class TestFaults:
         assert line.isprintable()
         assert line.count(";") == 4 + (domain is not None)
         assert f"; Path={path};" in line
+
+
+@pytest.mark.parametrize("option", ["name", "domain", "path"])
+def test_a_fault_repeats_no_password_of_a_url_that_was_given_by_mistake(option: str) -> None:
+    faults = faults_of(cookie_settings(**{option: "redis://user:pa55word@host/0"}))
+
+    assert faults
+    assert "pa55word" not in " ".join(faults)
