@@ -70,15 +70,24 @@ class Backoff:
 class Vault:
     """The records of one manager in its store."""
 
-    __slots__ = ("_formats", "_lifetimes", "_sealed", "_store", "clock")
+    __slots__ = ("_formats", "_lifetimes", "_longest_grace", "_sealed", "_store", "clock")
 
     def __init__(
-        self, store: Store, sealed: RecordSealer, formats: Formats, *, lifetimes: Lifetimes, clock: Clock
+        self,
+        store: Store,
+        sealed: RecordSealer,
+        formats: Formats,
+        *,
+        lifetimes: Lifetimes,
+        clock: Clock,
+        grace: float | None,
     ) -> None:
         self._store = store
         self._sealed = sealed
         self._formats = formats
         self._lifetimes = lifetimes
+        # Machines whose clocks differ by less than the grace agree on it.
+        self._longest_grace = 2 * (grace or 0)
         #: Gives seconds since the epoch.
         self.clock = clock
 
@@ -119,7 +128,8 @@ class Vault:
     def _judged_superseded(self, record: Superseded, now: float) -> Ended | None:
         record.was.settle(now)
         end = self._lifetimes.end_of(record.was)
-        if now >= record.until:
+        # A grace that would last longer than any was written by a clock that was ahead.
+        if now >= record.until or record.until - now > self._longest_grace:
             return Ended("unknown_id", record)
         return None if end is None or now < end else Ended(TOO_OLD.value, record)
 
