@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -108,8 +109,11 @@ class Lifecycle:
         """The answer has left: tell the events of a session that travels with it."""
         request = session._request
         if request is not None and request.untold:
-            untold, request.untold = request.untold, ()
-            self._events.tell(*untold)
+            self._tell_untold(request)
+
+    def _tell_untold(self, request: SessionRequest) -> None:
+        untold, request.untold = request.untold, ()
+        self._events.tell(*untold)
 
     def _complete(self, request: SessionRequest, status: int) -> None:
         if request.outage is not None and status == _SERVER_ERROR and self.answers(request.outage):
@@ -118,18 +122,21 @@ class Lifecycle:
         if request.load_failure is not None:
             return
         found = request.found
-        if request.changes.is_pending(None if found is None else found.record):
-            self._save_or_discard(request, status)
+        if self._discards(status):
+            self._discard_if_pending(request)
+        elif request.changes.is_pending(None if found is None else found.record):
+            self._save(request)
             if request.found is not found:
                 return  # what was written says that the session was seen, or that it has ended
         self._renew_if_stale(request)
 
-    def _save_or_discard(self, request: SessionRequest, status: int) -> None:
-        """Save what is pending, unless the application answers with an error for which nothing is kept."""
-        if status >= _SERVER_ERROR and not self._save_on_error:
+    def _discards(self, status: int) -> bool:
+        """Whether the application answers with an error for which nothing is kept."""
+        return status >= _SERVER_ERROR and not self._save_on_error
+
+    def _discard_if_pending(self, request: SessionRequest) -> None:
+        if _is_pending_or_unstorable(request):
             self._discard(request, "error_status")
-        else:
-            self._save(request)
 
     def commit_after_headers(self, session: Session, *, status: int) -> None:
         """Save what has changed since the headers were sent; raises as :meth:`commit` does, and HeadersSent."""
@@ -137,10 +144,13 @@ class Lifecycle:
         if request is None or session._phase is not COMMITTED or request.load_failure is not None:
             return
         can_save = request.can_save_after_headers
-        if request.is_pending():
-            if not can_save and (status < _SERVER_ERROR or self._save_on_error):
+        if self._discards(status):
+            self._discard_if_pending(request)
+            self.answered(session)
+        elif request.is_pending():
+            if not can_save:
                 raise HeadersSent("a nested value was changed after the cookie was sent; that change is not saved")
-            self._save_or_discard(request, status)
+            self._save(request)
         if can_save:
             self._renew_if_stale(request)
 
@@ -150,14 +160,12 @@ class Lifecycle:
         self.finish(session)
         if request is None or request.load_failure is not None:
             return
-        try:
-            is_pending = request.is_pending() or bool(request.untold)
-        except SessionwareError:
-            is_pending = True
+        is_pending = _is_pending_or_unstorable(request) or bool(request.untold)
         if request.travels_with_answer:
             request.untold, request.cookie_lines = (), ()
         if is_pending:
             self._discard(request, "app_raised")
+            self.answered(session)  # there is no answer to wait for
 
     def hand_over(self, session: Session) -> None:
         """The connection has left WSGI, as a WebSocket's does: save what needs no cookie, and discard the rest.
@@ -184,6 +192,7 @@ class Lifecycle:
             logger.warning(_UNANSWERED)
             request.untold = ()
             self._discard(request, "unanswered")
+            self._tell_untold(request)
         elif not needs_cookie:
             self._renew_if_stale(request)
 
@@ -413,8 +422,18 @@ class Lifecycle:
     def _discard(self, request: SessionRequest, reason: str) -> None:
         record = request.record
         record.handle = request.handle
-        request.changes.discard(request.stored)
-        self._events.tell(Decision("discarded", record, reason))
+        with suppress(SessionwareError):
+            # If a value of an own type cannot be made again, that takes the place of no answer and of no other error.
+            request.changes.discard(request.stored)
+        self._tell(request, (Decision("discarded", record, reason),))
+
+
+def _is_pending_or_unstorable(request: SessionRequest) -> bool:
+    """Whether something would be written now, or would be refused."""
+    try:
+        return request.is_pending()
+    except SessionwareError:
+        return True
 
 
 def _failure_of_store(record: Live | None, error: Exception) -> Decision:
