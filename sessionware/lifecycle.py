@@ -21,6 +21,7 @@ from sessionware.exceptions import (
     RecordTooLarge,
     SessionwareError,
     StoreUnavailable,
+    hide_own_frames,
     without_frames,
 )
 from sessionware.session.changes import Changes
@@ -248,9 +249,11 @@ class Lifecycle:
                 # What is raised holds no frames, and the application's own are where its fault is to be looked for.
                 logger.error("a session could not be loaded", exc_info=error)
             request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
-        except BaseException:
+        except BaseException as error:
             session._environ = environ
-            raise
+            del environ, context
+            hide_own_frames(error)
+            raise error
         else:
             changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
             request = SessionRequest(context, found, changes, now, self._travels_with_answer, found is None)
@@ -303,6 +306,9 @@ class Lifecycle:
         except SessionwareError as error:
             # Raised after the handler, for within it the store's error would be its context.
             failure = self._failure_of_save(request, error)
+        except Exception as error:
+            hide_own_frames(error)
+            raise error
         else:
             self._take(request, outcome, lines)
             return not request.is_ended_by_another
@@ -373,6 +379,9 @@ class Lifecycle:
             # The request only read: its answer is right, and the next one renews.
             self._events.tell(_failure_of_store(found.record, error))
             return
+        except Exception as error:
+            hide_own_frames(error)
+            raise error
         request.found = outcome.found
         request.cookie_lines += self._cookie_lines(request.context, outcome)
         self._tell(request, outcome.events)
@@ -401,6 +410,9 @@ class Lifecycle:
             return self._backend.end(found)
         except SessionwareError as error:
             failure = without_frames(error)
+        except Exception as error:
+            hide_own_frames(error)
+            raise error
         if isinstance(failure, StoreUnavailable):
             self._note_outage(request, failure)
         try:
