@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -19,6 +19,7 @@ from sessionware.exceptions import (
     CookieTooLarge,
     HeadersSent,
     RecordTooLarge,
+    SessionDataError,
     SessionwareError,
     StoreUnavailable,
     hide_own_frames,
@@ -31,6 +32,8 @@ from sessionware.session.records import Found, Live
 from sessionware.session.request import COMMITTED, FINISHED, LOADING, OPEN, Phase, SessionRequest, Touched
 from sessionware.stores.contract import Store, is_atomic
 from sessionware.stores.memory import MemoryStore
+
+Answer = TypeVar("Answer")
 
 _VARY = ("Vary", "Cookie")
 _NO_STORE = ("Cache-Control", "no-store")
@@ -394,6 +397,9 @@ class Lifecycle:
     def end(self, request: SessionRequest) -> None:
         """End the session now (LOGOUT)."""
         found = request.found
+        if isinstance(request.load_failure, SessionDataError):
+            found = self._found_without_data(request)
+            request.load_failure = None
         decisions: tuple[Decision, ...] = ()
         if found is not None:
             has_ended = self._end(request, found)
@@ -405,9 +411,18 @@ class Lifecycle:
         request.changes = Changes(None, self._serializer, self._lifetimes)
         self._tell(request, decisions)
 
+    def _found_without_data(self, request: SessionRequest) -> Found | None:
+        """The session whose data could not be loaded."""
+        load = partial(self._backend.load, request.context, self.clock(), has_data=False)
+        return self._unless_failed(request, load)[0]
+
     def _end(self, request: SessionRequest, found: Found) -> bool:
+        return self._unless_failed(request, partial(self._backend.end, found))
+
+    def _unless_failed(self, request: SessionRequest, operation: Callable[[], Answer]) -> Answer:
+        """What *operation* of an end gives; what it raises is told, and shows nothing."""
         try:
-            return self._backend.end(found)
+            return operation()
         except SessionwareError as error:
             failure = without_frames(error)
         except Exception as error:
