@@ -21,7 +21,9 @@ What a client sends never raises anything.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from types import TracebackType
 from typing import TypeVar
 
 from werkzeug import exceptions as http
@@ -128,3 +130,31 @@ def without_frames(error: Failure) -> Failure:
         cause.__traceback__ = cause.__context__ = None
         cause = cause.__cause__
     return alike
+
+
+def hide_all_frames(error: BaseException) -> None:
+    """Take all frames from *error*, which are those of a store and its driver, and from what it is chained to."""
+    for one in _chain(error):
+        one.__traceback__ = None
+
+
+def hide_own_frames(error: BaseException) -> None:
+    """Take the frames of this package from *error*; those of the application say where its fault is."""
+    for one in _chain(error):
+        kept: TracebackType | None = None
+        for frame, line in reversed(list(traceback.walk_tb(one.__traceback__))):
+            if not frame.f_globals.get("__name__", "").startswith("sessionware."):
+                kept = TracebackType(kept, frame, frame.f_lasti, line)
+        one.__traceback__ = kept
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """*error* and what it is chained to, each once."""
+    pending: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while pending:
+        one = pending.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            pending += [one.__cause__, one.__context__]

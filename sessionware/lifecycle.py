@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -18,8 +19,10 @@ from sessionware.exceptions import (
     CookieTooLarge,
     HeadersSent,
     RecordTooLarge,
+    SessionDataError,
     SessionwareError,
     StoreUnavailable,
+    hide_own_frames,
     without_frames,
 )
 from sessionware.session.changes import Changes
@@ -29,6 +32,8 @@ from sessionware.session.records import Found, Live
 from sessionware.session.request import COMMITTED, FINISHED, LOADING, OPEN, Phase, SessionRequest, Touched
 from sessionware.stores.contract import Store, is_atomic
 from sessionware.stores.memory import MemoryStore
+
+Answer = TypeVar("Answer")
 
 _VARY = ("Vary", "Cookie")
 _NO_STORE = ("Cache-Control", "no-store")
@@ -108,8 +113,11 @@ class Lifecycle:
         """The answer has left: tell the events of a session that travels with it."""
         request = session._request
         if request is not None and request.untold:
-            untold, request.untold = request.untold, ()
-            self._events.tell(*untold)
+            self._tell_untold(request)
+
+    def _tell_untold(self, request: SessionRequest) -> None:
+        untold, request.untold = request.untold, ()
+        self._events.tell(*untold)
 
     def _complete(self, request: SessionRequest, status: int) -> None:
         if request.outage is not None and status == _SERVER_ERROR and self.answers(request.outage):
@@ -118,18 +126,21 @@ class Lifecycle:
         if request.load_failure is not None:
             return
         found = request.found
-        if request.changes.is_pending(None if found is None else found.record):
-            self._save_or_discard(request, status)
+        if self._discards(status):
+            self._discard_if_pending(request)
+        elif request.changes.is_pending(None if found is None else found.record):
+            self._save(request)
             if request.found is not found:
                 return  # what was written says that the session was seen, or that it has ended
         self._renew_if_stale(request)
 
-    def _save_or_discard(self, request: SessionRequest, status: int) -> None:
-        """Save what is pending, unless the application answers with an error for which nothing is kept."""
-        if status >= _SERVER_ERROR and not self._save_on_error:
+    def _discards(self, status: int) -> bool:
+        """Whether the application answers with an error for which nothing is kept."""
+        return status >= _SERVER_ERROR and not self._save_on_error
+
+    def _discard_if_pending(self, request: SessionRequest) -> None:
+        if _is_pending_or_unstorable(request):
             self._discard(request, "error_status")
-        else:
-            self._save(request)
 
     def commit_after_headers(self, session: Session, *, status: int) -> None:
         """Save what has changed since the headers were sent; raises as :meth:`commit` does, and HeadersSent."""
@@ -137,10 +148,13 @@ class Lifecycle:
         if request is None or session._phase is not COMMITTED or request.load_failure is not None:
             return
         can_save = request.can_save_after_headers
-        if request.is_pending():
-            if not can_save and (status < _SERVER_ERROR or self._save_on_error):
+        if self._discards(status):
+            self._discard_if_pending(request)
+            self.answered(session)
+        elif request.is_pending():
+            if not can_save:
                 raise HeadersSent("a nested value was changed after the cookie was sent; that change is not saved")
-            self._save_or_discard(request, status)
+            self._save(request)
         if can_save:
             self._renew_if_stale(request)
 
@@ -150,14 +164,12 @@ class Lifecycle:
         self.finish(session)
         if request is None or request.load_failure is not None:
             return
-        try:
-            is_pending = request.is_pending() or bool(request.untold)
-        except SessionwareError:
-            is_pending = True
+        is_pending = _is_pending_or_unstorable(request) or bool(request.untold)
         if request.travels_with_answer:
             request.untold, request.cookie_lines = (), ()
         if is_pending:
             self._discard(request, "app_raised")
+            self.answered(session)  # there is no answer to wait for
 
     def hand_over(self, session: Session) -> None:
         """The connection has left WSGI, as a WebSocket's does: save what needs no cookie, and discard the rest.
@@ -184,6 +196,7 @@ class Lifecycle:
             logger.warning(_UNANSWERED)
             request.untold = ()
             self._discard(request, "unanswered")
+            self._tell_untold(request)
         elif not needs_cookie:
             self._renew_if_stale(request)
 
@@ -239,9 +252,11 @@ class Lifecycle:
                 # What is raised holds no frames, and the application's own are where its fault is to be looked for.
                 logger.error("a session could not be loaded", exc_info=error)
             request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
-        except BaseException:
+        except BaseException as error:
             session._environ = environ
-            raise
+            del environ, context
+            hide_own_frames(error)
+            raise error
         else:
             changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
             request = SessionRequest(context, found, changes, now, self._travels_with_answer, found is None)
@@ -294,6 +309,9 @@ class Lifecycle:
         except SessionwareError as error:
             # Raised after the handler, for within it the store's error would be its context.
             failure = self._failure_of_save(request, error)
+        except Exception as error:
+            hide_own_frames(error)
+            raise error
         else:
             self._take(request, outcome, lines)
             return not request.is_ended_by_another
@@ -364,6 +382,9 @@ class Lifecycle:
             # The request only read: its answer is right, and the next one renews.
             self._events.tell(_failure_of_store(found.record, error))
             return
+        except Exception as error:
+            hide_own_frames(error)
+            raise error
         request.found = outcome.found
         request.cookie_lines += self._cookie_lines(request.context, outcome)
         self._tell(request, outcome.events)
@@ -376,6 +397,9 @@ class Lifecycle:
     def end(self, request: SessionRequest) -> None:
         """End the session now (LOGOUT)."""
         found = request.found
+        if isinstance(request.load_failure, SessionDataError):
+            found = self._found_without_data(request)
+            request.load_failure = None
         decisions: tuple[Decision, ...] = ()
         if found is not None:
             has_ended = self._end(request, found)
@@ -387,11 +411,23 @@ class Lifecycle:
         request.changes = Changes(None, self._serializer, self._lifetimes)
         self._tell(request, decisions)
 
+    def _found_without_data(self, request: SessionRequest) -> Found | None:
+        """The session whose data could not be loaded."""
+        load = partial(self._backend.load, request.context, self.clock(), has_data=False)
+        return self._unless_failed(request, load)[0]
+
     def _end(self, request: SessionRequest, found: Found) -> bool:
+        return self._unless_failed(request, partial(self._backend.end, found))
+
+    def _unless_failed(self, request: SessionRequest, operation: Callable[[], Answer]) -> Answer:
+        """What *operation* of an end gives; what it raises is told, and shows nothing."""
         try:
-            return self._backend.end(found)
+            return operation()
         except SessionwareError as error:
             failure = without_frames(error)
+        except Exception as error:
+            hide_own_frames(error)
+            raise error
         if isinstance(failure, StoreUnavailable):
             self._note_outage(request, failure)
         try:
@@ -413,8 +449,18 @@ class Lifecycle:
     def _discard(self, request: SessionRequest, reason: str) -> None:
         record = request.record
         record.handle = request.handle
-        request.changes.discard(request.stored)
-        self._events.tell(Decision("discarded", record, reason))
+        with suppress(SessionwareError):
+            # If a value of an own type cannot be made again, that takes the place of no answer and of no other error.
+            request.changes.discard(request.stored)
+        self._tell(request, (Decision("discarded", record, reason),))
+
+
+def _is_pending_or_unstorable(request: SessionRequest) -> bool:
+    """Whether something would be written now, or would be refused."""
+    try:
+        return request.is_pending()
+    except SessionwareError:
+        return True
 
 
 def _failure_of_store(record: Live | None, error: Exception) -> Decision:

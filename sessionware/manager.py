@@ -90,8 +90,10 @@ def _make_backend(settings: Settings) -> Backend:
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
     if settings.store is None:
         return CookieBackend(settings.keyring, formats, lifetimes=lifetimes, clock=clock)
-    vault = Vault(settings.store, RecordSealer(settings.keyring), formats, lifetimes=lifetimes, clock=clock)
-    return StoreBackend(settings.keyring, vault, grace=settings.regenerate_grace)
+    grace = settings.regenerate_grace
+    sealed = RecordSealer(settings.keyring)
+    vault = Vault(settings.store, sealed, formats, lifetimes=lifetimes, clock=clock, grace=grace)
+    return StoreBackend(settings.keyring, vault, grace=grace)
 
 
 def _write_to(store: Store, key: str) -> None:

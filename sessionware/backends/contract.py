@@ -69,10 +69,14 @@ class Backend(Protocol):
     def make_keys(self, full_name: str, *, domain: str | None, path: str) -> Any:
         """What opens and seals the cookie of this name, Domain and Path; made once."""
 
-    def load(self, context: CookieContext[Any], touched_at: float) -> tuple[Found | None, Sequence[Decision]]:
+    def load(
+        self, context: CookieContext[Any], touched_at: float, *, has_data: bool = True
+    ) -> tuple[Found | None, Sequence[Decision]]:
         """The session that the request's cookie stands for, the first live one of several, and what was rejected.
 
         The request touches it at *touched_at*, which is now; a store may have let time pass until it has answered.
+
+        Without *has_data* the data is empty, as an end needs of data that cannot be made again.
 
         It tells no event itself, because the session cannot be read before this has returned.
         """

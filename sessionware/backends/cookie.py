@@ -55,13 +55,16 @@ class CookieBackend:
             CookieSigner(self._keyring, Purpose.SEEN_SIGN, full_name, domain=domain, path=path),
         )
 
-    def load(self, context: CookieContext[CookieKeys], touched_at: float) -> tuple[Found | None, Sequence[Decision]]:
+    def load(
+        self, context: CookieContext[CookieKeys], touched_at: float, *, has_data: bool = True
+    ) -> tuple[Found | None, Sequence[Decision]]:
+        unpack = self._formats.unpack if has_data else self._formats.unpack_without_data
         now = touched_at
         rejections: list[Decision] = []
         for value in context.candidates():
             try:
                 opened = context.keys.sealed.open(value)
-                record = self._formats.unpack(opened.payload)
+                record = unpack(opened.payload)
             except Rejected as error:
                 rejections.append(rejection(error.reason))
                 continue

@@ -36,7 +36,10 @@ class StoreBackend:
     def make_keys(self, full_name: str, *, domain: str | None, path: str) -> CookieSigner:
         return CookieSigner(self._keyring, Purpose.TOKEN_SIGN, full_name)
 
-    def load(self, context: CookieContext[CookieSigner], touched_at: float) -> tuple[Found | None, Sequence[Decision]]:
+    def load(
+        self, context: CookieContext[CookieSigner], touched_at: float, *, has_data: bool = True
+    ) -> tuple[Found | None, Sequence[Decision]]:
+        load = self._vault.load if has_data else self._vault.load_without_data
         rejections: list[Decision] = []
         superseded: list[Found] = []
         lookups = 0
@@ -50,7 +53,7 @@ class StoreBackend:
                 break
             lookups += 1
             handle = handle_of(opened.payload)
-            loaded = self._vault.load(store_key(handle))
+            loaded = load(store_key(handle))
             if not isinstance(loaded, Found):
                 rejections.append(rejection("unknown_id" if loaded is None else loaded.reason, handle))
                 continue

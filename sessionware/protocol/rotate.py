@@ -54,13 +54,20 @@ def write(vault: Vault, found: Found, changes: Changes, *, grace: float | None) 
     if changes.has_conflict or (found.record.packed != changes.read and changes.clashes(found.record)):
         events = (Decision("conflict", found.record),)
     outcome: NewId | SameId | Emptied | Discarded | Refilled
-    if (changes.is_regenerated or changes.remembered is not None) and not changes.leaves_nothing(found.record):
+    if changes.needs_new_id and not _leaves_nothing(vault, found.record, changes):
         outcome = _Rotation(vault, found, changes, grace=grace, events=events).run()
     else:
         outcome = update(vault, found, changes, events)
     while isinstance(outcome, Refilled):
         outcome = _Rotation(vault, outcome.found, changes, grace=grace, events=outcome.events).run()
     return outcome
+
+
+def _leaves_nothing(vault: Vault, record: Live, changes: Changes) -> bool:
+    if record.packed == changes.read or changes.login is not None:
+        return changes.leaves_nothing(record)
+    # Another request has written since: only the merge tells what is left.
+    return isinstance(changes.over(record, vault.clock()), Ended)
 
 
 def create(vault: Vault, changes: Changes, token: bytes | None) -> NewId:

@@ -11,17 +11,20 @@ import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from sessionware.clock import Clock
 from sessionware.crypto.sealing import RecordSealer, Rejected
-from sessionware.exceptions import StoreUnavailable
+from sessionware.exceptions import SessionwareError, StoreUnavailable, hide_all_frames
 from sessionware.session.formats import Formats
 from sessionware.session.lifetimes import ALIVE, TOO_OLD, Lifetimes
 from sessionware.session.records import Ended, Found, Live, Record, Superseded
 from sessionware.stores.contract import Store, Version
 from sessionware.wire.serializer import Malformed
+
+Answer = TypeVar("Answer")
 
 #: How long an Ended record stays if its deletion fails: longer than any request that may still try to write.
 ENDED_TTL_SECONDS = 60.0
@@ -70,15 +73,24 @@ class Backoff:
 class Vault:
     """The records of one manager in its store."""
 
-    __slots__ = ("_formats", "_lifetimes", "_sealed", "_store", "clock")
+    __slots__ = ("_formats", "_lifetimes", "_longest_grace", "_sealed", "_store", "clock")
 
     def __init__(
-        self, store: Store, sealed: RecordSealer, formats: Formats, *, lifetimes: Lifetimes, clock: Clock
+        self,
+        store: Store,
+        sealed: RecordSealer,
+        formats: Formats,
+        *,
+        lifetimes: Lifetimes,
+        clock: Clock,
+        grace: float | None,
     ) -> None:
         self._store = store
         self._sealed = sealed
         self._formats = formats
         self._lifetimes = lifetimes
+        # Machines whose clocks differ by less than the grace agree on it.
+        self._longest_grace = 2 * (grace or 0)
         #: Gives seconds since the epoch.
         self.clock = clock
 
@@ -91,7 +103,7 @@ class Vault:
 
         Raises SessionDataError, which is the application's fault, for data that this process cannot make again.
         """
-        entry = self._store.load(key)
+        entry = self._ask(self._store.load, key)
         if entry is None:
             return None
         payload, version = entry
@@ -119,7 +131,8 @@ class Vault:
     def _judged_superseded(self, record: Superseded, now: float) -> Ended | None:
         record.was.settle(now)
         end = self._lifetimes.end_of(record.was)
-        if now >= record.until:
+        # A grace that would last longer than any was written by a clock that was ahead.
+        if now >= record.until or record.until - now > self._longest_grace:
             return Ended("unknown_id", record)
         return None if end is None or now < end else Ended(TOO_OLD.value, record)
 
@@ -147,18 +160,28 @@ class Vault:
     def create(self, key: str, record: Live) -> Version:
         """Store a new session; raises :exc:`AlreadyExists`."""
         sealed = self._sealed.seal(self._formats.pack(record), key)
-        return self._store.create(key, sealed, self._lifetimes.ttl(record, self.clock()))
+        return self._ask(self._store.create, key, sealed, self._lifetimes.ttl(record, self.clock()))
 
     def replace(self, key: str, record: Record, version: Version) -> Version:
         """Put *record* in the place of what has *version*; raises :exc:`Conflict` or :exc:`Gone`."""
         sealed = self._sealed.seal(self._formats.pack(record), key)
         ttl = self._lifetimes.ttl(record, self.clock()) if isinstance(record, Live) else self._short_ttl(record)
-        return self._store.replace(key, sealed, ttl, version)
+        return self._ask(self._store.replace, key, sealed, ttl, version)
 
     def delete(self, key: str) -> None:
         """Delete an entry that means nothing any more; where that fails, its ttl removes it."""
         with suppress(StoreUnavailable):
-            self._store.delete(key)
+            self._ask(self._store.delete, key)
+
+    def _ask(self, operation: Callable[..., Answer], *arguments: Any) -> Answer:
+        """What the store answers; what it raises by a fault of its own shows no key and no payload."""
+        try:
+            return operation(*arguments)
+        except SessionwareError:
+            raise
+        except Exception as error:
+            hide_all_frames(error)
+            raise error
 
     def _short_ttl(self, record: Superseded | Ended) -> float:
         # A minute beyond the grace, a request that loaded the superseded record in time still gets its conflict, and a

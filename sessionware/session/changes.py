@@ -271,6 +271,8 @@ class Changes:
 
     def discard(self, record: Live | None) -> None:
         """Undo all that is pending; *record* is the session as it is stored."""
+        # What the application holds is discarded, too, so that nothing is packed, which may be what cannot be.
+        self._is_exposed = False
         self.start_from(record)
         self.revert()
 

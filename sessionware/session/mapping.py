@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any, NoReturn
 
 from sessionware.crypto.identifiers import session_id_of
-from sessionware.exceptions import HeadersSent, StoreUnavailable, without_frames
+from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, without_frames
 from sessionware.session.changes import IMMUTABLE, Changes
 from sessionware.session.login import Login
 from sessionware.session.other_members import OtherMembers
@@ -240,8 +240,11 @@ class Session(OtherMembers, MutableMapping[str, Any]):
 
     def invalidate(self) -> None:
         """End the session now, in the store and in the browser; what is written afterwards begins a new one."""
-        self._changing()
-        self._persistence.end(self._loaded())
+        request = self._request or self._persistence.load(self)
+        if self._phase is not OPEN or not isinstance(request.load_failure, SessionDataError):
+            self._changing()
+        # Data that cannot be made again is not needed for an end.
+        self._persistence.end(request)
 
     def clear(self) -> None:
         """The same as :meth:`invalidate`: ``session.clear()`` is a logout."""

@@ -68,3 +68,41 @@ def test_what_save_wrote_stands_on_an_error_page_that_saves_nothing(make: SiteMa
     browser.send(then(put(kept=2), call("save"), put(lost=3)), status="500 Oops")
 
     assert browser.data() == {"old": 1, "kept": 2}
+
+
+# A nested value that cannot be stored, where nothing is stored.
+
+
+def spoil(session: Session) -> None:
+    session["nested"].append(object())
+
+
+@pytest.mark.parametrize("before", [[], [call("revert")], [put(saved=1), call("save")]])
+def test_the_applications_own_error_passes_whatever_is_in_the_session(make: SiteMaker, before: list[Action]) -> None:
+    browser = visitor(make(), put(nested=[1]))
+
+    with pytest.raises(Boom):
+        browser.ask(then(*before, spoil, explode))
+
+    assert browser.site.names()[-1] == "discarded app_raised"
+
+
+@pytest.mark.parametrize("before", [[], [call("revert")]])
+def test_an_error_page_that_saves_nothing_is_answered_whatever_is_in_the_session(
+    make: SiteMaker, before: list[Action]
+) -> None:
+    browser = visitor(make(save_on_error=False), put(nested=[1]))
+
+    answer = browser.send(then(*before, spoil), status="500 Oops")
+
+    assert (answer.status, answer.body) == (500, b"ok")
+    assert browser.data() == {"nested": [1]}
+    assert browser.site.names() == ["discarded error_status"]
+
+
+def test_what_save_wrote_is_told_before_what_an_error_page_discards(make: SiteMaker) -> None:
+    browser = visitor(make(save_on_error=False))
+
+    browser.send(then(put(kept=2), call("save"), put(lost=3)), status="500 Oops")
+
+    assert browser.site.names() == ["saved", "discarded error_status"]

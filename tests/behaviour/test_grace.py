@@ -220,3 +220,25 @@ def test_an_end_by_the_old_id_deletes_the_cookie_and_what_follows_begins_a_sessi
 @pytest.mark.parametrize("action", [read, call("save"), call("regenerate"), put()])
 def test_what_writes_nothing_by_the_old_id_sends_no_cookie(rotated: tuple[Browser, Browser], action: Action) -> None:
     assert rotated[1].ask(action).set_cookies == []
+
+
+def test_an_old_id_from_a_clock_that_was_ahead_does_not_read(make_stored: SiteMaker, clock: FakeClock) -> None:
+    clock.advance(86400)
+    browser = visitor(make_stored(regenerate_grace="10s"), then(login("ada"), put(a=1)))
+    tab = browser.twin()
+    browser.send(call("regenerate"))
+    clock.advance(-86400)
+
+    assert tab.data() == {}
+    assert browser.data() == {"a": 1}
+    assert tab.site.rejections() == ["unknown_id"]
+
+
+def test_an_old_id_from_a_clock_that_was_a_little_ahead_reads(make_stored: SiteMaker, clock: FakeClock) -> None:
+    clock.advance(2)
+    browser = visitor(make_stored(regenerate_grace="10s"))
+    tab = browser.twin()
+    browser.send(call("regenerate"))
+    clock.advance(-2)
+
+    assert tab.data() == {"old": 1}

@@ -48,7 +48,6 @@ def fill(browser: Browser) -> Browser:
         pytest.param(read, id="reads"),
         pytest.param(put(new=1), id="writes"),
         pytest.param(member("user_id"), id="asks who it is"),
-        pytest.param(call("clear"), id="clears"),
         pytest.param(login("eve"), id="logs in"),
     ],
 )
@@ -150,7 +149,7 @@ def test_such_a_load_is_remembered_for_the_request(make_stored: SiteMaker, types
     later = browser.twin(make_stored(types=types))
     later.site.store.calls.clear()
 
-    later.send(then(raised_by(read), raised_by(read), raised_by(call("clear")), raised_by(login("eve"))))
+    later.send(then(raised_by(read), raised_by(read), raised_by(call("regenerate")), raised_by(login("eve"))))
 
     assert later.site.store.calls == ["load"]
 
@@ -172,3 +171,30 @@ def test_the_log_tells_where_from_plain_failed(make: SiteMaker, caplog: pytest.L
 
     assert "the currency is gone" in caplog.text
     assert "in fail" in caplog.text
+
+
+@every_reason
+@pytest.mark.parametrize("end", ["invalidate", "clear"])
+def test_a_value_that_cannot_be_made_again_keeps_no_logout_from_its_end(
+    make: SiteMaker, types: dict[type, Any], named: str, end: str
+) -> None:
+    browser = fill(visitor(make(types=DECLARED)))
+    later = browser.twin(make(types=types))
+    browser.site.events.clear()
+
+    answer = later.send(call(end))
+
+    assert answer.status == 200
+    assert later.cookies == {}
+    assert later.site.names()[-1] == "ended invalidated"
+    if later.site.is_stored:
+        assert browser.data() == {}
+
+
+@every_reason
+def test_after_such_a_logout_a_session_begins(make: SiteMaker, types: dict[type, Any], named: str) -> None:
+    later = fill(visitor(make(types=DECLARED))).twin(make(types=types))
+
+    later.send(then(raised_by(read), call("clear"), put(new=1)))
+
+    assert later.data() == {"new": 1}

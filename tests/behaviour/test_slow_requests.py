@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.actions import Action, call, login, member, put, read, then
+from support.actions import Action, call, drop, login, member, put, read, then
 from support.browser import Browser, SiteMaker, visitor
 from support.constants import COOKIE, SEEN
 
@@ -241,3 +241,45 @@ def test_another_cookies_companion_does_not_let_each_read_renew(make_cookie: Sit
     browser.cookies[SEEN] = other.cookies[SEEN]
 
     assert browser.send(read).set_cookies == []
+
+
+# Another tab has written since, and a change of id is asked for: what both have left decides.
+
+
+def dropping_too_late(browser: Browser, key: str, theirs: Action, *identity: str) -> Action:
+    """An action that drops *key* and asks for a new id when its copy is over, while another tab has done *theirs*."""
+    clock = browser.site.clock
+
+    def run(session: Session) -> None:
+        assert key in session
+        clock.advance(60)
+        browser.ask(theirs)
+        clock.advance(60)
+        del session[key]
+        call(*identity)(session)
+
+    return run
+
+
+@pytest.mark.parametrize("identity", [("regenerate",), ("remember", "30d")])
+def test_a_session_that_two_have_emptied_ends_in_spite_of_a_new_id(
+    make_stored: SiteMaker, identity: tuple[str, ...]
+) -> None:
+    browser = visitor(make_stored(idle_timeout=100), put(mine=1, theirs=2))
+
+    answer = browser.send(dropping_too_late(browser, "mine", drop("theirs"), *identity))
+
+    assert (answer.status, browser.cookies, browser.data()) == (200, {}, {})
+    assert browser.site.names()[-1] == "ended emptied"
+
+
+@pytest.mark.parametrize("identity", [("regenerate",), ("remember", "30d")])
+def test_a_session_that_another_has_filled_gets_its_new_id(make_stored: SiteMaker, identity: tuple[str, ...]) -> None:
+    browser = visitor(make_stored(idle_timeout=100), put(mine=1))
+    former = browser.cookies[COOKIE]
+
+    answer = browser.send(dropping_too_late(browser, "mine", put(theirs=2), *identity))
+
+    assert answer.status == 200
+    assert browser.cookies[COOKIE] != former
+    assert browser.data() == {"theirs": 2}

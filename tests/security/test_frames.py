@@ -13,9 +13,10 @@ from security.tokens import fill, key_of, token_in
 from support.actions import Action, call, put, raised_by, read, then
 from support.browser import Site
 from support.constants import COOKIE, HTTPS
+from support.frames import walked
 from support.stores import RecordingStore
 
-from sessionware import ConflictError, CookieTooLarge, RecordTooLarge, Session, StoreUnavailable
+from sessionware import ConflictError, CookieTooLarge, RecordTooLarge, Session, SessionDataError, StoreUnavailable
 from sessionware.stores import MemoryStore
 
 
@@ -67,7 +68,7 @@ def shown(error: BaseException) -> str:
             module = frame.f_globals["__name__"]
             if module.startswith("sessionware.wsgi") or not module.startswith(("sessionware", "support.stores")):
                 continue
-            parts += [f"{module} {name}={value!r}" for name, value in frame.f_locals.items()]
+            parts += [f"{module} {name}={walked(value)}" for name, value in frame.f_locals.items()]
     return "\n".join(parts)
 
 
@@ -203,6 +204,101 @@ def test_an_alter_that_fails_in_a_merge_shows_nothing_but_its_own(backend: str) 
     error = fault(site, overtaken, cookie)
 
     assert isinstance(error, ZeroDivisionError)
+    assert [secret for secret in secrets_of(store, cookie) if secret in shown(error)] == []
+
+
+class Broken(RecordingStore):
+    """A store with a fault of its own: it raises what is no error of ours."""
+
+    def load(self, key: str) -> Any:
+        self._unless_broken("load", key)
+        return super().load(key)
+
+    def create(self, key: str, payload: bytes, ttl: float | None) -> Any:
+        self._unless_broken("create", key)
+        return super().create(key, payload, ttl)
+
+    def replace(self, key: str, payload: bytes, ttl: float | None, version: Any) -> Any:
+        self._unless_broken("replace", key)
+        return super().replace(key, payload, ttl, version)
+
+    def delete(self, key: str) -> Any:
+        self._unless_broken("delete", key)
+        return super().delete(key)
+
+    def _unless_broken(self, operation: str, key: str) -> None:
+        if operation in self.broken:
+            try:
+                raise DriverError(operation)
+            except DriverError as error:
+                raise TypeError("a fault of the store's") from error
+
+
+BROKEN = {**ACTIONS, "logout that deletes": ("delete", call("clear")), "renewal": ("replace", read)}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_store_with_a_fault_of_its_own_shows_nothing(name: str) -> None:
+    operation, action = BROKEN[name]
+    store = Broken(MemoryStore())
+    site = Site(store)
+    cookie = site.begin(fill)
+    site.clock.advance(1800)
+    store.broken = {operation}
+
+    error = fault(site, action, cookie)
+
+    assert isinstance(error, TypeError)
+    assert [secret for secret in secrets_of(store, cookie) if secret in shown(error)] == []
+
+
+def test_a_new_session_in_a_store_with_a_fault_of_its_own_shows_nothing() -> None:
+    store = Broken(MemoryStore())
+    site = Site(store)
+    store.broken = {"create"}
+    sent: list[str] = []
+
+    def begin(session: Session) -> None:
+        sent.append(session.id)
+        session["new"] = 1
+
+    error = fault(site, begin, None)
+
+    assert isinstance(error, TypeError)
+    assert [frame for frame in frames_of(error) if frame.startswith(("create", "_create", "replace", "load"))] == []
+
+
+def frames_of(error: BaseException) -> list[str]:
+    return [frame.f_code.co_name for one in chain(error) for frame, _ in traceback.walk_tb(one.__traceback__)]
+
+
+def test_the_place_in_the_application_where_an_alter_has_failed_stays_in_the_traceback() -> None:
+    site = Site(RecordingStore())
+    cookie = site.begin(fill)
+
+    def fails_again(value: Any) -> int:
+        if value == "other":
+            raise ZeroDivisionError
+        return 1
+
+    def overtaken(session: Session) -> None:
+        session.alter("kept", fails_again)
+        site.request(lambda other: other.update(kept="other"), cookie)
+
+    error = fault(site, overtaken, cookie)
+
+    assert frames_of(error)[-1] == "fails_again"
+
+
+@pytest.mark.parametrize("backend", ["cookie", "memory"])
+def test_a_value_that_cannot_be_stored_shows_nothing(backend: str) -> None:
+    store = RecordingStore() if backend == "memory" else None
+    site = Site(store or "cookie")
+    cookie = site.begin(then(fill, put(nested=[1])))
+
+    error = fault(site, lambda session: session["nested"].append(object()), cookie)
+
+    assert isinstance(error, SessionDataError)
     assert [secret for secret in secrets_of(store, cookie) if secret in shown(error)] == []
 
 

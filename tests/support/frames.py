@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator
-from types import FrameType
+from types import FrameType, MappingProxyType
 
 import pytest
 
@@ -25,10 +25,19 @@ def _frames(error: BaseException | None) -> Iterator[FrameType]:
         pending += [error.__cause__, error.__context__]
 
 
+def walked(value: object, depth: int = 6) -> str:
+    """*value* as a crash report shows it, which walks into collections, whatever their own ``repr`` hides."""
+    if depth and isinstance(value, (dict, MappingProxyType)):
+        return " ".join(f"{key!r}: {walked(one, depth - 1)}" for key, one in value.items())
+    if depth and isinstance(value, (tuple, list, set, frozenset)):
+        return " ".join(walked(one, depth - 1) for one in value)
+    return repr(value)
+
+
 def locals_in(error: BaseException | None, package: str) -> str:
     """The ``repr`` of each local in the frames of *package*."""
     return "\n".join(
-        f"{frame.f_code.co_name}: {name} = {value!r}"
+        f"{frame.f_code.co_name}: {name} = {walked(value)}"
         for frame in _frames(error)
         if f"{frame.f_globals.get('__name__', '')}.".startswith(f"{package}.")
         for name, value in frame.f_locals.items()
@@ -42,7 +51,7 @@ def shown_in_frames(error: BaseException, *hidden: str, outside: str) -> list[st
         for frame in _frames(error)
         if frame.f_code.co_filename != outside
         for word in hidden
-        if word in repr(frame.f_locals)
+        if word in walked(dict(frame.f_locals))
     ]
 
 
