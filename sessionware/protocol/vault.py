@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+import traceback
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from msgspec.structs import replace
 
 from sessionware.clock import Clock
 from sessionware.crypto.sealing import RecordSealer, Rejected
+from sessionware.events import logger
 from sessionware.exceptions import SessionwareError, StoreUnavailable, hide_all_frames
 from sessionware.session.formats import Formats
 from sessionware.session.lifetimes import ALIVE, TOO_OLD, Lifetimes
@@ -174,12 +176,14 @@ class Vault:
             self._ask(self._store.delete, key)
 
     def _ask(self, operation: Callable[..., Answer], *arguments: Any) -> Answer:
-        """What the store answers; what it raises by a fault of its own shows no key and no payload."""
+        """What the store answers. What it raises by a fault of its own shows no key and no payload; the log says where."""
         try:
             return operation(*arguments)
         except SessionwareError:
             raise
         except Exception as error:
+            lines = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("%s raised %s:\n%s", type(self._store).__name__, type(error).__name__, lines)
             hide_all_frames(error)
             raise error
 

@@ -252,6 +252,19 @@ def test_a_store_with_a_fault_of_its_own_shows_nothing(name: str) -> None:
     assert [secret for secret in secrets_of(store, cookie) if secret in shown(error)] == []
 
 
+def test_the_log_says_where_a_store_with_a_fault_of_its_own_has_raised(caplog: pytest.LogCaptureFixture) -> None:
+    store = Broken(MemoryStore())
+    site = Site(store)
+    cookie = site.begin(fill)
+    store.broken = {"load"}
+
+    fault(site, read, cookie)
+
+    assert "Broken raised TypeError" in caplog.text
+    assert "in _unless_broken" in caplog.text
+    assert [secret for secret in secrets_of(store, cookie) if secret in caplog.text] == []
+
+
 def test_a_new_session_in_a_store_with_a_fault_of_its_own_shows_nothing() -> None:
     store = Broken(MemoryStore())
     site = Site(store)
