@@ -176,7 +176,7 @@ class Vault:
             self._ask(self._store.delete, key)
 
     def _ask(self, operation: Callable[..., Answer], *arguments: Any) -> Answer:
-        """What the store answers. What it raises by a fault of its own shows no key and no payload; the log says where."""
+        """What the store answers; of a fault of its own, the log says where, and the error shows no key and no payload."""
         try:
             return operation(*arguments)
         except SessionwareError:
