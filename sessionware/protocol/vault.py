@@ -176,7 +176,7 @@ class Vault:
             self._ask(self._store.delete, key)
 
     def _ask(self, operation: Callable[..., Answer], *arguments: Any) -> Answer:
-        """What the store answers; of a fault of its own, the log says where, and the error shows no key and no payload."""
+        """What the store answers; where a fault of its own was raised, only the log says, without keys and payloads."""
         try:
             return operation(*arguments)
         except SessionwareError:
