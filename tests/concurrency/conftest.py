@@ -17,8 +17,8 @@ OTHERS = ("file", "sqlite", "keyvalue", "redis", "Cluster", "memcached", "postgr
 PART = 1 if IS_SOAK else 8
 #: The same for a world that is no plain one: over memory, and over the other stores, which differ in nothing that
 #: such a world asks for.
-PART_OF_OTHER_WORLDS = 1 if IS_SOAK else 4
-PART_OF_OTHER_WORLDS_ELSEWHERE = 8 if IS_SOAK else 32
+PART_OF_OTHER_WORLDS = 1 if IS_SOAK else 8
+PART_OF_OTHER_WORLDS_ELSEWHERE = 8 if IS_SOAK else 64
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
