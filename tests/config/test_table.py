@@ -75,7 +75,7 @@ TEXT_SPELLINGS: list[Any] = [
 ]
 
 LATER = (
-    *("user_key", "max_sessions_per_user", "cross_site", "trusted_origins", "not_before", "clear_site_data"),
+    *("user_key", "cross_site", "trusted_origins", "not_before", "clear_site_data"),
     *("login_backend", "values", "previous", "import_from", "event_context"),
 )
 
@@ -205,7 +205,11 @@ BAD: list[tuple[str, object]] = [
     ("refresh_after", "0s"),
     ("regenerate_grace", "x"),
     ("user_key", "_user_id"),
-    ("max_sessions_per_user", 3),
+    ("max_sessions_per_user", 0),
+    ("max_sessions_per_user", "-1"),
+    ("max_sessions_per_user", "many"),
+    ("max_sessions_per_user", True),
+    ("max_sessions_per_user", 1.5),
     ("login_backend", "sqlite"),
     ("cross_site", "allow"),
     ("trusted_origins", "https://idp.example"),
