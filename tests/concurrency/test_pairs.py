@@ -108,6 +108,7 @@ def test_every_interleaving_keeps_the_promises(first: Kind, second: Kind, user: 
         check_nothing_acknowledged_is_lost(outcome)
         check_nobody_is_logged_out(outcome)
         check_users_stay_apart(outcome)
+        outcome.world.check_index(outcome.cookie, outcome.a.cookie, outcome.b.cookie)
 
 
 def check_answers(outcome: Outcome) -> None:
