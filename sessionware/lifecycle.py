@@ -30,6 +30,7 @@ from sessionware.session.lifetimes import ALIVE
 from sessionware.session.mapping import Session
 from sessionware.session.records import Found, Live
 from sessionware.session.request import COMMITTED, FINISHED, LOADING, OPEN, Phase, SessionRequest, Touched
+from sessionware.session.user_key import protected_by
 from sessionware.stores.contract import Store, is_atomic
 from sessionware.stores.memory import MemoryStore
 
@@ -75,6 +76,8 @@ class Lifecycle:
         self._warning_of_processes = _warning_of_processes(settings.store)
         self._cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
         self.clock = settings.clock
+        #: What this makes for each request.
+        self.session_class: type[Session] = Session if settings.user_key is None else protected_by(settings.user_key)
         self.environ_key = settings.environ_key
         self.manager_key = settings.manager_key
         name, *self.cookie_reach = settings.cookie.scope
@@ -85,7 +88,7 @@ class Lifecycle:
 
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
-        return Session(self, environ, environ.get("HTTP_COOKIE", ""))
+        return self.session_class(self, environ, environ.get("HTTP_COOKIE", ""))
 
     def cookie_name(self, environ: Mapping[str, Any]) -> str:
         """The full name of the cookie that this request reads and sets."""
@@ -165,8 +168,9 @@ class Lifecycle:
         if request is None or request.load_failure is not None:
             return
         is_pending = _is_pending_or_unstorable(request) or bool(request.untold)
-        if request.travels_with_answer:
-            request.untold, request.cookie_lines = (), ()
+        request.untold = ()
+        if not request.is_cookie_standing:
+            request.cookie_lines = ()
         if is_pending:
             self._discard(request, "app_raised")
             self.answered(session)  # there is no answer to wait for
@@ -227,7 +231,7 @@ class Lifecycle:
         A cookie session has none: there, the answer that is dropped would have made it true.
         """
         request = session._request
-        if request is None or request.travels_with_answer:
+        if request is None or not request.is_cookie_standing:
             return []
         return [("Set-Cookie", line) for line in request.cookie_lines]
 
@@ -259,7 +263,9 @@ class Lifecycle:
             raise error
         else:
             changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
-            request = SessionRequest(context, found, changes, now, self._travels_with_answer, found is None)
+            # As _travels() does; one call less.
+            travels = self._travels_with_answer and (found is None or not found.key)
+            request = SessionRequest(context, found, changes, now, travels, found is None)
         session._request = request
         # What is told may be answered by a look at the session, which is complete now.
         if decisions:
@@ -272,6 +278,10 @@ class Lifecycle:
             warning, self._warning_of_processes = self._warning_of_processes, None
             logger.warning(warning)
         return request
+
+    def _travels(self, found: Found | None) -> bool:
+        """Whether the session travels with the answer; one that was *found* in a store has a key there."""
+        return self._travels_with_answer and (found is None or not found.key)
 
     def _failed(
         self, context: CookieContext[Any] | None, error: SessionwareError, now: float, *, is_anonymous: bool
@@ -338,9 +348,11 @@ class Lifecycle:
         request.found = outcome.found
         request.token = None
         request.is_ended_by_another = outcome.found is None and outcome.cookie is KEEP
+        if not request.is_ended_by_another:
+            request.travels_with_answer = self._travels(outcome.found)
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
         if lines or request.is_ended_by_another:
-            request.cookie_lines = lines
+            request.cookie_lines, request.is_cookie_standing = lines, not request.travels_with_answer
         self._tell(request, outcome.events)
 
     def _tell(self, request: SessionRequest, decisions: tuple[Decision, ...]) -> None:
@@ -400,16 +412,19 @@ class Lifecycle:
         if isinstance(request.load_failure, SessionDataError):
             found = self._found_without_data(request)
             request.load_failure = None
+            request.travels_with_answer = self._travels(found)
         decisions: tuple[Decision, ...] = ()
         if found is not None:
             has_ended = self._end(request, found)
             # A second end in one request finds nothing to end, and keeps the deletion that the first one asked for.
             request.cookie_lines = self._cookie_lines(request.context, Outcome(None, DELETE)) if has_ended else ()
+            request.is_cookie_standing = not request.travels_with_answer
             decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
         request.changes = Changes(None, self._serializer, self._lifetimes)
         self._tell(request, decisions)
+        request.travels_with_answer = self._travels_with_answer
 
     def _found_without_data(self, request: SessionRequest) -> Found | None:
         """The session whose data could not be loaded."""

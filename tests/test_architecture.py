@@ -39,6 +39,7 @@ FLOORS = {
         session.request
         session.other_members
         session.mapping
+        session.user_key
         events
         conversions
         cookies.header
@@ -91,6 +92,7 @@ FLOORS = {
         backends.contract
         backends.cookie
         backends.store
+        backends.login
         lifecycle
         manager
     """,

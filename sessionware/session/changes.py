@@ -167,14 +167,18 @@ class Changes:
 
     def put_all(self, values: dict[str, Any]) -> None:
         """Set many keys, or, if one value cannot be stored, none."""
-        for key, value in values.items():
-            self._serializer.check(key, value)
+        self.check_all(values)
         self.data.update(values)
         self._is_assigned = True
         if self.displaced:
             self._let_go(*values)
         if not IMMUTABLE.issuperset(map(type, values.values())):
             self._is_exposed = True
+
+    def check_all(self, values: dict[str, Any]) -> None:
+        """Raise SessionDataError if one of *values* cannot be stored."""
+        for key, value in values.items():
+            self._serializer.check(key, value)
 
     def drop(self, key: str) -> Any:
         """Remove *key* and give its value; KeyError if it is not there."""

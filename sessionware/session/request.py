@@ -38,7 +38,8 @@ class SessionRequest(Struct, eq=False):
     ``context`` is the lifecycle's own. ``token`` becomes the id of a new session. A load that failed is remembered, so
     that a store that is down is asked once in a request; ``outage`` is the last error that the application was given.
     What is written to a session that another request has ended goes with it, and begins no new one. ``untold`` are the
-    events of a session that travels with the answer, until that leaves.
+    events of a session that travels with the answer, until that leaves. Whether it does may change, by a login or by a
+    logout; ``is_cookie_standing`` says that the store has made true already what ``cookie_lines`` say.
     """
 
     context: Any
@@ -49,6 +50,7 @@ class SessionRequest(Struct, eq=False):
     is_new: bool
     is_ended_by_another: bool = False
     is_anonymous: bool = False
+    is_cookie_standing: bool = False
     is_renewal_tried: bool = False
     token: bytes | None = None
     cookie_lines: tuple[str, ...] = ()
@@ -91,7 +93,7 @@ class SessionRequest(Struct, eq=False):
     @property
     def has_unsent_cookie(self) -> bool:
         """Whether the browser must still get a cookie for what is true already; that of an ended record is dead."""
-        return bool(self.cookie_lines) and (self.found is not None or self.travels_with_answer)
+        return bool(self.cookie_lines) and (self.found is not None or not self.is_cookie_standing)
 
     def is_pending(self) -> bool:
         """Whether something would be written now; raises SessionDataError for what cannot be stored."""
