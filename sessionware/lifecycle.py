@@ -272,12 +272,17 @@ class Lifecycle:
             self._events.tell(*decisions)
         if request.found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
             self._events.loaded(request.found)
+        if session._phase is not OPEN or self._warning_of_processes is not None:
+            self._warn(session, environ)
+        return request
+
+    def _warn(self, session: Touched, environ: Mapping[str, Any]) -> None:
+        """Warn of a load that came too late, and, once, of a store that cannot serve this server."""
         if session._phase is not OPEN:
             logger.warning("a session was first read after the headers were sent: the answer lacks Vary: Cookie")
         if self._warning_of_processes is not None and environ.get("wsgi.multiprocess"):
             warning, self._warning_of_processes = self._warning_of_processes, None
             logger.warning(warning)
-        return request
 
     def _travels(self, found: Found | None) -> bool:
         """Whether the session travels with the answer; one that was *found* in a store has a key there."""

@@ -101,7 +101,7 @@ def test_a_login_keeps_the_time_at_which_the_session_began(site: LoginSite, anon
 def test_a_login_at_a_session_that_has_expired_while_the_request_ran_takes_nothing_along(site: LoginSite) -> None:
     browser = visitor(site.again(absolute_timeout=100), put(cart=["tea"]))
 
-    browser.send(then(lambda session: (len(session), site.clock.advance(101)), login("ada", theme="dark")))
+    browser.send(then(read, lambda session: site.clock.advance(101), login("ada", theme="dark")))
 
     assert browser.data() == {"theme": "dark"}
 
@@ -109,7 +109,7 @@ def test_a_login_at_a_session_that_has_expired_while_the_request_ran_takes_nothi
 def test_changes_of_two_tabs_of_a_user_are_merged(ada: Browser) -> None:
     tab = ada.twin()
 
-    answer = tab.ask(lambda session: (len(session), ada.send(put(one=1)), session.__setitem__("two", 2)))
+    answer = tab.ask(then(read, lambda session: ada.send(put(one=1)), put(two=2)))
 
     assert answer.cookie is None
     assert ada.data() == {"cart": ["tea"], "one": 1, "two": 2}
@@ -136,7 +136,7 @@ def test_a_copied_cookie_dies_with_the_logout(site: LoginSite, ada: Browser) -> 
 def test_a_save_under_way_does_not_bring_an_ended_session_back(site: LoginSite, ada: Browser) -> None:
     thief = ada.twin()
 
-    answer = thief.ask(lambda session: (len(session), ada.send(call("clear")), session.__setitem__("late", 1)))
+    answer = thief.ask(then(read, lambda session: ada.send(call("clear")), put(late=1)))
 
     assert answer.cookie is None
     assert ada.data() == thief.data() == {}

@@ -208,7 +208,7 @@ def _flask_app() -> flask.Flask:
     app.session_interface = _Interface()
     manager = flask_login.LoginManager(app)
 
-    @manager.user_loader
+    @manager.user_loader  # type: ignore[untyped-decorator]
     def load(user_id: str) -> flask_login.UserMixin:
         user = flask_login.UserMixin()
         user.id = user_id
@@ -230,7 +230,7 @@ def _flask_app() -> flask.Flask:
         return "cart"
 
     @app.get("/")
-    @flask_login.login_required
+    @flask_login.login_required  # type: ignore[untyped-decorator]
     def home() -> str:
         return f"hello {flask_login.current_user.id} {flask.session.get('cart')}"
 
