@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from behaviour.moments import after_headers
 from support.actions import Action, call, login, member, nothing, put, raised_by, read, then
 from support.browser import Browser, Site, SiteMaker, visitor
 from support.constants import NEW_SECRET, SECRET
 
-from sessionware import HeadersSent, Session, StoreUnavailable
+from sessionware import HeadersSent, StoreUnavailable
 
 token = member("csrf_token")
 
@@ -122,9 +123,10 @@ def test_a_login_refuses_the_tokens_of_before(site: Site, start: Action) -> None
 def test_a_token_after_a_login_in_one_request_is_good_and_one_before_it_is_not(site: Site, user: str) -> None:
     browser = visitor(site, login("ada", old=1))
 
-    before, after = browser.send(
-        lambda session: (session.csrf_token, session.login(user), session.csrf_token)[::2]
-    ).result
+    texts: list[str] = []
+    note = lambda session: texts.append(session.csrf_token)  # noqa: E731
+    browser.send(then(note, call("login", user), note))
+    before, after = texts
 
     assert accepts(browser, after)
     assert not accepts(browser, before)
@@ -199,7 +201,7 @@ def test_after_the_headers_a_first_token_needs_no_cookie_in_a_stored_session(sto
     browser = visitor(stored)
     texts: list[str] = []
 
-    browser.get(late(lambda session: texts.append(session.csrf_token)))
+    browser.get(after_headers(lambda session: texts.append(session.csrf_token)))
 
     assert accepts(browser, texts[0])
 
@@ -210,30 +212,16 @@ def test_after_the_headers_a_first_token_that_needs_a_cookie_raises(make_cookie:
     browser.send(start)
 
     with pytest.raises(HeadersSent):
-        browser.get(late(token))
+        browser.get(after_headers(token))
 
 
 def test_after_the_headers_a_token_that_is_there_can_be_read(site: Site) -> None:
     browser = visitor(site, token)
     texts: list[str] = []
 
-    browser.get(late(lambda session: texts.append(session.csrf_token)))
+    browser.get(after_headers(lambda session: texts.append(session.csrf_token)))
 
     assert accepts(browser, texts[0])
-
-
-def late(action: Action) -> Any:
-    """An application that does *action* with its session after its first chunk."""
-
-    def app(environ: Any, start_response: Any) -> Any:
-        session: Session = environ["sessionware.session"]
-        len(session)
-        start_response("200 OK", [])
-        yield b"first"
-        action(session)
-        yield b"last"
-
-    return app
 
 
 def test_in_an_outage_an_anonymous_session_accepts_no_token_and_gives_none(make_memory: SiteMaker) -> None:
