@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
 from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies
+from sessionware.crypto.csrf import CsrfSecrets
 from sessionware.events import Decision, Events, is_logged, logger
 from sessionware.exceptions import (
     ConflictError,
@@ -81,6 +82,7 @@ class Lifecycle:
         self.environ_key = settings.environ_key
         self.manager_key = settings.manager_key
         name, *self.cookie_reach = settings.cookie.scope
+        self.csrf = CsrfSecrets(settings.keyring, name)
         #: What no other middleware around the same application may use: places in environ, and names of cookies.
         self.environ_names = (settings.environ_key, settings.manager_key)
         self.cookie_names = {name, name + COMPANION_SUFFIX} if backend.travels_with_answer else {name}
@@ -338,7 +340,7 @@ class Lifecycle:
     def _failure_of_save(self, request: SessionRequest, error: SessionwareError) -> SessionwareError:
         """What is raised for *error*; the request remembers it, and it is told."""
         if isinstance(error, (CookieTooLarge, RecordTooLarge)):
-            return self._explained(error, request.changes.data)
+            return self._explained(error, request)
         failure = without_frames(error)
         if isinstance(failure, StoreUnavailable):
             request.save_failure = without_frames(failure)
@@ -457,10 +459,16 @@ class Lifecycle:
 
     # What goes wrong.
 
-    def _explained(self, error: CookieTooLarge | RecordTooLarge, data: Mapping[str, Any]) -> SessionwareError:
-        sizes = [(key, len(self._serializer.dumps([value]))) for key, value in data.items()]
+    def _explained(self, error: CookieTooLarge | RecordTooLarge, request: SessionRequest) -> SessionwareError:
+        changes = request.changes
+        sizes = [(key, len(self._serializer.dumps([value]))) for key, value in changes.data.items()]
         sizes.sort(key=lambda pair: pair[1], reverse=True)
-        return type(error)(str(error) or "the session is too large for its store", sizes[:_LARGEST_KEYS])
+        message = str(error) or "the session is too large for its store"
+        flashes = changes.all_flashes(request.stored)
+        flashed = sum(map(len, flashes))
+        if flashed > max((size for _, size in sizes), default=0):
+            message += f"; its {len(flashes)} flashes, which no page has popped, have {flashed} bytes"
+        return type(error)(message, sizes[:_LARGEST_KEYS])
 
     def _note_outage(self, request: SessionRequest, error: StoreUnavailable) -> None:
         request.outage = without_frames(error)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from sessionware.clock import Clock
+from sessionware.crypto.csrf import CsrfSecrets
 from sessionware.crypto.identifiers import handle_of, new_token
 from sessionware.exceptions import ConflictError, SessionwareError, StoreUnavailable
 from sessionware.session.changes import Changes
@@ -86,6 +87,11 @@ class SessionRequest(Struct, eq=False):
         return self.changes.user_id(self.stored)
 
     @property
+    def csrf(self) -> bytes | None:
+        """The secret of the session's CSRF tokens; ``None`` before one was asked for, and after a login."""
+        return self.changes.csrf_secret(self.stored)
+
+    @property
     def can_save_after_headers(self) -> bool:
         """Whether a change can be saved without a cookie; a change of a session that has ended is dropped."""
         return not self.travels_with_answer and (self.found is not None or self.is_ended_by_another)
@@ -115,6 +121,8 @@ class Persistence(Protocol):
 
     #: Gives seconds since the epoch.
     clock: Clock
+    #: Makes the secrets of CSRF tokens.
+    csrf: CsrfSecrets
 
     def load(self, session: Touched) -> SessionRequest:
         """Load what the request's cookie stands for, let *session* have it, and then tell of it."""
