@@ -12,12 +12,14 @@ from msgspec.structs import replace
 
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
+from sessionware.cookies.origin import SAFE_METHODS, needed_of
 from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies
 from sessionware.crypto.csrf import CsrfSecrets
 from sessionware.events import Decision, Events, is_logged, logger
 from sessionware.exceptions import (
     ConflictError,
     CookieTooLarge,
+    CrossSiteRequest,
     HeadersSent,
     RecordTooLarge,
     SessionDataError,
@@ -71,6 +73,7 @@ class Lifecycle:
         self._serializer = settings.serializer
         self._lifetimes = settings.lifetimes
         self._save_on_error = settings.save_on_error
+        self._other_sites = settings.other_sites
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
@@ -126,7 +129,7 @@ class Lifecycle:
 
     def _complete(self, request: SessionRequest, status: int) -> None:
         if request.outage is not None and status == _SERVER_ERROR and self.answers(request.outage):
-            # The framework turned the error into its own 500 page; our 503 or 409 takes its place.
+            # The framework turned the error into its own 500 page; our 503, 409 or 403 takes its place.
             raise without_frames(request.outage)
         if request.load_failure is not None:
             return
@@ -220,12 +223,14 @@ class Lifecycle:
             session._environ = ENCRYPTED
         else:
             session._environ = self._cookies.needed_of(environ)
+        if environ.get("REQUEST_METHOD") not in SAFE_METHODS:
+            session._environ = {**session._environ, **needed_of(environ)}
 
     def answers(self, error: BaseException) -> bool:
-        """Whether an answer of our own, 503 or 409, takes the place of the application's."""
+        """Whether an answer of our own, 503, 409 or 403, takes the place of the application's."""
         if isinstance(error, StoreUnavailable):
             return not self.raises_store_failures
-        return isinstance(error, ConflictError)
+        return isinstance(error, (ConflictError, CrossSiteRequest))
 
     def standing_cookies(self, session: Session) -> list[tuple[str, str]]:
         """The Set-Cookie pairs of what ``save()`` or an end has made true in the store, whatever answer carries them.
@@ -250,13 +255,12 @@ class Lifecycle:
         context: CookieContext[Any] | None = None
         decisions: Sequence[Decision]
         try:
+            if environ.get("REQUEST_METHOD") not in SAFE_METHODS and self._other_sites is not None:
+                self._other_sites.refuse(environ)
             context = self._cookies.open(session._cookie_header, environ)
             found, decisions = self._backend.load(context, now)
         except SessionwareError as error:
-            decisions = (_failure_of_store(None, error),) if isinstance(error, StoreUnavailable) else ()
-            if not decisions:
-                # What is raised holds no frames, and the application's own are where its fault is to be looked for.
-                logger.error("a session could not be loaded", exc_info=error)
+            decisions = _decisions_of(error)
             request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
         except BaseException as error:
             session._environ = environ
@@ -272,6 +276,8 @@ class Lifecycle:
         # What is told may be answered by a look at the session, which is complete now.
         if decisions:
             self._events.tell(*decisions)
+            if self._other_sites is not None:
+                self._other_sites.warn_of(request.load_failure)
         if request.found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
             self._events.loaded(request.found)
         if session._phase is not OPEN or self._warning_of_processes is not None:
@@ -299,7 +305,8 @@ class Lifecycle:
         request.load_failure = without_frames(error)
         if isinstance(error, StoreUnavailable):
             request.is_anonymous = is_anonymous
-            request.outage = None if is_anonymous else without_frames(error)
+        if isinstance(error, (StoreUnavailable, CrossSiteRequest)) and not request.is_anonymous:
+            request.outage = without_frames(error)
         return request
 
     def save(self, request: SessionRequest, *, after_headers: bool) -> bool:
@@ -489,6 +496,17 @@ def _is_pending_or_unstorable(request: SessionRequest) -> bool:
         return request.is_pending()
     except SessionwareError:
         return True
+
+
+def _decisions_of(error: SessionwareError) -> tuple[Decision, ...]:
+    """What is told of the *error* of a load; the log has what is no event."""
+    if isinstance(error, StoreUnavailable):
+        return (_failure_of_store(None, error),)
+    if isinstance(error, CrossSiteRequest):
+        return (Decision("refused", None, error.origin),)
+    # What is raised holds no frames, and the application's own are where its fault is to be looked for.
+    logger.error("a session could not be loaded", exc_info=error)
+    return ()
 
 
 def _failure_of_store(record: Live | None, error: Exception) -> Decision:

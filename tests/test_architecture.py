@@ -47,6 +47,7 @@ FLOORS = {
         cookies.header
         cookies.caching
         cookies.request
+        cookies.origin
     """,
     "stores": """
         stores.contract

@@ -14,6 +14,7 @@ from sessionware.config.faults import Faults, FaultsOfLogins
 from sessionware.config.names import flatten, from_environment, place_of_secret
 from sessionware.config.table import OPTIONS, STORE_GROUPS, OnStoreFailure
 from sessionware.cookies.header import CookieSettings, faults_of
+from sessionware.cookies.origin import OtherSites
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
 from sessionware.events import Listener
 from sessionware.session.lifetimes import Lifetimes
@@ -102,7 +103,8 @@ def _faults_of(group: str, faults: Faults) -> Faults:
 class Settings:
     """What a manager works with. Times are seconds; ``store`` is ``None`` where all sessions are in cookies.
 
-    It ``is_store_for_logins`` where those of visitors are in cookies.
+    It ``is_store_for_logins`` where those of visitors are in cookies. ``other_sites`` is ``None`` where no request is
+    refused for the site that has caused it.
     """
 
     store: Store | None
@@ -113,6 +115,7 @@ class Settings:
     regenerate_grace: float | None
     on_store_failure: OnStoreFailure
     save_on_error: bool
+    other_sites: OtherSites | None
     cookie: CookieSettings
     listeners: tuple[Listener, ...]
     clock: Clock
@@ -154,6 +157,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         regenerate_grace=values["regenerate_grace"],
         on_store_failure=values["on_store_failure"],
         save_on_error=values["save_on_error"],
+        other_sites=OtherSites(values["trusted_origins"]) if values["cross_site"] == "refuse" else None,
         cookie=cookie,
         listeners=values["on_event"],
         clock=clock,

@@ -23,6 +23,7 @@ from sessionware.conversions import (
     optional,
     shown,
 )
+from sessionware.cookies.origin import read_origins
 from sessionware.crypto.keys import read_secrets
 from sessionware.stores.contract import Duration
 from sessionware.stores.file import FileStore
@@ -209,12 +210,17 @@ OPTIONS: dict[str, Option] = {
         boolean, False, "``True`` sends Max-Age, so that the cookie outlives the browser (400 days at most)."
     ),
     "cross_site": Option(
-        _later("refuse"),
+        one_of("refuse", "allow"),
         "refuse",
-        "What happens to a request with an unsafe method that another site has caused. Not in this version yet.",
+        "What happens to a request that another site has caused, with a method other than GET, HEAD, OPTIONS or TRACE, "
+        "when it touches its session: ``'refuse'`` (403), or ``'allow'`` (nothing).",
     ),
     "trusted_origins": Option(
-        _later(()), (), "Origins that may cause such requests all the same. Not in this version yet."
+        read_origins,
+        (),
+        "Origins that may cause such requests all the same: ``'https://idp.example'``, or ``'https://*.example.com'`` "
+        "for all subdomains of ``example.com``, but not itself; a list, or a text with blanks, commas or lines between "
+        "them.",
     ),
     "not_before": Option(
         _later(None), None, "Sessions whose last login is earlier than this moment are over. Not in this version yet."

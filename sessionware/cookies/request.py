@@ -18,6 +18,8 @@ V = TypeVar("V")
 
 #: The companion's name is the cookie's name and this.
 COMPANION_SUFFIX = "-seen"
+#: How many warnings each object that gives each once remembers.
+MAX_WARNINGS = 100
 #: All that is needed of a request that came over TLS.
 ENCRYPTED: Mapping[str, Any] = {"wsgi.url_scheme": "https"}
 
@@ -120,17 +122,25 @@ def _host_of(environ: Mapping[str, Any]) -> str:
 
 
 class WarnedOnce:
-    """Writes each kind of warning to the log once."""
+    """Writes each kind of warning to the log once, :data:`MAX_WARNINGS` at most: what clients say may be in one."""
 
     def __init__(self) -> None:
         self._texts: dict[str, object] = {}
 
     def warn(self, text: str, *values: object) -> None:
         """Log *text* with *values* in it, unless it was logged before, with whatever values."""
+        if self._is_first(text):
+            logger.warning(text, *values)
+
+    def warn_of(self, value: str, text: str) -> None:
+        """Log *text* with *value* in it, unless it was logged with this value before."""
+        if self._is_first(text % value):
+            logger.warning(text, value)
+
+    def _is_first(self, text: str) -> bool:
         # setdefault() is atomic, so one of several threads gets the line.
         mark = object()
-        if self._texts.setdefault(text, mark) is mark:
-            logger.warning(text, *values)
+        return len(self._texts) < MAX_WARNINGS and self._texts.setdefault(text, mark) is mark
 
 
 class CookieForm(Generic[K]):

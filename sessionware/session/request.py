@@ -12,7 +12,7 @@ from msgspec import Struct
 from sessionware.clock import Clock
 from sessionware.crypto.csrf import CsrfSecrets
 from sessionware.crypto.identifiers import handle_of, new_token
-from sessionware.exceptions import ConflictError, SessionwareError, StoreUnavailable
+from sessionware.exceptions import ConflictError, CrossSiteRequest, SessionwareError, StoreUnavailable
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found, Live
 
@@ -58,7 +58,7 @@ class SessionRequest(Struct, eq=False):
     untold: tuple[Any, ...] = ()
     load_failure: SessionwareError | None = None
     save_failure: StoreUnavailable | None = None
-    outage: StoreUnavailable | ConflictError | None = None
+    outage: StoreUnavailable | ConflictError | CrossSiteRequest | None = None
 
     __repr__ = object.__repr__  # it holds a token, and the lines of cookies
 

@@ -397,8 +397,6 @@ def test_a_bad_idle_timeout_is_not_blamed_on_refresh_after() -> None:
 
 LATER = {
     "max_sessions_per_user": (None, 3),
-    "cross_site": ("refuse", "allow"),
-    "trusted_origins": ((), "https://idp.example"),
     "not_before": (None, "2026-01-01T00:00:00Z"),
     "clear_site_data": ((), ("cache", "storage")),
     "values": ("strict", "lenient"),
@@ -426,10 +424,9 @@ def test_what_is_left_for_later_has_its_default_and_takes_it(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "written"),
     [
-        ("cross_site", "Refuse"),
         ("values", "STRICT"),
-        ("trusted_origins", ""),
-        ("trusted_origins", []),
+        ("clear_site_data", ""),
+        ("clear_site_data", []),
         ("previous", "none"),
         ("event_context", "none"),
     ],
