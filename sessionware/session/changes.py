@@ -66,6 +66,7 @@ class Changes:
         "_packed",
         "_serializer",
         "_steps",
+        "confirmed_at",
         "data",
         "displaced",
         "has_conflict",
@@ -76,6 +77,7 @@ class Changes:
         "read",
         "remembered",
     )
+    confirmed_at: float | None
     data: dict[str, Any]
     login: Login | None
     remembered: Remember | None
@@ -92,7 +94,7 @@ class Changes:
             self.data = record.data
             #: The bytes of the data that was read.
             self.read = self._packed = record.packed
-        self.login = self.remembered = self._steps = None
+        self.login = self.remembered = self._steps = self.confirmed_at = None
         #: Whether a value of another request's, merged before, gives way to one that the application has held.
         self.has_conflict = False
         #: Values that the application may hold, and whose place another request's have taken in a merge.
@@ -114,7 +116,7 @@ class Changes:
                 self._note_displaced(record.data)
             self.data = record.data
             self.read = self._packed = record.packed
-        self.login = self.remembered = self._steps = None
+        self.login = self.remembered = self._steps = self.confirmed_at = None
         self._is_assigned = self._is_forced = self.has_conflict = False
         self.is_regenerated = self.is_over_another_user = False
 
@@ -249,8 +251,13 @@ class Changes:
             self._drop_marks()
             self.is_over_another_user = True
         self.login = login
-        self.remembered = None
+        self.remembered = self.confirmed_at = None
         self._is_assigned = self.is_regenerated = True
+
+    def confirm(self, now: float) -> None:
+        """Note that the user has proved *now* who they are, which asks for a new id."""
+        self.confirmed_at = now
+        self.is_regenerated = True
 
     def regenerate(self) -> None:
         """Ask for a new id with the same data."""
@@ -285,13 +292,21 @@ class Changes:
 
     def needs_present_id(self) -> bool:
         """Whether the changes can only be laid over the session under the id that this request has."""
-        return self.has_new_data() or self.remembered is not None
+        return self.has_new_data() or self.remembered is not None or self.confirmed_at is not None
 
     def user_id(self, record: Live | None) -> str | int | None:
         """The user whom the session of *record* is bound to, or will be."""
         if self.login is not None:
             return self.login.user_id
         return None if record is None else record.user_id
+
+    def authenticated_at(self, record: Live | None) -> float | None:
+        """When the user of the session of *record* signed in or was confirmed last; ``None`` without a user."""
+        if self.confirmed_at is not None:
+            return self.confirmed_at
+        if self.login is not None:
+            return self.login.at
+        return None if record is None or record.user_id is None else record.started_at
 
     def cause(self, record: Live) -> Cause:
         """Why the session of *record* is given a new id."""
@@ -301,9 +316,11 @@ class Changes:
 
     def reason_for_new_id(self, record: Live) -> str:
         """The reason of the event ``regenerated`` of the session of *record*."""
-        if self.login is None and self.remembered is not None:
-            return "remember"
-        return self.cause(record).value
+        if self.login is not None:
+            return self.cause(record).value
+        if self.confirmed_at is not None:
+            return "confirm"
+        return self.cause(record).value if self.remembered is None else "remember"
 
     def leaves_nothing(self, record: Live | None) -> bool:
         """Whether the session of *record* would be empty, which is its end."""
@@ -341,7 +358,7 @@ class Changes:
             data = self._merged(start.data)
             packed = self._serializer.dumps(data)
         live = replace(start, data=data, packed=packed, seen_at=max(start.seen_at, now))
-        if self.login is not None or self.remembered is not None:
+        if self.login is not None or self.remembered is not None or self.confirmed_at is not None:
             self._apply_identity(live)
         return live if data or not live.is_empty else Ended()
 
@@ -365,6 +382,11 @@ class Changes:
             live.ends_at = self.lifetimes.ends_at(self.login.at)
             live.is_remembered = False
             live.csrf = None
+        if self.confirmed_at is not None:
+            live.started_at = self.confirmed_at
+            live.seen_at = max(live.seen_at, self.confirmed_at)
+            if not live.is_remembered:
+                live.ends_at = self.lifetimes.ends_at(self.confirmed_at)
         if self.remembered is not None:
             lifetime, at = self.remembered.lifetime, self.remembered.at
             live.is_remembered = lifetime is not None

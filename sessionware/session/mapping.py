@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, without_frames
 from sessionware.session.changes import IMMUTABLE, Changes
-from sessionware.session.login import Login
+from sessionware.session.login import Login, duration_for
 from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
 
@@ -205,6 +205,23 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         expires_at = request.changes.lifetimes.expires_at(request.record)
         return None if expires_at is None else _moment(expires_at)
 
+    @property
+    def authenticated_at(self) -> datetime | None:
+        """When the user signed in or was confirmed last, in UTC; ``None`` where nobody is signed in."""
+        request = self._loaded()
+        at = request.changes.authenticated_at(request.stored)
+        return None if at is None else _moment(at)
+
+    def authenticated_within(self, duration: Any) -> bool:
+        """Whether the user signed in or was confirmed less than *duration* ago: seconds, a timedelta, or ``"10m"``.
+
+        ``False`` where nobody is signed in. Raises SessionDataError for what is no duration.
+        """
+        seconds = duration_for("authenticated_within", duration)
+        request = self._loaded()
+        at = request.changes.authenticated_at(request.stored)
+        return at is not None and self._persistence.clock() - at < seconds
+
     # Identity.
 
     def _identifying(self) -> SessionRequest:
@@ -222,6 +239,17 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """
         request = self._identifying()
         request.changes.log_in(Login(user_id, label, self._persistence.clock(), over=request.user_id))
+
+    def confirm(self) -> None:
+        """Note that the user has just proved again who they are, by a password, say, before a sensitive step.
+
+        Gives a new id, and both timeouts start again; a remembered session keeps its end. Raises SessionDataError where
+        nobody is signed in.
+        """
+        request = self._identifying()
+        if request.user_id is None:
+            raise SessionDataError("confirm(): nobody is signed in; write session.login(user_id)")
+        request.changes.confirm(self._persistence.clock())
 
     def regenerate(self) -> None:
         """Ask for a new id with the same data. It does nothing on a new session."""
