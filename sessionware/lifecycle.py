@@ -247,10 +247,7 @@ class Lifecycle:
             context = self._cookies.open(session._cookie_header, environ)
             found, decisions = self._backend.load(context, now)
         except SessionwareError as error:
-            decisions = (_failure_of_store(None, error),) if isinstance(error, StoreUnavailable) else ()
-            if not decisions:
-                # What is raised holds no frames, and the application's own are where its fault is to be looked for.
-                logger.error("a session could not be loaded", exc_info=error)
+            decisions = _told_of_failed_load(error)
             request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
         except BaseException as error:
             session._environ = environ
@@ -262,6 +259,8 @@ class Lifecycle:
             request = SessionRequest(context, found, changes, now, self._travels_with_answer, found is None)
         session._request = request
         # What is told may be answered by a look at the session, which is complete now.
+        if session._is_passive:
+            request.changes.is_passive = True
         if decisions:
             self._events.tell(*decisions)
         if request.found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
@@ -269,9 +268,12 @@ class Lifecycle:
         if session._phase is not OPEN:
             logger.warning("a session was first read after the headers were sent: the answer lacks Vary: Cookie")
         if self._warning_of_processes is not None and environ.get("wsgi.multiprocess"):
-            warning, self._warning_of_processes = self._warning_of_processes, None
-            logger.warning(warning)
+            self._warn_of_processes(self._warning_of_processes)
         return request
+
+    def _warn_of_processes(self, warning: str) -> None:
+        self._warning_of_processes = None
+        logger.warning(warning)
 
     def _failed(
         self, context: CookieContext[Any] | None, error: SessionwareError, now: float, *, is_anonymous: bool
@@ -305,7 +307,7 @@ class Lifecycle:
             outcome = self._backend.save(
                 request.context, request.found, changes=changes, token=request.token, touched_at=request.touched_at
             )
-            lines = self._cookie_lines(request.context, outcome)
+            lines = self._cookie_lines(request, outcome)
         except SessionwareError as error:
             # Raised after the handler, for within it the store's error would be its context.
             failure = self._failure_of_save(request, error)
@@ -350,9 +352,9 @@ class Lifecycle:
         else:
             self._events.tell(*decisions)
 
-    def _cookie_lines(self, context: CookieContext[Any], outcome: Outcome) -> tuple[str, ...]:
+    def _cookie_lines(self, request: SessionRequest, outcome: Outcome) -> tuple[str, ...]:
         """The Set-Cookie values of *outcome*; raises CookieTooLarge."""
-        cookie, found = outcome.cookie, outcome.found
+        cookie, found, context = outcome.cookie, outcome.found, request.context
         if cookie is DELETE:
             return tuple(context.delete())
         if isinstance(cookie, NoValue) or found is None:
@@ -362,7 +364,9 @@ class Lifecycle:
         # A cookie that goes with the browser is told no end.
         is_persistent = record.is_remembered or self._is_persistent
         ends_at = self._lifetimes.end_of(record) if is_persistent else None
-        return (write(cookie.value, ends_at, record.seen_at, is_persistent=record.is_remembered),)
+        # A passive request leaves "last seen" behind.
+        now = max(record.seen_at, request.touched_at)
+        return (write(cookie.value, ends_at, now, is_persistent=record.is_remembered),)
 
     def _renew_if_stale(self, request: SessionRequest) -> None:
         """Write down that the session was seen now, if it is time to."""
@@ -371,7 +375,7 @@ class Lifecycle:
             self._renew(request, found)
 
     def _renew(self, request: SessionRequest, found: Found) -> None:
-        if request.is_renewal_tried or found.superseded is not None:
+        if request.is_renewal_tried or found.superseded is not None or request.changes.is_passive:
             return
         if self._has_expired(found, request.touched_at):
             return
@@ -386,7 +390,7 @@ class Lifecycle:
             hide_own_frames(error)
             raise error
         request.found = outcome.found
-        request.cookie_lines += self._cookie_lines(request.context, outcome)
+        request.cookie_lines += self._cookie_lines(request, outcome)
         self._tell(request, outcome.events)
 
     def _has_expired(self, found: Found, touched_at: float) -> bool:
@@ -404,11 +408,13 @@ class Lifecycle:
         if found is not None:
             has_ended = self._end(request, found)
             # A second end in one request finds nothing to end, and keeps the deletion that the first one asked for.
-            request.cookie_lines = self._cookie_lines(request.context, Outcome(None, DELETE)) if has_ended else ()
+            request.cookie_lines = self._cookie_lines(request, Outcome(None, DELETE)) if has_ended else ()
             decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
+        is_passive = request.changes.is_passive
         request.changes = Changes(None, self._serializer, self._lifetimes)
+        request.changes.is_passive = is_passive
         self._tell(request, decisions)
 
     def _found_without_data(self, request: SessionRequest) -> Found | None:
@@ -466,6 +472,15 @@ def _is_pending_or_unstorable(request: SessionRequest) -> bool:
 def _failure_of_store(record: Live | None, error: Exception) -> Decision:
     """A store could not answer: which one, where, and what it said stands in the error's text."""
     return Decision("store_failed", record, " ".join(str(error).split()) or "the session is too large for its store")
+
+
+def _told_of_failed_load(error: SessionwareError) -> tuple[Decision, ...]:
+    """The event of a load that has failed by *error*; what is not the store's fault is logged instead."""
+    if isinstance(error, StoreUnavailable):
+        return (_failure_of_store(None, error),)
+    # What is raised holds no frames, and the application's own are where its fault is to be looked for.
+    logger.error("a session could not be loaded", exc_info=error)
+    return ()
 
 
 def _warning_of_processes(store: Store | None) -> str | None:

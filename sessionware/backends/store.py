@@ -81,7 +81,8 @@ class StoreBackend:
         token: bytes | None,
         touched_at: float,
     ) -> Outcome:
-        if found is not None and found.superseded is None and self._vault.is_over(found.record, touched_at):
+        sign_of_life = None if changes.is_passive else touched_at
+        if found is not None and found.superseded is None and self._vault.is_over(found.record, sign_of_life):
             read, found = found, standing(self._vault, found)
             if found is None and changes.login is None:
                 return Outcome(None, KEEP, discarded(read, ()).events)

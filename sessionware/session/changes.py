@@ -71,6 +71,7 @@ class Changes:
         "displaced",
         "has_conflict",
         "is_over_another_user",
+        "is_passive",
         "is_regenerated",
         "lifetimes",
         "login",
@@ -100,6 +101,8 @@ class Changes:
         #: Values that the application may hold, and whose place another request's have taken in a merge.
         self.displaced = []
         self._is_exposed = self._is_assigned = self._is_forced = False
+        #: Whether the request is none of the user's, so that it does not say that the session was seen.
+        self.is_passive = False
         #: Whether a new id was asked for, be it by a login.
         self.is_regenerated = False
         #: Whether the login that is asked for is another user's than the session's, of which nothing may stay.
@@ -357,7 +360,8 @@ class Changes:
         else:
             data = self._merged(start.data)
             packed = self._serializer.dumps(data)
-        live = replace(start, data=data, packed=packed, seen_at=max(start.seen_at, now))
+        seen_at = start.seen_at if self.is_passive else max(start.seen_at, now)
+        live = replace(start, data=data, packed=packed, seen_at=seen_at)
         if self.login is not None or self.remembered is not None or self.confirmed_at is not None:
             self._apply_identity(live)
         return live if data or not live.is_empty else Ended()
@@ -379,6 +383,7 @@ class Changes:
         if self.login is not None:
             live.user_id, live.label = self.login.user_id, self.login.label
             live.started_at = self.login.at
+            live.seen_at = max(live.seen_at, self.login.at)
             live.ends_at = self.lifetimes.ends_at(self.login.at)
             live.is_remembered = False
             live.csrf = None

@@ -29,12 +29,13 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     One request, and one thread at a time.
     """
 
-    __slots__ = ("__weakref__", "_cookie_header", "_environ", "_persistence", "_phase", "_request")
+    __slots__ = ("__weakref__", "_cookie_header", "_environ", "_is_passive", "_persistence", "_phase", "_request")
 
     def __init__(self, persistence: Persistence, environ: Mapping[str, Any], cookie_header: str) -> None:
         self._persistence = persistence
         self._environ = environ
         self._cookie_header = cookie_header
+        self._is_passive = False
         self._phase = OPEN
         self._request: SessionRequest | None = None
 
@@ -265,6 +266,15 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """
         request = self._identifying()
         request.changes.remember(lifetime, self._persistence.clock(), request.stored)
+
+    def passive(self) -> None:
+        """Note that this request is none of the user's, but a poll or a countdown: it does not renew "last seen".
+
+        A write keeps "last seen" as it was, too, unless it is a :meth:`login` or a :meth:`confirm`. It loads nothing.
+        """
+        self._is_passive = True
+        if self._request is not None:
+            self._request.changes.is_passive = True
 
     def invalidate(self) -> None:
         """End the session now, in the store and in the browser; what is written afterwards begins a new one."""

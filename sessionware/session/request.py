@@ -104,6 +104,7 @@ class Touched(Protocol):
 
     _cookie_header: str
     _environ: Mapping[str, Any]
+    _is_passive: bool
     _phase: Phase
     _request: SessionRequest | None
 
