@@ -257,6 +257,8 @@ class Lifecycle:
         else:
             changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
             request = SessionRequest(context, found, changes, now, self._travels_with_answer, found is None)
+            if decisions and found is None:
+                request.rejected = decisions[0].reason
         session._request = request
         # What is told may be answered by a look at the session, which is complete now.
         if session._is_passive:
@@ -332,7 +334,8 @@ class Lifecycle:
             self._note_outage(request, failure)
         elif isinstance(failure, ConflictError):
             request.outage = without_frames(failure)
-            self._events.tell(Decision("rejected", request.record, "superseded"))
+            request.rejected = "superseded"
+            self._events.tell(Decision("rejected", request.record, request.rejected))
         return failure
 
     def _take(self, request: SessionRequest, outcome: Outcome, lines: tuple[str, ...]) -> None:

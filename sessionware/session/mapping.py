@@ -173,6 +173,14 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         return self._loaded().is_new
 
     @property
+    def rejected(self) -> str | None:
+        """Why the cookie that came was not accepted, of several the first: a reason of the event ``rejected``.
+
+        ``None`` if one was accepted, or if none came. An end, and what is written after it, leave it as it was.
+        """
+        return self._loaded().rejected
+
+    @property
     def modified(self) -> bool:
         """Whether something would be written now. Setting it to ``True`` forces a write."""
         request = self._loaded()

@@ -47,7 +47,6 @@ OTHER_MEMBERS = {
     "get_by_id": f"{_LATER}: another session cannot be opened",
     **dict.fromkeys(("flash", "pop_flash", "peek_flash", "pop_flashes"), _LATER),
     **dict.fromkeys(("csrf_token", "verify_csrf", "get_csrf_token", "new_csrf_token"), _LATER),
-    **dict.fromkeys(("rejected",), _LATER),
 }
 
 

@@ -38,7 +38,8 @@ class SessionRequest(Struct, eq=False):
     ``context`` is the lifecycle's own. ``token`` becomes the id of a new session. A load that failed is remembered, so
     that a store that is down is asked once in a request; ``outage`` is the last error that the application was given.
     What is written to a session that another request has ended goes with it, and begins no new one. ``untold`` are the
-    events of a session that travels with the answer, until that leaves.
+    events of a session that travels with the answer, until that leaves. ``rejected`` is the reason of the event of this
+    name, for a request that has come with no cookie that was accepted.
     """
 
     context: Any
@@ -56,6 +57,7 @@ class SessionRequest(Struct, eq=False):
     load_failure: SessionwareError | None = None
     save_failure: StoreUnavailable | None = None
     outage: StoreUnavailable | ConflictError | None = None
+    rejected: str | None = None
 
     __repr__ = object.__repr__  # it holds a token, and the lines of cookies
 
