@@ -272,6 +272,10 @@ class Lifecycle:
             # As _travels() does; one call less.
             travels = self._travels_with_answer and (found is None or not found.key)
             request = SessionRequest(context, found, changes, now, travels, found is None)
+            if decisions and found is None:
+                request.rejected = decisions[0].reason
+        if session._is_passive:
+            request.changes.is_passive = True
         session._request = request
         # What is told may be answered by a look at the session, which is complete now.
         if decisions:
@@ -329,7 +333,7 @@ class Lifecycle:
             outcome = self._backend.save(
                 request.context, request.found, changes=changes, token=request.token, touched_at=request.touched_at
             )
-            lines = self._cookie_lines(request.context, outcome)
+            lines = self._cookie_lines(request, outcome)
         except SessionwareError as error:
             # Raised after the handler, for within it the store's error would be its context.
             failure = self._failure_of_save(request, error)
@@ -354,7 +358,8 @@ class Lifecycle:
             self._note_outage(request, failure)
         elif isinstance(failure, ConflictError):
             request.outage = without_frames(failure)
-            self._events.tell(Decision("rejected", request.record, "superseded"))
+            request.rejected = "superseded"
+            self._events.tell(Decision("rejected", request.record, request.rejected))
         return failure
 
     def _take(self, request: SessionRequest, outcome: Outcome, lines: tuple[str, ...]) -> None:
@@ -376,9 +381,9 @@ class Lifecycle:
         else:
             self._events.tell(*decisions)
 
-    def _cookie_lines(self, context: CookieContext[Any], outcome: Outcome) -> tuple[str, ...]:
+    def _cookie_lines(self, request: SessionRequest, outcome: Outcome) -> tuple[str, ...]:
         """The Set-Cookie values of *outcome*; raises CookieTooLarge."""
-        cookie, found = outcome.cookie, outcome.found
+        cookie, found, context = outcome.cookie, outcome.found, request.context
         if cookie is DELETE:
             return tuple(context.delete())
         if isinstance(cookie, NoValue) or found is None:
@@ -388,7 +393,9 @@ class Lifecycle:
         # A cookie that goes with the browser is told no end.
         is_persistent = record.is_remembered or self._is_persistent
         ends_at = self._lifetimes.end_of(record) if is_persistent else None
-        return (write(cookie.value, ends_at, record.seen_at, is_persistent=record.is_remembered),)
+        # A passive request leaves "last seen" behind.
+        now = max(record.seen_at, request.touched_at)
+        return (write(cookie.value, ends_at, now, is_persistent=record.is_remembered),)
 
     def _renew_if_stale(self, request: SessionRequest) -> None:
         """Write down that the session was seen now, if it is time to."""
@@ -397,7 +404,7 @@ class Lifecycle:
             self._renew(request, found)
 
     def _renew(self, request: SessionRequest, found: Found) -> None:
-        if request.is_renewal_tried or found.superseded is not None:
+        if request.is_renewal_tried or found.superseded is not None or request.changes.is_passive:
             return
         if self._has_expired(found, request.touched_at):
             return
@@ -412,7 +419,7 @@ class Lifecycle:
             hide_own_frames(error)
             raise error
         request.found = outcome.found
-        request.cookie_lines += self._cookie_lines(request.context, outcome)
+        request.cookie_lines += self._cookie_lines(request, outcome)
         self._tell(request, outcome.events)
 
     def _has_expired(self, found: Found, touched_at: float) -> bool:
@@ -431,12 +438,14 @@ class Lifecycle:
         if found is not None:
             has_ended = self._end(request, found)
             # A second end in one request finds nothing to end, and keeps the deletion that the first one asked for.
-            request.cookie_lines = self._cookie_lines(request.context, Outcome(None, DELETE)) if has_ended else ()
+            request.cookie_lines = self._cookie_lines(request, Outcome(None, DELETE)) if has_ended else ()
             request.is_cookie_standing = not request.travels_with_answer
             decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
+        is_passive = request.changes.is_passive
         request.changes = Changes(None, self._serializer, self._lifetimes)
+        request.changes.is_passive = is_passive
         self._tell(request, decisions)
         request.travels_with_answer = self._travels_with_answer
 

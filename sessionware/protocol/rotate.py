@@ -1,4 +1,4 @@
-"""ROTATE: a session is given a new id, by ``regenerate``, ``login`` or ``remember``.
+"""ROTATE: a session is given a new id, by ``regenerate``, ``login``, ``confirm`` or ``remember``.
 
 The order of the store operations is the proof of what is promised, whatever runs between two of them and wherever a
 worker dies: the new record is complete before the old one points to it, and the compare-and-swap on the old one is the

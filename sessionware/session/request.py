@@ -40,7 +40,8 @@ class SessionRequest(Struct, eq=False):
     that a store that is down is asked once in a request; ``outage`` is the last error that the application was given.
     What is written to a session that another request has ended goes with it, and begins no new one. ``untold`` are the
     events of a session that travels with the answer, until that leaves. Whether it does may change, by a login or by a
-    logout; ``is_cookie_standing`` says that the store has made true already what ``cookie_lines`` say.
+    logout; ``is_cookie_standing`` says that the store has made true already what ``cookie_lines`` say. ``rejected`` is
+    the reason of the event of this name, for a request that has come with no cookie that was accepted.
     """
 
     context: Any
@@ -59,6 +60,7 @@ class SessionRequest(Struct, eq=False):
     load_failure: SessionwareError | None = None
     save_failure: StoreUnavailable | None = None
     outage: StoreUnavailable | ConflictError | CrossSiteRequest | None = None
+    rejected: str | None = None
 
     __repr__ = object.__repr__  # it holds a token, and the lines of cookies
 
@@ -112,6 +114,7 @@ class Touched(Protocol):
 
     _cookie_header: str
     _environ: Mapping[str, Any]
+    _is_passive: bool
     _phase: Phase
     _request: SessionRequest | None
 
