@@ -93,7 +93,7 @@ bench-million: $(VENV)/.with-bench
 # The environment of the README's quick start was made by hand, and stays.
 clean:
 	rm -rf $(filter-out .venv/quickstart,$(wildcard .venv/*)) .tox build dist sessionware.egg-info
-	rm -rf examples/demo/data examples/*.db* examples/entries examples/sessions
+	rm -rf examples/demo/data examples/*.db* examples/entries examples/sessions examples/audit.jsonl
 	@! test -d .venv || rmdir --ignore-fail-on-non-empty .venv
 
 # The virtual environment, the wheel in it, and what each extra needs. Whatever changes, the wheel is built and installed
