@@ -13,7 +13,6 @@ from support.constants import SECRET
 from support.empty_store import EmptyStore
 
 from sessionware import ConfigError, SessionManager
-from sessionware.config.credentials import is_sensitive
 from sessionware.config.others import OTHERS
 from sessionware.config.settings import Config
 from sessionware.config.table import OPTIONS, STORE_OPTIONS
@@ -21,6 +20,7 @@ from sessionware.config.table import OPTIONS, STORE_OPTIONS
 #: What no error may repeat. It stands in secrets, and in what may hold a password.
 MARKER = "hunter2Zq8vK4"
 _UNKNOWN = ("secrets", "sercet", "cookie.secret", "backend.password", "backend.token", "cookie", "backend", "x.y")
+_SECRETS_OF_OTHERS = ("secret_key", "secret_key_fallbacks", "encrypt_key", "validate_key")
 _NAMES = (*OPTIONS, *STORE_OPTIONS, *_UNKNOWN, *OTHERS)
 _SECRETS = (
     MARKER, f"{MARKER}{SECRET}", f"{MARKER}{SECRET}".encode(), [f"{MARKER}{SECRET}", MARKER], MARKER * 4,
@@ -71,7 +71,7 @@ def _option(choices: Choices) -> tuple[str, Any]:
     if kind == 1:
         return choices.one_of(_NAMES), choices.one_of(_URLS)
     if kind == 2:
-        name = choices.one_of((*_UNKNOWN[:5], *filter(is_sensitive, OTHERS)))
+        name = choices.one_of((*_UNKNOWN[:5], *_SECRETS_OF_OTHERS))
         return name, choices.one_of((*_SECRETS, *_URLS))
     if kind == 3:
         return choices.text(), wild_value(choices)

@@ -106,7 +106,8 @@ def _with_wild_fields(choices: Choices, kit: _Kit, record: Live | Superseded) ->
     if isinstance(record, Superseded):
         header += [record.next_key, record.cause.value, record.until]
     for _ in range(choices.below(4)):
-        header[choices.below(len(header))] = wild_value(choices)
+        field = choices.below(len(header))
+        header[field] = wild_value(choices)
     data: Any = live.data
     if choices.below(4) == 0:
         data = wild_value(choices)
