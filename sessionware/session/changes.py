@@ -67,18 +67,21 @@ class Changes:
         "_packed",
         "_serializer",
         "_steps",
+        "confirmed_at",
         "csrf",
         "data",
         "displaced",
         "flashes",
         "has_conflict",
         "is_over_another_user",
+        "is_passive",
         "is_regenerated",
         "lifetimes",
         "login",
         "read",
         "remembered",
     )
+    confirmed_at: float | None
     data: dict[str, Any]
     login: Login | None
     remembered: Remember | None
@@ -99,12 +102,14 @@ class Changes:
             self.data = record.data
             #: The bytes of the data that was read.
             self.read = self._packed = record.packed
-        self.login = self.remembered = self._steps = self.csrf = self.flashes = None
+        self.login = self.remembered = self._steps = self.confirmed_at = self.csrf = self.flashes = None
         #: Whether a value of another request's, merged before, gives way to one that the application has held.
         self.has_conflict = False
         #: Values that the application may hold, and whose place another request's have taken in a merge.
         self.displaced = []
         self._is_exposed = self._is_assigned = self._is_forced = False
+        #: Whether the request is none of the user's, so that it does not say that the session was seen.
+        self.is_passive = False
         #: Whether a new id was asked for, be it by a login.
         self.is_regenerated = False
         #: Whether the login that is asked for is another user's than the session's, of which nothing may stay.
@@ -121,7 +126,7 @@ class Changes:
                 self._note_displaced(record.data)
             self.data = record.data
             self.read = self._packed = record.packed
-        self.login = self.remembered = self._steps = self.csrf = self.flashes = None
+        self.login = self.remembered = self._steps = self.confirmed_at = self.csrf = self.flashes = None
         self._is_assigned = self._is_forced = self.has_conflict = False
         self.is_regenerated = self.is_over_another_user = False
 
@@ -174,14 +179,18 @@ class Changes:
 
     def put_all(self, values: dict[str, Any]) -> None:
         """Set many keys, or, if one value cannot be stored, none."""
-        for key, value in values.items():
-            self._serializer.check(key, value)
+        self.check_all(values)
         self.data.update(values)
         self._is_assigned = True
         if self.displaced:
             self._let_go(*values)
         if not IMMUTABLE.issuperset(map(type, values.values())):
             self._is_exposed = True
+
+    def check_all(self, values: dict[str, Any]) -> None:
+        """Raise SessionDataError if one of *values* cannot be stored."""
+        for key, value in values.items():
+            self._serializer.check(key, value)
 
     def drop(self, key: str) -> Any:
         """Remove *key* and give its value; KeyError if it is not there."""
@@ -271,8 +280,13 @@ class Changes:
             self.flashes = None
             self.is_over_another_user = True
         self.login = login
-        self.remembered = self.csrf = None
+        self.remembered = self.confirmed_at = self.csrf = None
         self._is_assigned = self.is_regenerated = True
+
+    def confirm(self, now: float) -> None:
+        """Note that the user has proved *now* who they are, which asks for a new id."""
+        self.confirmed_at = now
+        self.is_regenerated = True
 
     def regenerate(self) -> None:
         """Ask for a new id with the same data."""
@@ -308,7 +322,7 @@ class Changes:
 
     def needs_present_id(self) -> bool:
         """Whether the changes can only be laid over the session under the id that this request has."""
-        return self.has_new_data() or self.remembered is not None or self._has_more
+        return self.has_new_data() or self.remembered is not None or self.confirmed_at is not None or self._has_more
 
     def user_id(self, record: Live | None) -> str | int | None:
         """The user whom the session of *record* is bound to, or will be."""
@@ -332,6 +346,14 @@ class Changes:
         """Whether anything is to be changed beside the data and the identity."""
         return self.csrf is not None or self.flashes is not None
 
+    def authenticated_at(self, record: Live | None) -> float | None:
+        """When the user of the session of *record* signed in or was confirmed last; ``None`` without a user."""
+        if self.confirmed_at is not None:
+            return self.confirmed_at
+        if self.login is not None:
+            return self.login.at
+        return None if record is None or record.user_id is None else record.started_at
+
     def cause(self, record: Live) -> Cause:
         """Why the session of *record* is given a new id."""
         if self.login is None:
@@ -340,9 +362,11 @@ class Changes:
 
     def reason_for_new_id(self, record: Live) -> str:
         """The reason of the event ``regenerated`` of the session of *record*."""
-        if self.login is None and self.remembered is not None:
-            return "remember"
-        return self.cause(record).value
+        if self.login is not None:
+            return self.cause(record).value
+        if self.confirmed_at is not None:
+            return "confirm"
+        return self.cause(record).value if self.remembered is None else "remember"
 
     def leaves_nothing(self, record: Live | None) -> bool:
         """Whether the session of *record* would be empty, which is its end."""
@@ -382,8 +406,9 @@ class Changes:
         else:
             data = self._merged(start.data)
             packed = self._serializer.dumps(data)
-        live = replace(start, data=data, packed=packed, seen_at=max(start.seen_at, now))
-        if self.login is not None or self.remembered is not None:
+        seen_at = start.seen_at if self.is_passive else max(start.seen_at, now)
+        live = replace(start, data=data, packed=packed, seen_at=seen_at)
+        if self.login is not None or self.remembered is not None or self.confirmed_at is not None:
             self._apply_identity(live)
         if self._has_more:
             live.csrf = live.csrf or self.csrf
@@ -407,9 +432,15 @@ class Changes:
         if self.login is not None:
             live.user_id, live.label = self.login.user_id, self.login.label
             live.started_at = self.login.at
+            live.seen_at = max(live.seen_at, self.login.at)
             live.ends_at = self.lifetimes.ends_at(self.login.at)
             live.is_remembered = False
             live.csrf = None
+        if self.confirmed_at is not None:
+            live.started_at = self.confirmed_at
+            live.seen_at = max(live.seen_at, self.confirmed_at)
+            if not live.is_remembered:
+                live.ends_at = self.lifetimes.ends_at(self.confirmed_at)
         if self.remembered is not None:
             lifetime, at = self.remembered.lifetime, self.remembered.at
             live.is_remembered = lifetime is not None

@@ -11,7 +11,9 @@ from typing import Any
 
 from msgspec.structs import astuple
 
+from sessionware.crypto.csrf import SECRET_BYTES
 from sessionware.exceptions import SessionDataError
+from sessionware.session.lifetimes import MAX_SECONDS
 from sessionware.session.records import Cause, Ended, Live, Record, Superseded
 from sessionware.wire.serializer import Malformed, Serializer
 
@@ -26,6 +28,8 @@ _DATA_FIELDS = 2
 _NUMBERS = frozenset({float, int})
 _USER_IDS = frozenset({str, int, type(None)})
 _BYTES = frozenset({bytes})
+#: The first second that a datetime can tell. A NaN is not after it either: with one, no comparison ends a session.
+_EARLIEST_SECONDS = -62_135_596_800.0
 
 
 class Formats:
@@ -81,7 +85,8 @@ def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:
         return _checked(Live(data, packed, *header[1:]))
     if kind == _SUPERSEDED:
         *fields, next_key, cause, until = header[1:]
-        if type(next_key) is not str or type(until) not in _NUMBERS:
+        is_time = type(until) in _NUMBERS and _EARLIEST_SECONDS <= until <= MAX_SECONDS
+        if type(next_key) is not str or not is_time:
             raise ValueError("a field of a wrong type")
         return Superseded(_checked(Live(data, packed, *fields)), next_key, Cause(cause), until)
     if kind == _ENDED:
@@ -91,17 +96,21 @@ def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:
 
 def _checked(live: Live) -> Live:
     """*live*, or ValueError if a field is of a wrong type: the signature tells who has written it, and not what."""
+    created_at, started_at, seen_at, ends_at = live.created_at, live.started_at, live.seen_at, live.ends_at
     if (
         type(live.data) is dict
         and type(live.handle) is bytes
-        and type(live.created_at) in _NUMBERS
-        and type(live.started_at) in _NUMBERS
-        and type(live.seen_at) in _NUMBERS
-        and (live.ends_at is None or type(live.ends_at) in _NUMBERS)
+        and type(created_at) in _NUMBERS
+        and type(started_at) in _NUMBERS
+        and type(seen_at) in _NUMBERS
+        and created_at >= _EARLIEST_SECONDS
+        and started_at >= _EARLIEST_SECONDS
+        and seen_at >= _EARLIEST_SECONDS
+        and (ends_at is None or (type(ends_at) in _NUMBERS and _EARLIEST_SECONDS <= ends_at <= MAX_SECONDS))
         and type(live.is_remembered) is bool
         and type(live.user_id) in _USER_IDS
         and (live.label is None or type(live.label) is str)
-        and (live.csrf is None or type(live.csrf) is bytes)
+        and (live.csrf is None or (type(live.csrf) is bytes and len(live.csrf) == SECRET_BYTES))
         and type(live.flashes) is list
         and (not live.flashes or _BYTES.issuperset(map(type, live.flashes)))
     ):
