@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import astuple
 
+from sessionware.crypto.csrf import SECRET_BYTES
 from sessionware.exceptions import SessionDataError
 from sessionware.session.lifetimes import MAX_SECONDS
 from sessionware.session.records import Cause, Ended, Live, Record, Superseded
@@ -109,7 +110,7 @@ def _checked(live: Live) -> Live:
         and type(live.is_remembered) is bool
         and type(live.user_id) in _USER_IDS
         and (live.label is None or type(live.label) is str)
-        and (live.csrf is None or type(live.csrf) is bytes)
+        and (live.csrf is None or (type(live.csrf) is bytes and len(live.csrf) == SECRET_BYTES))
         and type(live.flashes) is list
         and (not live.flashes or _BYTES.issuperset(map(type, live.flashes)))
     ):

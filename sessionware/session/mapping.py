@@ -231,6 +231,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         request = self._loaded()
         at = request.changes.authenticated_at(request.stored)
         return at is not None and self._persistence.clock() - at < seconds
+
     # One-time messages, and CSRF tokens.
 
     def flash(self, message: Any, category: str = "message") -> None:

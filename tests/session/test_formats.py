@@ -30,6 +30,8 @@ NO_NUMBERS_OR_BYTES: tuple[Any, ...] = (None, [], "1")
 WRONG = [
     *((LIVE, place, value) for place in range(1, len(LIVE)) for value in ({"a": 1}, ("x",))),
     *((LIVE, place, value) for place in (2, 3, 4) for value in (None, "1", True)),
+    *((LIVE, 9, value) for value in (b"", b"too short", bytes(33), "x" * 32)),
+    *((LIVE, 10, value) for value in (None, ["text"], [b"", None])),
     *((LIVE, place, value) for place in (2, 3, 4) for value in (math.nan, -math.inf, -1e300)),
     *((LIVE, 5, value) for value in ("1", False)),
     *((record, place, value) for record, place in ((LIVE, 5), (SUPERSEDED, 13)) for value in NO_ENDS),
