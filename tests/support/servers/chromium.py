@@ -17,7 +17,8 @@ from simple_websocket import Client as Connection  # type: ignore[import-untyped
 from support.servers.process import ServerProcess, find_binary
 
 ANSWER_SECONDS = 30
-#: Every name is this machine; nothing is asked of the outside, and no page is moved from http to https.
+#: Every name is this machine; nothing is asked of the outside, and no page is moved from http to https. Sites share
+#: processes, because a new one for each page takes most of the time of a test.
 _OPTIONS = [
     "--headless=new",
     "--no-sandbox",
@@ -27,6 +28,8 @@ _OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--renderer-process-limit=2",
+    "--disable-site-isolation-trials",
     "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable",
     "--host-resolver-rules=MAP * 127.0.0.1",
     "--ignore-certificate-errors",
