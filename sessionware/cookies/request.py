@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from sessionware.cookies.header import MAX_AGE_SECONDS, CookieLines, CookieSetti
 from sessionware.events import logger
 
 K = TypeVar("K")
+V = TypeVar("V")
 
 #: The companion's name is the cookie's name and this.
 COMPANION_SUFFIX = "-seen"
@@ -184,6 +185,16 @@ class CookieContext(Struct, Generic[K], frozen=True, eq=False):
     def seen_candidates(self) -> list[str]:
         """The same for the companion, which carries "last seen"; most requests have none."""
         return find(self._header, self._form.seen_name) if self._form.seen_name in self._header else []
+
+    def with_keys(self, keys: V) -> CookieContext[V]:
+        """The same cookie, to be opened and made by other keys."""
+        return CookieContext(cast("CookieForm[V]", self._form), self._header, keys, self._warn_of_reach)
+
+    def only(self, values: list[str], keys: V) -> CookieContext[V]:
+        """The same cookie, as if the request had sent nothing but *values* under its name."""
+        sent = [f"{self.full_name}={value}" for value in values]
+        sent += [f"{self._form.seen_name}={value}" for value in self.seen_candidates()]
+        return CookieContext(cast("CookieForm[V]", self._form), "; ".join(sent), keys, self._warn_of_reach)
 
     def set(self, value: str, ends_at: float | None, now: float, *, is_persistent: bool = False) -> str:
         """The Set-Cookie value for a session that ends at *ends_at* (seconds since the epoch; None for never).

@@ -75,8 +75,8 @@ TEXT_SPELLINGS: list[Any] = [
 ]
 
 LATER = (
-    *("user_key", "max_sessions_per_user", "not_before", "clear_site_data"),
-    *("login_backend", "values", "previous", "import_from", "event_context"),
+    *("max_sessions_per_user", "not_before", "clear_site_data"),
+    *("values", "previous", "import_from", "event_context"),
 )
 
 #: Origins that are asked for.
@@ -92,6 +92,7 @@ def _trusted(settings: Settings) -> tuple[str, ...]:
 
 READERS: dict[str, Callable[[Settings], object]] = {
     "backend": lambda settings: type(settings.store),
+    "login_backend": lambda settings: type(settings.store) if settings.is_store_for_logins else None,
     "types": lambda settings: settings.serializer.dumps(Money()) is not None,
     "idle_timeout": lambda settings: settings.lifetimes.idle,
     "absolute_timeout": lambda settings: settings.lifetimes.absolute,
@@ -132,8 +133,9 @@ TEXTS: list[tuple[str, str, object]] = [
     ("regenerate_grace", "3s", 3.0),
     ("regenerate_grace", "none", None),
     ("user_key", "none", None),
+    ("user_key", "_user_id", "_user_id"),
     ("max_sessions_per_user", "none", None),
-    ("login_backend", "none", None),
+    ("login_backend", "memory", MemoryStore),
     ("cross_site", "Refuse", "refuse"),
     ("cross_site", "allow", "allow"),
     ("trusted_origins", "none", ()),
@@ -190,7 +192,6 @@ OBJECTS: list[tuple[str, object, object]] = [
     ("regenerate_grace", None, None),
     ("user_key", None, None),
     ("max_sessions_per_user", None, None),
-    ("login_backend", None, None),
     ("trusted_origins", None, ()),
     ("trusted_origins", [], ()),
     ("trusted_origins", list(ORIGINS), ORIGINS),
@@ -227,9 +228,12 @@ BAD: list[tuple[str, object]] = [
     ("absolute_timeout", float("inf")),
     ("refresh_after", "0s"),
     ("regenerate_grace", "x"),
-    ("user_key", "_user_id"),
+    ("user_key", ""),
+    ("user_key", 5),
     ("max_sessions_per_user", 3),
-    ("login_backend", "sqlite"),
+    ("login_backend", ""),
+    ("login_backend", "cookie"),
+    ("login_backend", 5),
     ("cross_site", "deny"),
     ("cross_site", None),
     ("cross_site", False),
@@ -425,7 +429,8 @@ def test_a_misspelt_option_is_suggested(written: str, meant: str | None) -> None
 def test_the_typed_dict_and_the_table_have_the_same_options() -> None:
     typed = set(typing.get_type_hints(Options))
 
-    assert typed == set(OPTIONS) | set(STORE_OPTIONS) | {"cookie"}
+    of_logins = {f"login_{name}" for name in STORE_OPTIONS}
+    assert typed == set(OPTIONS) | set(STORE_OPTIONS) | of_logins | {"cookie"}
 
 
 def test_the_nested_typed_dicts_and_the_table_have_the_same_options() -> None:
