@@ -144,8 +144,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     logins = None if "login_backend" in failed else _login_backend(values["login_backend"], given, backend, faults)
     if logins is not None:
         store = logins.make(clock, FaultsOfLogins(faults))
-    place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
-    keyring = None if "secret" in failed else _keyring(values["secret"], backend, place, faults)
+    keyring = None if "secret" in failed else _keyring(values["secret"], backend, config, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
     faults.raise_if_any()
     return Settings(
@@ -220,12 +219,15 @@ def _group(group: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
 
 
-def _keyring(given: tuple[bytes, ...] | None, backend: Backend | None, place: str, faults: Faults) -> Keyring | None:
+def _keyring(
+    given: tuple[bytes, ...] | None, backend: Backend | None, config: Mapping[str, Any] | Config | None, faults: Faults
+) -> Keyring | None:
     """The keyring; for a memory store without a secret, a random one, since its sessions end with the process."""
     if given is None and backend is not None and issubclass(backend.store_class or type(backend.store), MemoryStore):
         given = (secrets.token_bytes(KEY_BYTES),)
     if given is None:
         if "secret" not in faults.advised:
+            place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
             faults.add(_MISSING_SECRET + place)
         return None
     try:
