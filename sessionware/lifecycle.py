@@ -249,7 +249,8 @@ class Lifecycle:
         except SessionwareError as error:
             decisions = (_failure_of_store(None, error),) if isinstance(error, StoreUnavailable) else ()
             if not decisions:
-                # What is raised holds no frames, and the application's own are where its fault is to be looked for.
+                # Frames of the application say where its fault is; ours hold the cookie and the store key.
+                hide_own_frames(error)
                 logger.error("a session could not be loaded", exc_info=error)
             request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
         except BaseException as error:
