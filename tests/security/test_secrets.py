@@ -14,14 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from itsdangerous.encoding import base64_decode
+from itsdangerous.exc import BadData
 from security.tokens import key_of, token_in
-from support.actions import Action, call, login, put, read, then
+from support.actions import Action, call, login, member, put, read, then
 from support.browser import Answer, Site, SiteMaker
 from support.constants import COOKIE, KEY, NEW_SECRET, PLAIN, SECRET
 from support.frames import walked
 from support.stores import RecordingStore
 
 from sessionware import Config, ConfigError, Session, SessionManager, SessionMiddleware, StoreUnavailable
+from sessionware.crypto.csrf import SECRET_BYTES
 from sessionware.crypto.keys import Keyring, Purpose
 
 #: What the session holds. A value that is handed to a member just now is its caller's, whose own frame shows it.
@@ -105,6 +108,13 @@ def watching(witness: Witness) -> Iterator[None]:
         logger.setLevel(level)
 
 
+def unmasked(token: str) -> str:
+    """The secret that a CSRF token masks, as a report would show it."""
+    decoded = base64_decode(token)
+    pad, masked = decoded[:SECRET_BYTES], decoded[SECRET_BYTES:]
+    return repr(bytes(one ^ other for one, other in zip(pad, masked, strict=True)))[2:-1]
+
+
 @dataclass
 class Scene:
     """A user's browser and its session, which holds secrets, at a site that is watched."""
@@ -112,14 +122,16 @@ class Scene:
     make: SiteMaker
     witness: Witness = field(default_factory=Witness)
     cookies: list[str] = field(default_factory=list)
+    csrf_tokens: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.site = self.make(on_event=[self.witness.note], types={Opaque: ("opaque", to_plain, str)})
         self.begin(login(USER, data=DATA, cart=[DATA], nested={"deep": {DATA: 1}}))
+        self.begin(then(login(USER, data=DATA, cart=[DATA]), call("flash", DATA)))
 
     def begin(self, action: Action) -> None:
         """A new session of the browser."""
-        answer = self.site.ask(action)
+        answer = self.site.ask(then(action, lambda session: self.csrf_tokens.append(session.csrf_token)))
         self._keep(answer)
 
     def ask(self, action: Action, cookie: str | None = None, **more: Any) -> Answer | None:
@@ -175,9 +187,11 @@ class Scene:
         for secret in (SECRET, NEW_SECRET):
             keyring = Keyring([secret.encode()])
             found |= {f"key {purpose}": repr(keyring.derive(purpose, COOKIE)[0])[2:-1] for purpose in Purpose}
+        for number, csrf_token in enumerate(self.csrf_tokens):
+            found |= {f"CSRF token {number}": csrf_token, f"bytes of CSRF token {number}": unmasked(csrf_token)}
         for number, cookie in enumerate(self.cookies):
             found[f"cookie {number}"] = cookie
-            with suppress(ValueError):
+            with suppress(BadData):
                 head, _, signature = cookie.rpartition(".")
                 found[f"signature {number}"] = signature
                 found[f"signed {number}"] = head[8:]
@@ -231,6 +245,10 @@ STEPS: dict[str, Action] = {
     "remember": call("remember", "30d"),
     "logout": call("clear"),
     "logout after a write": then(read, put(new=NEW), call("invalidate")),
+    "confirm": call("confirm"),
+    "flash": then(call("flash", NEW), call("pop_flashes")),
+    "CSRF token": then(member("csrf_token"), call("verify_csrf", "x" * 86)),
+    "passive": then(call("passive"), read, member("rejected")),
     "emptied": lambda session: [session.pop(key) for key in list(session)],
     "revert": then(read, put(new=NEW), call("revert")),
 }
@@ -248,6 +266,22 @@ def nothing_goes_wrong(scene: Scene) -> None:
     for step in STEPS.values():
         scene.ask(step)
         scene.begin(login(USER, data=DATA))
+
+
+@way
+def another_site_has_caused_it(scene: Scene) -> None:
+    headers = {"HTTP_ORIGIN": "https://evil.example", "HTTP_SEC_FETCH_SITE": "cross-site"}
+    for step in STEPS.values():
+        scene.ask(step, REQUEST_METHOD="POST", **headers)
+        scene.ask(scene.caught(step), REQUEST_METHOD="POST", **headers)
+
+
+@way
+def a_key_of_the_data_is_the_user(scene: Scene) -> None:
+    scene.site = scene.site.like(user_key="who")
+    for value in (USER, "grace", None, [NEW]):
+        scene.ask(put(who=value))
+        scene.ask(scene.caught(put(who=value)))
 
 
 @way
@@ -484,22 +518,22 @@ def a_value_cannot_be_made_again(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_nothing_secret_is_seen_when(name: str, make_site: SiteMaker) -> None:
-    scene = Scene(make_site)
+def test_nothing_secret_is_seen_when(name: str, make_any_site: SiteMaker) -> None:
+    scene = Scene(make_any_site)
     with watching(scene.witness):
         WAYS[name](scene)
 
     assert scene.leaks() == []
 
 
-def test_the_witness_sees_what_would_be_a_leak(make_site: SiteMaker) -> None:
+def test_the_witness_sees_what_would_be_a_leak(make_any_site: SiteMaker) -> None:
     """Or else the table would prove nothing."""
-    scene = Scene(make_site)
+    scene = Scene(make_any_site)
     with watching(scene.witness):
         logging.getLogger("sessionware").error("%s", {"cookie": scene.cookie})
         scene.witness.note(ValueError([DATA]))
 
-    assert {"data", "cookie 0"} <= {leak.partition(":")[0] for leak in scene.leaks()}
+    assert {"data", f"cookie {len(scene.cookies) - 1}"} <= {leak.partition(":")[0] for leak in scene.leaks()}
 
 
 # A configuration with a fault.
