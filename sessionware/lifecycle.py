@@ -510,7 +510,8 @@ def _decisions_of(error: SessionwareError) -> tuple[Decision, ...]:
         return (_failure_of_store(None, error),)
     if isinstance(error, CrossSiteRequest):
         return (Decision("refused", None, error.origin),)
-    # What is raised holds no frames, and the application's own are where its fault is to be looked for.
+    # Frames of the application say where its fault is; ours hold the cookie and the store key.
+    hide_own_frames(error)
     logger.error("a session could not be loaded", exc_info=error)
     return ()
 

@@ -17,7 +17,7 @@ from sessionware.config.settings import Config, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
 from sessionware.crypto.sealing import RecordSealer
 from sessionware.events import Events
-from sessionware.exceptions import StoreAnswer, StoreUnavailable
+from sessionware.exceptions import StoreAnswer, StoreUnavailable, hide_own_frames
 from sessionware.lifecycle import Lifecycle
 from sessionware.protocol.vault import Vault
 from sessionware.session.formats import Formats
@@ -36,7 +36,12 @@ class SessionManager:
     """
 
     def __init__(self, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
-        settings = make_settings(config, options)
+        try:
+            settings = make_settings(config, options)
+        except Exception as error:
+            hide_own_frames(error)
+            del config, options  # they have the secret, and a crash report shows the locals of this frame
+            raise
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
         self._lifecycle = Lifecycle(settings, _make_backend(settings), events)

@@ -17,6 +17,7 @@ from sessionware.cookies.header import CookieSettings, faults_of
 from sessionware.cookies.origin import OtherSites
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
 from sessionware.events import Listener
+from sessionware.exceptions import hide_own_frames
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.stores.contract import Store
 from sessionware.stores.memory import MemoryStore
@@ -45,9 +46,15 @@ class Config:
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         faults = Faults()
+        self._options: dict[str, Any] = {}
         #: How a secret is given, in the words of an error.
         self._place_of_secret = place_of_secret(options)
-        self._options = _checked(flatten({} if options is None else options, faults), faults)
+        try:
+            self._options = _checked(flatten({} if options is None else options, faults), faults)
+        except Exception as error:
+            hide_own_frames(error)
+            del options  # they have the secret, and a crash report shows the locals of this frame
+            raise
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], prefix: str = "SESSIONWARE_") -> Config:
@@ -59,7 +66,12 @@ class Config:
         faults = Faults()
         config = cls()
         config._place_of_secret = f"as the variable {prefix}SECRET"
-        config._options = _checked(from_environment(environ, prefix, faults), faults)
+        try:
+            config._options = _checked(from_environment(environ, prefix, faults), faults)
+        except Exception as error:
+            hide_own_frames(error)
+            del environ  # as in __init__()
+            raise
         return config
 
     @property

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import session_id_of
-from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, without_frames
+from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, hide_own_frames, without_frames
 from sessionware.session.changes import IMMUTABLE, Changes
 from sessionware.session.login import Login, duration_for
 from sessionware.session.other_members import OtherMembers
@@ -152,7 +152,12 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         On a conflict with another request the function runs again on the fresh value, so counters never lose a count
         and a cart no item. It is given a copy of its own, and should do nothing but compute.
         """
-        return self._changing().alter(key, function, default)
+        changes = self._changing()
+        try:
+            return changes.alter(key, function, default)
+        except Exception as error:
+            hide_own_frames(error)
+            raise
 
     def revert(self) -> None:
         """Undo the unsaved changes of the data; never a login, an end, or what :meth:`save` wrote."""
