@@ -33,6 +33,11 @@ TIMEOUTS = ("idle_timeout", "absolute_timeout")
 
 _MISSING_SECRET = f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
 
+_LIMIT_OF_COOKIES = (
+    "max_sessions_per_user: sessions in cookies cannot be counted, because the browsers alone hold them; set backend "
+    "to a store, or login_backend to one for signed-in sessions"
+)
+
 
 class Config:
     """Options that were checked one by one, to be given to a middleware.
@@ -125,6 +130,7 @@ class Settings:
     serializer: Serializer
     lifetimes: Lifetimes
     regenerate_grace: float | None
+    max_sessions_per_user: int | None
     on_store_failure: OnStoreFailure
     save_on_error: bool
     other_sites: OtherSites | None
@@ -158,6 +164,9 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         store = logins.make(clock, FaultsOfLogins(faults))
     keyring = None if "secret" in failed else _keyring(values["secret"], backend, config, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
+    is_cookie = backend is not None and backend.store_class is None and backend.store is None
+    if is_cookie and values["login_backend"] is None and values["max_sessions_per_user"] is not None:
+        faults.add(_LIMIT_OF_COOKIES)
     faults.raise_if_any()
     return Settings(
         store=store,
@@ -166,6 +175,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         serializer=Serializer(values["types"]),
         lifetimes=lifetimes,
         regenerate_grace=values["regenerate_grace"],
+        max_sessions_per_user=values["max_sessions_per_user"],
         on_store_failure=values["on_store_failure"],
         save_on_error=values["save_on_error"],
         other_sites=OtherSites(values["trusted_origins"]) if values["cross_site"] == "refuse" else None,
