@@ -127,6 +127,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
     keyring = None if "secret" in failed else _keyring(values["secret"], backend, place, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
+    _check_moment(lifetimes.not_before, clock, faults)
     faults.raise_if_any()
     return Settings(
         store=store,
@@ -213,7 +214,16 @@ def _lifetimes(values: Mapping[str, Any], given: Mapping[str, Any], failed: set[
             f"refresh_after: {refresh_after:.15g} seconds is not less than the idle_timeout of {idle:.15g} seconds, so "
             "a session that is only read would never be renewed; leave it out for a tenth of idle_timeout"
         )
-    return Lifetimes(idle=idle, absolute=absolute, refresh_after=refresh_after)
+    return Lifetimes(idle=idle, absolute=absolute, refresh_after=refresh_after, not_before=values["not_before"])
+
+
+def _check_moment(not_before: float | None, clock: Clock, faults: Faults) -> None:
+    ahead = 0 if not_before is None else not_before - clock()
+    if ahead > 0:
+        faults.add(
+            f"not_before: the moment is {ahead:.15g} seconds in the future, so every session would be over as soon as "
+            "it begins; give one that has passed (in seconds, not milliseconds, and with the right zone)"
+        )
 
 
 def _told(name: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from sessionware.conversions import (
     function,
     functions,
     imported,
+    moment,
     nonempty_string,
     one_of,
     optional,
@@ -212,7 +213,10 @@ OPTIONS: dict[str, Option] = {
         _later(()), (), "Origins that may cause such requests all the same. Not in this version yet."
     ),
     "not_before": Option(
-        _later(None), None, "Sessions whose last login is earlier than this moment are over. Not in this version yet."
+        optional(moment),
+        None,
+        "Sessions whose last login, or else whose beginning, is earlier than this moment are over: a datetime with a "
+        "zone, its ISO text (``2026-01-31T12:00:00Z``), or seconds since the epoch.",
     ),
     "clear_site_data": Option(
         _later(()), (), "What a browser is told to forget when a session ends. Not in this version yet."

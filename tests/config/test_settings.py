@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import MappingProxyType
@@ -389,6 +389,24 @@ def test_a_session_that_would_never_be_renewed_is_a_fault(refresh_after: str) ->
     assert fault.startswith("refresh_after: ")
 
 
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        ("2023-01-01T00:00:00", "has no zone, so it is another moment on another machine; append Z for UTC"),
+        (datetime(2023, 1, 1), "give a datetime with tzinfo=timezone.utc"),
+        ("20230101", "would be seconds since the epoch, in 1970; write a date as 2026-01-31T00:00:00Z"),
+        ("soon", "expected a moment (a datetime with a zone, a text such as '2026-01-31T12:00:00Z', or seconds since"),
+        (4102444800, "seconds in the future, so every session would be over as soon as it begins; give one that has"),
+        (1672531200000, "in seconds, not milliseconds"),
+    ],
+)
+def test_a_moment_that_cannot_be_meant_is_a_fault_with_the_cure(moment: object, said: str) -> None:
+    fault = fault_of({"secret": SECRET, "not_before": moment})
+
+    assert fault.startswith("not_before: ")
+    assert said in fault
+
+
 def test_a_bad_idle_timeout_is_not_blamed_on_refresh_after() -> None:
     fault = fault_of({"secret": SECRET, "refresh_after": "2h", "idle_timeout": "soon"})
 
@@ -400,7 +418,6 @@ LATER = {
     "max_sessions_per_user": (None, 3),
     "cross_site": ("refuse", "allow"),
     "trusted_origins": ((), "https://idp.example"),
-    "not_before": (None, "2026-01-01T00:00:00Z"),
     "clear_site_data": ((), ("cache", "storage")),
     "login_backend": (None, "sqlite:///x.db"),
     "values": ("strict", "lenient"),

@@ -7,7 +7,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -75,7 +75,7 @@ TEXT_SPELLINGS: list[Any] = [
 ]
 
 LATER = (
-    *("user_key", "max_sessions_per_user", "cross_site", "trusted_origins", "not_before", "clear_site_data"),
+    *("user_key", "max_sessions_per_user", "cross_site", "trusted_origins", "clear_site_data"),
     *("login_backend", "values", "previous", "import_from", "event_context"),
 )
 
@@ -85,6 +85,7 @@ READERS: dict[str, Callable[[Settings], object]] = {
     "idle_timeout": lambda settings: settings.lifetimes.idle,
     "absolute_timeout": lambda settings: settings.lifetimes.absolute,
     "refresh_after": lambda settings: settings.lifetimes.refresh_after,
+    "not_before": lambda settings: settings.lifetimes.not_before,
     "on_event": lambda settings: settings.listeners,
     "clock": lambda settings: settings.clock(),
     # These are refused unless they have their default, so no setting comes of them.
@@ -124,6 +125,9 @@ TEXTS: list[tuple[str, str, object]] = [
     ("cross_site", "refuse", None),
     ("trusted_origins", "none", None),
     ("not_before", "none", None),
+    ("not_before", "2023-01-01T00:00:00Z", 1672531200.0),
+    ("not_before", "2023-01-01T01:30:00.500+01:30", 1672531200.5),
+    ("not_before", "1672531200", 1672531200.0),
     ("clear_site_data", "", None),
     ("values", "strict", None),
     ("previous", "none", None),
@@ -172,6 +176,10 @@ OBJECTS: list[tuple[str, object, object]] = [
     ("user_key", None, None),
     ("max_sessions_per_user", None, None),
     ("login_backend", None, None),
+    ("not_before", datetime(2023, 1, 1, tzinfo=timezone.utc), 1672531200.0),
+    ("not_before", 1672531200, 1672531200.0),
+    ("not_before", 0.5, 0.5),
+    ("not_before", None, None),
     ("on_store_failure", OnStoreFailure.RAISE, OnStoreFailure.RAISE),
     ("save_on_error", False, False),
     ("cookie.domain", None, None),
@@ -209,7 +217,19 @@ BAD: list[tuple[str, object]] = [
     ("login_backend", "sqlite"),
     ("cross_site", "allow"),
     ("trusted_origins", "https://idp.example"),
-    ("not_before", 1700000000),
+    ("not_before", datetime(2023, 1, 1)),
+    ("not_before", datetime(2023, 1, 1).date()),
+    ("not_before", "2023-01-01T00:00:00"),
+    ("not_before", "2023-01-01"),
+    ("not_before", "20230101"),
+    ("not_before", 20230101),
+    ("not_before", ""),
+    ("not_before", "Z"),
+    ("not_before", "yesterday"),
+    ("not_before", True),
+    ("not_before", float("nan")),
+    ("not_before", 10**400),
+    ("not_before", [1]),
     ("clear_site_data", "cache"),
     ("values", "lenient"),
     ("previous", "x"),
