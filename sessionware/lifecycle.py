@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
-from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies
+from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, ENCRYPTED_SCHEMES, CookieContext, Cookies
 from sessionware.events import Decision, Events, is_logged, logger
 from sessionware.exceptions import (
     ConflictError,
@@ -37,6 +37,7 @@ Answer = TypeVar("Answer")
 
 _VARY = ("Vary", "Cookie")
 _NO_STORE = ("Cache-Control", "no-store")
+_CLEAR_SITE_DATA = "Clear-Site-Data"
 _UNANSWERED = (
     "a change of a session needed a cookie, and the connection has left WSGI, as that of a WebSocket does: no answer "
     "can carry one, so the change is lost. Begin a session and sign in by ordinary requests"
@@ -69,6 +70,7 @@ class Lifecycle:
         self._serializer = settings.serializer
         self._lifetimes = settings.lifetimes
         self._save_on_error = settings.save_on_error
+        self._clear_site_data = ", ".join(f'"{word}"' for word in settings.clear_site_data)
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
@@ -107,7 +109,16 @@ class Lifecycle:
         pairs = [_VARY]
         for line in request.cookie_lines:
             pairs.append(("Set-Cookie", line))
+        if self._clear_site_data and self._clears_site_data(request):
+            pairs.append((_CLEAR_SITE_DATA, self._clear_site_data))
         return [*pairs, _NO_STORE] if request.is_anonymous else pairs
+
+    def _clears_site_data(self, request: SessionRequest) -> bool:
+        """Whether the answer deletes the cookie, because the session has ended and no other has begun.
+
+        A browser obeys the header on https alone; on http it would only be noise.
+        """
+        return request.is_of_https_site and request.found is None and bool(request.cookie_lines)
 
     def answered(self, session: Session) -> None:
         """The answer has left: tell the events of a session that travels with it."""
@@ -222,14 +233,17 @@ class Lifecycle:
         return isinstance(error, ConflictError)
 
     def standing_cookies(self, session: Session) -> list[tuple[str, str]]:
-        """The Set-Cookie pairs of what ``save()`` or an end has made true in the store, whatever answer carries them.
+        """The header pairs of what ``save()`` or an end has made true in the store, whatever answer carries them.
 
         A cookie session has none: there, the answer that is dropped would have made it true.
         """
         request = session._request
         if request is None or request.travels_with_answer:
             return []
-        return [("Set-Cookie", line) for line in request.cookie_lines]
+        pairs = [("Set-Cookie", line) for line in request.cookie_lines]
+        if self._clear_site_data and self._clears_site_data(request):
+            pairs.append((_CLEAR_SITE_DATA, self._clear_site_data))
+        return pairs
 
     # What a session asks for.
 
@@ -259,10 +273,12 @@ class Lifecycle:
             request = SessionRequest(context, found, changes, now, self._travels_with_answer, found is None)
             if decisions and found is None:
                 request.rejected = decisions[0].reason
-        session._request = request
-        # What is told may be answered by a look at the session, which is complete now.
         if session._is_passive:
             request.changes.is_passive = True
+        session._request = request
+        if self._clear_site_data:
+            request.is_of_https_site = _is_of_https_site(environ, context)
+        # What is told may be answered by a look at the session, which is complete now.
         if decisions:
             self._events.tell(*decisions)
         if request.found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
@@ -462,6 +478,11 @@ class Lifecycle:
             # If a value of an own type cannot be made again, that takes the place of no answer and of no other error.
             request.changes.discard(request.stored)
         self._tell(request, (Decision("discarded", record, reason),))
+
+
+def _is_of_https_site(environ: Mapping[str, Any], context: CookieContext[Any] | None) -> bool:
+    # Behind a proxy that ends TLS, the scheme may be http, and the cookie tells.
+    return environ.get("wsgi.url_scheme") in ENCRYPTED_SCHEMES or (context is not None and context.is_secure)
 
 
 def _is_pending_or_unstorable(request: SessionRequest) -> bool:

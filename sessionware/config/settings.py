@@ -100,6 +100,7 @@ class Settings:
     regenerate_grace: float | None
     on_store_failure: OnStoreFailure
     save_on_error: bool
+    clear_site_data: tuple[str, ...]
     cookie: CookieSettings
     listeners: tuple[Listener, ...]
     clock: Clock
@@ -137,6 +138,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         regenerate_grace=values["regenerate_grace"],
         on_store_failure=values["on_store_failure"],
         save_on_error=values["save_on_error"],
+        clear_site_data=values["clear_site_data"],
         cookie=cookie,
         listeners=values["on_event"],
         clock=clock,

@@ -33,7 +33,7 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(?:[^/?#@]*@)?([^/?#]+)", re.ASCII | r
 _X_FORWARDED = "HTTP_X_FORWARDED_"
 _PROXY_HEADERS = {"HTTP_FORWARDED": "Forwarded", "HTTP_X_REAL_IP": "X-Real-IP", "HTTP_VIA": "Via"}
 _PAGE_HEADERS = {"HTTP_ORIGIN": "Origin", "HTTP_REFERER": "Referer"}
-_ENCRYPTED_SCHEMES = ("https", "wss")
+ENCRYPTED_SCHEMES = ("https", "wss")
 _PLAIN_SCHEMES = ("http", "ws")
 #: Where a request says which host and path it is for.
 _LOCATION = ("HTTP_HOST", "SERVER_NAME", "SCRIPT_NAME", "PATH_INFO")
@@ -86,7 +86,7 @@ def _page_evidence(environ: Mapping[str, Any]) -> str | None:
     """A page of another host, or one that came over TLS, has caused the request."""
     for name, header in _PAGE_HEADERS.items():
         page = _URL.match(environ.get(name) or "")
-        if page is not None and (page[1].lower() in _ENCRYPTED_SCHEMES or not is_loopback(page[2])):
+        if page is not None and (page[1].lower() in ENCRYPTED_SCHEMES or not is_loopback(page[2])):
             origin = f"{page[1]}://{page[2]}"
             return f"the header {header!r}, which names {origin!r}"
     return None
@@ -135,13 +135,14 @@ class WarnedOnce:
 class CookieForm(Generic[K]):
     """What is the same for all requests: the cookie's names, keys and Set-Cookie lines, with Secure or without."""
 
-    __slots__ = ("full_name", "is_persistent", "keys", "lines", "seen_lines", "seen_name")
+    __slots__ = ("full_name", "is_persistent", "is_secure", "keys", "lines", "seen_lines", "seen_name")
 
     def __init__(self, settings: CookieSettings, keys: K, *, secure: bool) -> None:
         self.full_name = settings.full_name(secure=secure)
         self.seen_name = self.full_name + COMPANION_SUFFIX
         self.keys = keys
         self.is_persistent = settings.persistent
+        self.is_secure = secure
         self.lines = CookieLines(settings, self.full_name, secure=secure)
         self.seen_lines = CookieLines(settings, self.seen_name, secure=secure)
 
@@ -166,6 +167,11 @@ class CookieContext(Struct, Generic[K], frozen=True, eq=False):
     def full_name(self) -> str:
         """The cookie's name with its prefix; only this one is read, and only this one is set."""
         return self._form.full_name
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the cookie is sent with Secure, so that the site is one of https."""
+        return self._form.is_secure
 
     def candidates(self) -> list[str]:
         """The distinct values sent under our name, in the order of the header, eight at most."""

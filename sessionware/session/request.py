@@ -58,6 +58,7 @@ class SessionRequest(Struct, eq=False):
     save_failure: StoreUnavailable | None = None
     outage: StoreUnavailable | ConflictError | None = None
     rejected: str | None = None
+    is_of_https_site: bool = False
 
     __repr__ = object.__repr__  # it holds a token, and the lines of cookies
 

@@ -407,6 +407,23 @@ def test_a_moment_that_cannot_be_meant_is_a_fault_with_the_cure(moment: object, 
     assert said in fault
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("cookies", "'cookies' would remove the cookies of other applications on the host and on its subdomains"),
+        (["cache", "*"], "'*' includes cookies, which would remove the cookies of other applications"),
+        ("executionContexts", "would reload the other tabs of the site"),
+        ("caches", "expected 'cache' or 'storage', or a list of them, got 'caches'"),
+        (5, "expected 'cache' or 'storage', or a list of them, got 5"),
+    ],
+)
+def test_what_a_browser_must_not_be_told_to_forget_is_a_fault_with_the_reason(words: object, said: str) -> None:
+    fault = fault_of({"secret": SECRET, "clear_site_data": words})
+
+    assert fault.startswith("clear_site_data: ")
+    assert said in fault
+
+
 def test_a_bad_idle_timeout_is_not_blamed_on_refresh_after() -> None:
     fault = fault_of({"secret": SECRET, "refresh_after": "2h", "idle_timeout": "soon"})
 
@@ -418,7 +435,6 @@ LATER = {
     "max_sessions_per_user": (None, 3),
     "cross_site": ("refuse", "allow"),
     "trusted_origins": ((), "https://idp.example"),
-    "clear_site_data": ((), ("cache", "storage")),
     "login_backend": (None, "sqlite:///x.db"),
     "values": ("strict", "lenient"),
     "previous": ((), {"secret": NEW_SECRET, "until": "2027-01-01"}),

@@ -75,7 +75,7 @@ TEXT_SPELLINGS: list[Any] = [
 ]
 
 LATER = (
-    *("user_key", "max_sessions_per_user", "cross_site", "trusted_origins", "clear_site_data"),
+    *("user_key", "max_sessions_per_user", "cross_site", "trusted_origins"),
     *("login_backend", "values", "previous", "import_from", "event_context"),
 )
 
@@ -128,7 +128,11 @@ TEXTS: list[tuple[str, str, object]] = [
     ("not_before", "2023-01-01T00:00:00Z", 1672531200.0),
     ("not_before", "2023-01-01T01:30:00.500+01:30", 1672531200.5),
     ("not_before", "1672531200", 1672531200.0),
-    ("clear_site_data", "", None),
+    ("clear_site_data", "", ()),
+    ("clear_site_data", "none", ()),
+    ("clear_site_data", "cache", ("cache",)),
+    ("clear_site_data", "storage, Cache cache", ("cache", "storage")),
+    ("clear_site_data", '"cache", "storage"', ("cache", "storage")),
     ("values", "strict", None),
     ("previous", "none", None),
     ("import_from", "", None),
@@ -180,6 +184,10 @@ OBJECTS: list[tuple[str, object, object]] = [
     ("not_before", 1672531200, 1672531200.0),
     ("not_before", 0.5, 0.5),
     ("not_before", None, None),
+    ("clear_site_data", ["storage", "cache"], ("cache", "storage")),
+    ("clear_site_data", {"storage"}, ("storage",)),
+    ("clear_site_data", (), ()),
+    ("clear_site_data", None, ()),
     ("on_store_failure", OnStoreFailure.RAISE, OnStoreFailure.RAISE),
     ("save_on_error", False, False),
     ("cookie.domain", None, None),
@@ -230,7 +238,14 @@ BAD: list[tuple[str, object]] = [
     ("not_before", float("nan")),
     ("not_before", 10**400),
     ("not_before", [1]),
-    ("clear_site_data", "cache"),
+    ("clear_site_data", "cookies"),
+    ("clear_site_data", ["cache", "cookies"]),
+    ("clear_site_data", "executionContexts"),
+    ("clear_site_data", '"*"'),
+    ("clear_site_data", "everything"),
+    ("clear_site_data", [7]),
+    ("clear_site_data", [["cache"]]),
+    ("clear_site_data", True),
     ("values", "lenient"),
     ("previous", "x"),
     ("import_from", "x"),
