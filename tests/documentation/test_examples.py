@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import importlib.util
 import os
 import re
 import secrets
@@ -14,7 +13,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,28 +21,9 @@ from urllib.parse import urlencode
 
 import pytest
 import webtest
+from documentation.examples import EXAMPLES, Load
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 START_SECONDS = 30
-Load = Callable[[str, str], webtest.TestApp]
-
-
-@pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Loads an example in an empty directory, with secrets of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SESSION_SECRET", secrets.token_urlsafe(32))
-    monkeypatch.setenv("FLASK_SECRET", secrets.token_urlsafe(32))
-
-    def load(name: str, app: str = "app") -> webtest.TestApp:
-        specification = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
-        assert specification is not None
-        assert specification.loader is not None
-        module = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(module)
-        return webtest.TestApp(getattr(module, app))
-
-    return load
 
 
 def test_the_plain_application_counts_visits(load: Load) -> None:
