@@ -96,6 +96,18 @@ class World(Site):
         loaded = [event.session_id for event in self.events[before:] if event.name == "loaded"]
         return answer, loaded[-1] if loaded else None
 
+    def writable_id(self, value: str | None) -> str | None:
+        """The id of the signed-in session that a browser with this cookie can write to; ``None`` if there is none."""
+        self.store.reset()
+        ids: list[str] = []
+
+        def write(session: Session) -> None:
+            ids.append(session.id)
+            session.modified = True
+
+        answer = self.request(write, value) if value else Answer()
+        return ids[0] if answer.status == 200 and answer.user_id is not None else None
+
 
 class LoginWorld(World, LoginSite):
     """The sessions of users are in the store, and those of visitors are not."""
