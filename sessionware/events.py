@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import session_id_of
+from sessionware.exceptions import unchain
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found, Live
 
@@ -147,9 +149,11 @@ class Events:
 
     def _call(self, listener: Listener, event: Event) -> None:
         """Call *listener*; if it fails, that is logged, and its error is not raised."""
+        handled = sys.exc_info()[1]
         try:
             listener(event)
-        except Exception:
+        except Exception as error:
+            unchain(error, handled)
             logger.exception("a listener failed on the event %s", event.name)
 
 

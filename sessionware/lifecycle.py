@@ -274,14 +274,11 @@ class Lifecycle:
             request = SessionRequest(context, found, changes, now, travels, found is None)
             if decisions and found is None:
                 request.rejected = decisions[0].reason
-        if session._is_passive:
-            request.changes.is_passive = True
+        request.changes.is_passive = session._is_passive
         session._request = request
         # What is told may be answered by a look at the session, which is complete now.
         if decisions:
             self._events.tell(*decisions)
-            if self._other_sites is not None:
-                self._other_sites.warn_of(request.load_failure)
         if request.found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
             self._events.loaded(request.found)
         if session._phase is not OPEN or self._warning_of_processes is not None:
@@ -513,7 +510,8 @@ def _decisions_of(error: SessionwareError) -> tuple[Decision, ...]:
         return (_failure_of_store(None, error),)
     if isinstance(error, CrossSiteRequest):
         return (Decision("refused", None, error.origin),)
-    # What is raised holds no frames, and the application's own are where its fault is to be looked for.
+    # Frames of the application say where its fault is; ours hold the cookie and the store key.
+    hide_own_frames(error)
     logger.error("a session could not be loaded", exc_info=error)
     return ()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from concurrency.actions import Kind, beginning
 from support.actions import Action
-from support.browser import Answer, Site
+from support.browser import Answer, LoginSite, Site
 from support.constants import COOKIE
 from support.stores import OPERATIONS
 
@@ -95,6 +95,10 @@ class World(Site):
         answer = self.read(value)
         loaded = [event.session_id for event in self.events[before:] if event.name == "loaded"]
         return answer, loaded[-1] if loaded else None
+
+
+class LoginWorld(World, LoginSite):
+    """The sessions of users are in the store, and those of visitors are not."""
 
 
 class SlowWorld(World):

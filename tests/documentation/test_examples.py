@@ -348,7 +348,7 @@ def test_the_old_cookie_is_dead_after_signing_out_of_the_demo(ada: Browser) -> N
 
 
 def test_the_demo_takes_no_form_of_another_site(ada: Browser) -> None:
-    ada.ask("POST", "/sign-out", "", Origin="http://attacker.example")
+    ada.ask("POST", "/sign-out", "", **{"Origin": "http://attacker.example", "Sec-Fetch-Site": "cross-site"})
 
     assert ada.status == 403
     assert "of <Ada>" in ada.get("/whoami")
