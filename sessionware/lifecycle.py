@@ -274,14 +274,11 @@ class Lifecycle:
             request = SessionRequest(context, found, changes, now, travels, found is None)
             if decisions and found is None:
                 request.rejected = decisions[0].reason
-        if session._is_passive:
-            request.changes.is_passive = True
+        request.changes.is_passive = session._is_passive
         session._request = request
         # What is told may be answered by a look at the session, which is complete now.
         if decisions:
             self._events.tell(*decisions)
-            if self._other_sites is not None:
-                self._other_sites.warn_of(request.load_failure)
         if request.found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
             self._events.loaded(request.found)
         if session._phase is not OPEN or self._warning_of_processes is not None:

@@ -33,6 +33,11 @@ TIMEOUTS = ("idle_timeout", "absolute_timeout")
 
 _MISSING_SECRET = f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
 
+_LIMIT_OF_COOKIES = (
+    "max_sessions_per_user: sessions in cookies cannot be counted, because the browsers alone hold them; set backend "
+    "to a store, or login_backend to one for signed-in sessions"
+)
+
 
 class Config:
     """Options that were checked one by one, to be given to a middleware.
@@ -125,6 +130,7 @@ class Settings:
     serializer: Serializer
     lifetimes: Lifetimes
     regenerate_grace: float | None
+    max_sessions_per_user: int | None
     on_store_failure: OnStoreFailure
     save_on_error: bool
     other_sites: OtherSites | None
@@ -156,9 +162,11 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     logins = None if "login_backend" in failed else _login_backend(values["login_backend"], given, backend, faults)
     if logins is not None:
         store = logins.make(clock, FaultsOfLogins(faults))
-    place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
-    keyring = None if "secret" in failed else _keyring(values["secret"], backend, place, faults)
+    keyring = None if "secret" in failed else _keyring(values["secret"], backend, config, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
+    is_cookie = backend is not None and backend.store_class is None and backend.store is None
+    if is_cookie and values["login_backend"] is None and values["max_sessions_per_user"] is not None:
+        faults.add(_LIMIT_OF_COOKIES)
     faults.raise_if_any()
     return Settings(
         store=store,
@@ -167,6 +175,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         serializer=Serializer(values["types"]),
         lifetimes=lifetimes,
         regenerate_grace=values["regenerate_grace"],
+        max_sessions_per_user=values["max_sessions_per_user"],
         on_store_failure=values["on_store_failure"],
         save_on_error=values["save_on_error"],
         other_sites=OtherSites(values["trusted_origins"]) if values["cross_site"] == "refuse" else None,
@@ -232,12 +241,15 @@ def _group(group: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
 
 
-def _keyring(given: tuple[bytes, ...] | None, backend: Backend | None, place: str, faults: Faults) -> Keyring | None:
+def _keyring(
+    given: tuple[bytes, ...] | None, backend: Backend | None, config: Mapping[str, Any] | Config | None, faults: Faults
+) -> Keyring | None:
     """The keyring; for a memory store without a secret, a random one, since its sessions end with the process."""
     if given is None and backend is not None and issubclass(backend.store_class or type(backend.store), MemoryStore):
         given = (secrets.token_bytes(KEY_BYTES),)
     if given is None:
         if "secret" not in faults.advised:
+            place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
             faults.add(_MISSING_SECRET + place)
         return None
     try:

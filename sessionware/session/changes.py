@@ -345,6 +345,7 @@ class Changes:
     def _has_more(self) -> bool:
         """Whether anything is to be changed beside the data and the identity."""
         return self.csrf is not None or self.flashes is not None
+
     def authenticated_at(self, record: Live | None) -> float | None:
         """When the user of the session of *record* signed in or was confirmed last; ``None`` without a user."""
         if self.confirmed_at is not None:

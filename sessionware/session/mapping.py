@@ -6,13 +6,14 @@ It knows neither cookie nor store. To load, save and end it calls :class:`Persis
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, NoReturn
 
 from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, hide_own_frames, without_frames
 from sessionware.session.changes import IMMUTABLE, Changes
+from sessionware.session.lifetimes import moment as _moment
 from sessionware.session.login import Login, duration_for
 from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
@@ -236,6 +237,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         request = self._loaded()
         at = request.changes.authenticated_at(request.stored)
         return at is not None and self._persistence.clock() - at < seconds
+
     # One-time messages, and CSRF tokens.
 
     def flash(self, message: Any, category: str = "message") -> None:
@@ -288,7 +290,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """Bind the session to *user_id*: a new id, against fixation, and a new absolute lifetime.
 
         Over another user's session it starts empty; the data of an anonymous or the same user's session stays.
-        *label* is kept with the session, for a list of the user's devices in a later version. Raises SessionDataError
+        *label* is shown in the list of the user's sessions, :meth:`SessionManager.sessions_of`. Raises SessionDataError
         for what is neither str nor int.
         """
         request = self._identifying()
@@ -351,12 +353,3 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         if self._phase is FINISHED:
             raise HeadersSent("the response is complete; nothing can be saved any more")
         return self._persistence.save(request, after_headers=self._phase is not OPEN)
-
-
-#: A session may be granted more than 8,000 years: a time that no datetime can tell is told as the last that one can.
-_LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)
-_LAST_SECOND = int(_LAST_MOMENT.timestamp())
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc) if seconds < _LAST_SECOND else _LAST_MOMENT

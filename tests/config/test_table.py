@@ -75,7 +75,7 @@ TEXT_SPELLINGS: list[Any] = [
 ]
 
 LATER = (
-    *("max_sessions_per_user", "not_before", "clear_site_data"),
+    *("not_before", "clear_site_data"),
     *("values", "previous", "import_from", "event_context"),
 )
 
@@ -230,7 +230,11 @@ BAD: list[tuple[str, object]] = [
     ("regenerate_grace", "x"),
     ("user_key", ""),
     ("user_key", 5),
-    ("max_sessions_per_user", 3),
+    ("max_sessions_per_user", 0),
+    ("max_sessions_per_user", "-1"),
+    ("max_sessions_per_user", "many"),
+    ("max_sessions_per_user", True),
+    ("max_sessions_per_user", 1.5),
     ("login_backend", ""),
     ("login_backend", "cookie"),
     ("login_backend", 5),

@@ -61,6 +61,19 @@ def test_nothing_is_compressed() -> None:
     assert max(lengths) - min(lengths) < 4
 
 
+@pytest.mark.parametrize("backend", ["cookie", *LOCAL_STORES])
+def test_no_token_against_forged_requests_stands_in_two_pages(backend: str, tmp_path: Path) -> None:
+    """BREACH: the length of compressed pages tells of a secret that stands in each of them."""
+    site = Site("cookie" if backend == "cookie" else local_store(backend, tmp_path))
+    value = site.begin(lambda session: session.csrf_token)
+
+    tokens = [site.request(lambda session: session.csrf_token, value).result for _ in range(50)]
+
+    pieces = [{token[place : place + 8] for place in range(len(token) - 7)} for token in tokens]
+    assert all(one.isdisjoint(other) for one in pieces for other in pieces if one is not other)
+    assert site.request(lambda session: all(map(session.verify_csrf, tokens)), value).result
+
+
 def test_equal_data_gives_unrelated_cookies() -> None:
     """CVE-2012-3458 (Beaker): encryption leaked parts of the payload."""
     site = Site()
