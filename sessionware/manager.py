@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from sessionware.backends.contract import Backend
 from sessionware.backends.cookie import CookieBackend
+from sessionware.backends.login import LoginBackend
 from sessionware.backends.store import StoreBackend
 from sessionware.config.settings import Config, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
 from sessionware.crypto.sealing import RecordSealer
 from sessionware.events import Events
-from sessionware.exceptions import ConfigError, StoreAnswer, StoreUnavailable, without_frames
+from sessionware.exceptions import ConfigError, StoreAnswer, StoreUnavailable, hide_own_frames, without_frames
 from sessionware.lifecycle import Lifecycle
 from sessionware.protocol.users import SessionInfo, Users
 from sessionware.protocol.vault import Vault
@@ -42,7 +43,12 @@ class SessionManager:
     """
 
     def __init__(self, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
-        settings = make_settings(config, options)
+        try:
+            settings = make_settings(config, options)
+        except Exception as error:
+            hide_own_frames(error)
+            del config, options  # they have the secret, and a crash report shows the locals of this frame
+            raise
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
         backend = _make_backend(settings, events)
@@ -138,13 +144,15 @@ def _asked(operation: Callable[[], Answer]) -> Answer:
 
 def _make_backend(settings: Settings, events: Events) -> Backend:
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
+    cookie = CookieBackend(settings.keyring, formats, lifetimes=lifetimes, clock=clock)
     if settings.store is None:
-        return CookieBackend(settings.keyring, formats, lifetimes=lifetimes, clock=clock)
+        return cookie
     grace = settings.regenerate_grace
     sealed = RecordSealer(settings.keyring)
     vault = Vault(settings.store, sealed, formats, lifetimes=lifetimes, clock=clock, grace=grace)
     users = Users(vault, events.tell, max_sessions=settings.max_sessions_per_user)
-    return StoreBackend(settings.keyring, vault, grace=grace, users=users)
+    stored = StoreBackend(settings.keyring, vault, grace=grace, users=users)
+    return LoginBackend(cookie, stored, clock) if settings.is_store_for_logins else stored
 
 
 def _write_to(store: Store, key: str) -> None:

@@ -1,4 +1,4 @@
-"""ROTATE: a session is given a new id, by ``regenerate``, ``login`` or ``remember``.
+"""ROTATE: a session is given a new id, by ``regenerate``, ``login``, ``confirm`` or ``remember``.
 
 The order of the store operations is the proof of what is promised, whatever runs between two of them and wherever a
 worker dies: the new record is complete, and a user's in the index, before the old one points to it, and the
@@ -74,11 +74,12 @@ def _leaves_nothing(vault: Vault, record: Live, changes: Changes) -> bool:
     return isinstance(changes.over(record, vault.clock()), Ended)
 
 
-def create(vault: Vault, changes: Changes, token: bytes | None, *, users: Users) -> NewId:
-    """Begin a session, under *token* if it is free."""
-    found, token = _create(vault, None, changes, token)
+def create(vault: Vault, changes: Changes, token: bytes | None, *, users: Users, former: Live | None = None) -> NewId:
+    """Begin a session, under *token* if it is free, or move the *former* one, which is not in the store, into it."""
+    found, token = _create(vault, former, changes, token)
     _add_to_index(vault, users, found, changes, was=None)
-    return NewId(found, token, (created(found.record, changes),))
+    event = created(found.record, changes) if former is None else regenerated(found.record, former, changes)
+    return NewId(found, token, (event,))
 
 
 def _create(vault: Vault, record: Live | None, changes: Changes, token: bytes | None) -> tuple[Found, bytes]:

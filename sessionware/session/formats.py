@@ -1,6 +1,6 @@
 """Records as bytes.
 
-A record is one msgpack array of two, a header and the session's data, behind two bytes that say where the data
+A record is one msgpack array of two, a header and the session's data, behind four bytes that say where the data
 begins: so one call unpacks all of it, and the data's own bytes are at hand to compare with later. The version of the
 format stands in the seal around it.
 """
@@ -11,20 +11,25 @@ from typing import Any
 
 from msgspec.structs import astuple
 
+from sessionware.crypto.csrf import SECRET_BYTES
 from sessionware.exceptions import SessionDataError
+from sessionware.session.lifetimes import MAX_SECONDS
 from sessionware.session.records import Cause, Ended, Index, IndexEntry, Live, Record, Superseded
 from sessionware.wire.serializer import Malformed, Serializer
 
 #: The bytes of a session's data without a key.
 EMPTY = b"\x80"
 _PAIR = b"\x92"
-_OFFSET_BYTES = 2
+_OFFSET_BYTES = 4
 _HEADER_START = _OFFSET_BYTES + len(_PAIR)
 _LIVE, _SUPERSEDED, _ENDED, _INDEX = 1, 2, 3, 4
 #: The fields of a Live record that hold its data come first; the others, in their order, are the header.
 _DATA_FIELDS = 2
 _NUMBERS = frozenset({float, int})
 _USER_IDS = frozenset({str, int, type(None)})
+_BYTES = frozenset({bytes})
+#: The first second that a datetime can tell. A NaN is not after it either: with one, no comparison ends a session.
+_EARLIEST_SECONDS = -62_135_596_800.0
 
 
 class Formats:
@@ -53,7 +58,6 @@ class Formats:
 
     def _joined(self, header: list[Any], packed: bytes) -> bytes:
         head = self._serializer.dumps(header)
-        # It fits: login() refuses a label or a user id that would not.
         return len(head).to_bytes(_OFFSET_BYTES, "big") + _PAIR + head + packed
 
     def unpack(self, payload: bytes) -> Record:
@@ -98,7 +102,8 @@ def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:
         return _checked(Live(data, packed, *header[1:]))
     if kind == _SUPERSEDED:
         *fields, next_key, cause, until = header[1:]
-        if type(next_key) is not str or type(until) not in _NUMBERS:
+        is_time = type(until) in _NUMBERS and _EARLIEST_SECONDS <= until <= MAX_SECONDS
+        if type(next_key) is not str or not is_time:
             raise ValueError("a field of a wrong type")
         return Superseded(_checked(Live(data, packed, *fields)), next_key, Cause(cause), until)
     if kind == _ENDED:
@@ -119,18 +124,23 @@ def _checked_entry(entry: IndexEntry) -> IndexEntry:
 
 def _checked(live: Live) -> Live:
     """*live*, or ValueError if a field is of a wrong type: the signature tells who has written it, and not what."""
+    created_at, started_at, seen_at, ends_at = live.created_at, live.started_at, live.seen_at, live.ends_at
     if (
         type(live.data) is dict
         and type(live.handle) is bytes
-        and type(live.created_at) in _NUMBERS
-        and type(live.started_at) in _NUMBERS
-        and type(live.seen_at) in _NUMBERS
-        and (live.ends_at is None or type(live.ends_at) in _NUMBERS)
+        and type(created_at) in _NUMBERS
+        and type(started_at) in _NUMBERS
+        and type(seen_at) in _NUMBERS
+        and created_at >= _EARLIEST_SECONDS
+        and started_at >= _EARLIEST_SECONDS
+        and seen_at >= _EARLIEST_SECONDS
+        and (ends_at is None or (type(ends_at) in _NUMBERS and _EARLIEST_SECONDS <= ends_at <= MAX_SECONDS))
         and type(live.is_remembered) is bool
         and type(live.user_id) in _USER_IDS
         and (live.label is None or type(live.label) is str)
-        and (live.csrf is None or type(live.csrf) is bytes)
+        and (live.csrf is None or (type(live.csrf) is bytes and len(live.csrf) == SECRET_BYTES))
         and type(live.flashes) is list
+        and (not live.flashes or _BYTES.issuperset(map(type, live.flashes)))
     ):
         return live
     raise ValueError("a field of a wrong type")

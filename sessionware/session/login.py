@@ -39,11 +39,16 @@ class Remember:
     __slots__ = ("at", "lifetime")
 
     def __init__(self, lifetime: Any, at: float) -> None:
-        try:
-            self.lifetime = None if lifetime is None else parse_duration(lifetime)
-        except (ValueError, OverflowError) as error:
-            raise SessionDataError(f"remember(): {error}") from None
+        self.lifetime = None if lifetime is None else duration_for("remember", lifetime)
         self.at = at
+
+
+def duration_for(member: str, value: Any) -> float:
+    """The seconds of the duration that *member* of a session was given; raises :exc:`SessionDataError` for none."""
+    try:
+        return parse_duration(value)
+    except (ValueError, OverflowError) as error:
+        raise SessionDataError(f"{member}(): {error}") from None
 
 
 def check_user_id(user_id: object, function: str) -> None:

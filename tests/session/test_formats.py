@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ SUPERSEDED: list[Any] = [2, *LIVE[1:], "k" * 43, "login", 3.0]
 
 def packed(header: Any, data: Any) -> bytes:
     head = SERIALIZER.dumps(header)
-    return len(head).to_bytes(2, "big") + b"\x92" + head + SERIALIZER.dumps(data)
+    return len(head).to_bytes(4, "big") + b"\x92" + head + SERIALIZER.dumps(data)
 
 
 @pytest.mark.parametrize("header", [LIVE, SUPERSEDED, [3]])
@@ -25,11 +26,16 @@ def test_a_record_with_the_right_fields_is_read(header: list[Any]) -> None:
     Formats(SERIALIZER).unpack(packed(header, {}))
 
 
+NO_ENDS = (math.nan, math.inf, -math.inf, -1e300, 10**400)
 NO_NUMBERS_OR_BYTES: tuple[Any, ...] = (None, [], "1")
 WRONG = [
     *((LIVE, place, value) for place in range(1, len(LIVE)) for value in ({"a": 1}, ("x",))),
     *((LIVE, place, value) for place in (2, 3, 4) for value in (None, "1", True)),
+    *((LIVE, 9, value) for value in (b"", b"too short", bytes(33), "x" * 32)),
+    *((LIVE, 10, value) for value in (None, ["text"], [b"", None])),
+    *((LIVE, place, value) for place in (2, 3, 4) for value in (math.nan, -math.inf, -1e300)),
     *((LIVE, 5, value) for value in ("1", False)),
+    *((record, place, value) for record, place in ((LIVE, 5), (SUPERSEDED, 13)) for value in NO_ENDS),
     *(
         (SUPERSEDED, place, value)
         for place in (1, 2, 11, 12, 13)
