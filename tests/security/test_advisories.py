@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from security.dice import Dice
 from security.tokens import fill, key_of, token_in
 from support.actions import Action, then
 from support.browser import Site, SiteMaker
@@ -18,7 +19,6 @@ from support.constants import COOKIE, KEY, NEW_SECRET, SECRET
 from support.stores import LOCAL_STORES, RecordingStore, local_store
 
 from sessionware import CookieTooLarge, Session
-from sessionware.crypto.identifiers import TOKEN_BYTES
 from sessionware.stores import MemoryStore
 from sessionware.testing import FakeClock
 
@@ -149,26 +149,6 @@ def test_what_has_expired_is_purged_and_nothing_else(backend: str, tmp_path: Pat
 
 
 # Ids.
-
-
-class Dice:
-    """A random source that gives the *loaded* bytes first, and then random ones."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *loaded: bytes) -> None:
-        import secrets
-
-        self._real = secrets.token_bytes
-        self._loaded = list(loaded)
-        monkeypatch.setattr(secrets, "token_bytes", self)
-
-    def __call__(self, size: int | None = None) -> bytes:
-        if self._loaded and size == TOKEN_BYTES:
-            return self._loaded.pop(0)
-        return self._real(size)
-
-    @property
-    def is_spent(self) -> bool:
-        return not self._loaded
 
 
 CHANGES: dict[str, Action] = {
