@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import session_id_of
-from sessionware.exceptions import CrossSiteRequest, SessionwareError, StoreUnavailable
+from sessionware.exceptions import CrossSiteRequest, SessionwareError, StoreUnavailable, hide_own_frames, unchain
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found, Live
 
@@ -141,7 +142,8 @@ def told_of_load(error: SessionwareError) -> tuple[Decision, ...]:
         return (failure_of_store(None, error),)
     if isinstance(error, CrossSiteRequest):
         return (Decision("refused", None, error.origin),)
-    # What is raised holds no frames, and the application's own are where its fault is to be looked for.
+    # Frames of the application say where its fault is; ours hold the cookie and the store key.
+    hide_own_frames(error)
     logger.error("a session could not be loaded", exc_info=error)
     return ()
 
@@ -200,9 +202,11 @@ class Events:
 
     def _call(self, listener: Listener, event: Event) -> None:
         """Call *listener*; if it fails, that is logged, and its error is not raised."""
+        handled = sys.exc_info()[1]
         try:
             listener(event)
-        except Exception:
+        except Exception as error:
+            unchain(error, handled)
             logger.exception("a listener failed on the event %s", event.name)
 
 

@@ -274,6 +274,7 @@ class Lifecycle:
             request = SessionRequest(context, found, changes, now, travels, found is None)
             if decisions and found is None:
                 request.rejected = decisions[0].reason
+
         session._request = request
         if self._asks_environ and session._phase is OPEN:
             self._ask_environ(request, environ)
@@ -294,8 +295,6 @@ class Lifecycle:
     def _tell_of_load(self, request: SessionRequest, decisions: Sequence[Decision]) -> None:
         found = request.found
         self._events.tell(*decisions, context=request.event_context)
-        if self._other_sites is not None:
-            self._other_sites.warn_of(request.load_failure)
         if found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
             self._events.loaded(found, request.event_context)
 

@@ -92,6 +92,8 @@ FLOORS = {
     "sessions": """
         protocol.vault
         protocol.end
+        protocol.index
+        protocol.users
         protocol.update
         protocol.rotate
         backends.contract

@@ -15,6 +15,7 @@ from sessionware.events import Decision, rejection
 from sessionware.protocol.end import Ending, end
 from sessionware.protocol.rotate import NewId, create, write
 from sessionware.protocol.update import Emptied, SameId, discarded, renew, standing
+from sessionware.protocol.users import Users
 from sessionware.protocol.vault import Vault
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found
@@ -28,7 +29,8 @@ class StoreBackend:
 
     travels_with_answer = False
 
-    def __init__(self, keyring: Keyring, vault: Vault, *, grace: float | None) -> None:
+    def __init__(self, keyring: Keyring, vault: Vault, *, grace: float | None, users: Users) -> None:
+        self.users = users
         self._keyring = keyring
         self._vault = vault
         self._grace = grace
@@ -91,9 +93,9 @@ class StoreBackend:
                 return Outcome(None, KEEP, discarded(read, ()).events)
         # A login stands, and takes nothing along of what has ended.
         written = (
-            create(self._vault, changes, token)
+            create(self._vault, changes, token, users=self.users)
             if found is None
-            else write(self._vault, found, changes, grace=self._grace)
+            else write(self._vault, found, changes, grace=self._grace, users=self.users)
         )
         if isinstance(written, NewId):
             return Outcome(written.found, Send(context.keys.sign(written.token)), written.events)
@@ -103,7 +105,7 @@ class StoreBackend:
 
     def take_over(self, context: CookieContext[CookieSigner], found: Found | None, *, changes: Changes) -> Outcome:
         """Write the session of a user whose login was over one that was *found* in the cookie."""
-        written = create(self._vault, changes, None, former=None if found is None else found.record)
+        written = create(self._vault, changes, None, users=self.users, former=None if found is None else found.record)
         return Outcome(written.found, Send(context.keys.sign(written.token)), written.events)
 
     def renew(self, context: CookieContext[CookieSigner], found: Found) -> Outcome:
@@ -111,8 +113,9 @@ class StoreBackend:
         return Outcome(renewed.found, KEEP, renewed.events)
 
     def end(self, found: Found) -> bool:
-        ending = end(self._vault, found.key)
-        if ending is Ending.NOTHING_LEFT:
+        ended = end(self._vault, found.key)
+        self.users.take_out(found.record, ended.keys)
+        if ended.ending is Ending.NOTHING_LEFT:
             # It went by itself, because its time was over; if it was not, another request has ended it.
             return self._vault.is_over(found.record)
-        return ending is Ending.DONE
+        return ended.ending is Ending.DONE

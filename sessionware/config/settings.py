@@ -17,6 +17,7 @@ from sessionware.cookies.header import CookieSettings, faults_of
 from sessionware.cookies.origin import OtherSites
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
 from sessionware.events import ContextSource, Listener
+from sessionware.exceptions import hide_own_frames
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.stores.contract import Store
 from sessionware.stores.memory import MemoryStore
@@ -32,6 +33,11 @@ TIMEOUTS = ("idle_timeout", "absolute_timeout")
 
 _MISSING_SECRET = f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
 
+_LIMIT_OF_COOKIES = (
+    "max_sessions_per_user: sessions in cookies cannot be counted, because the browsers alone hold them; set backend "
+    "to a store, or login_backend to one for signed-in sessions"
+)
+
 
 class Config:
     """Options that were checked one by one, to be given to a middleware.
@@ -45,9 +51,15 @@ class Config:
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         faults = Faults()
+        self._options: dict[str, Any] = {}
         #: How a secret is given, in the words of an error.
         self._place_of_secret = place_of_secret(options)
-        self._options = _checked(flatten({} if options is None else options, faults), faults)
+        try:
+            self._options = _checked(flatten({} if options is None else options, faults), faults)
+        except Exception as error:
+            hide_own_frames(error)
+            del options  # they have the secret, and a crash report shows the locals of this frame
+            raise
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], prefix: str = "SESSIONWARE_") -> Config:
@@ -59,7 +71,12 @@ class Config:
         faults = Faults()
         config = cls()
         config._place_of_secret = f"as the variable {prefix}SECRET"
-        config._options = _checked(from_environment(environ, prefix, faults), faults)
+        try:
+            config._options = _checked(from_environment(environ, prefix, faults), faults)
+        except Exception as error:
+            hide_own_frames(error)
+            del environ  # as in __init__()
+            raise
         return config
 
     @property
@@ -113,6 +130,7 @@ class Settings:
     serializer: Serializer
     lifetimes: Lifetimes
     regenerate_grace: float | None
+    max_sessions_per_user: int | None
     on_store_failure: OnStoreFailure
     save_on_error: bool
     clear_site_data: tuple[str, ...]
@@ -142,9 +160,10 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
     logins = None if "login_backend" in failed else _login_backend(values["login_backend"], given, backend, faults)
     store = _store(backend, logins, clock, faults)
-    place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
-    keyring = None if "secret" in failed else _keyring(values["secret"], backend, place, faults)
+    keyring = None if "secret" in failed else _keyring(values["secret"], backend, config, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
+    if backend == Backend() and logins is None and values["max_sessions_per_user"] is not None:
+        faults.add(_LIMIT_OF_COOKIES)
     _check(cookie, lifetimes, clock, faults)
     faults.raise_if_any()
     return Settings(
@@ -154,6 +173,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         serializer=Serializer(values["types"]),
         lifetimes=lifetimes,
         regenerate_grace=values["regenerate_grace"],
+        max_sessions_per_user=values["max_sessions_per_user"],
         on_store_failure=values["on_store_failure"],
         save_on_error=values["save_on_error"],
         clear_site_data=values["clear_site_data"],
@@ -227,12 +247,15 @@ def _group(group: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
 
 
-def _keyring(given: tuple[bytes, ...] | None, backend: Backend | None, place: str, faults: Faults) -> Keyring | None:
+def _keyring(
+    given: tuple[bytes, ...] | None, backend: Backend | None, config: Mapping[str, Any] | Config | None, faults: Faults
+) -> Keyring | None:
     """The keyring; for a memory store without a secret, a random one, since its sessions end with the process."""
     if given is None and backend is not None and issubclass(backend.store_class or type(backend.store), MemoryStore):
         given = (secrets.token_bytes(KEY_BYTES),)
     if given is None:
         if "secret" not in faults.advised:
+            place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
             faults.add(_MISSING_SECRET + place)
         return None
     try:

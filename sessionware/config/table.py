@@ -19,6 +19,7 @@ from sessionware.conversions import (
     function,
     functions,
     imported,
+    integer,
     moment,
     nonempty_string,
     one_of,
@@ -85,6 +86,13 @@ def _types(value: object) -> Mapping[Any, Any]:
         raise expected("a mapping such as {Money: ('money', to_plain, from_plain)}", value)
     Serializer(found)
     return found
+
+
+def _at_least_one(value: object) -> int:
+    number = integer(value)
+    if number < 1:
+        raise expected("a number of at least 1 (None for no limit)", value)
+    return number
 
 
 def _on_store_failure(value: object) -> OnStoreFailure:
@@ -210,7 +218,9 @@ OPTIONS: dict[str, Option] = {
         "removing it a logout, for code that never calls ``login``.",
     ),
     "max_sessions_per_user": Option(
-        _later(None), None, "At login, the oldest sessions above this number end. Not in this version yet."
+        optional(_at_least_one),
+        None,
+        "At a login, the user's oldest sessions above this number end. Cookie sessions cannot be counted.",
     ),
     "on_store_failure": Option(
         _on_store_failure,

@@ -15,7 +15,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     "renewed": ("",),
     "regenerated": ("login", "relogin", "confirm", "regenerate", "remember"),
     "ended": ("invalidated", "emptied", "login"),
-    "revoked": ("",),
+    "revoked": ("", "limit"),
     "rejected": (
         "malformed",
         "bad_signature",

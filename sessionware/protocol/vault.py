@@ -22,7 +22,7 @@ from sessionware.events import logger
 from sessionware.exceptions import SessionwareError, StoreUnavailable, hide_all_frames
 from sessionware.session.formats import Formats
 from sessionware.session.lifetimes import ALIVE, REVOKED, TOO_OLD, Lifetimes
-from sessionware.session.records import Ended, Found, Live, Record, Superseded
+from sessionware.session.records import Ended, Found, Index, Live, Record, Superseded
 from sessionware.stores.contract import Store, Version
 from sessionware.wire.serializer import Malformed
 
@@ -171,6 +171,47 @@ class Vault:
         sealed = self._sealed.seal(self._formats.pack(record), key)
         ttl = self._lifetimes.ttl(record, self.clock()) if isinstance(record, Live) else self._short_ttl(record)
         return self._ask(self._store.replace, key, sealed, ttl, version)
+
+    def load_index(self, key: str) -> tuple[Index, Version | None]:
+        """The index under *key*, and its version, or ``None`` if there is no entry.
+
+        What no key opens, and what is no index, counts as an empty one, which can be replaced.
+        """
+        entry = self._ask(self._store.load, key)
+        if entry is None:
+            return Index(), None
+        payload, version = entry
+        try:
+            return self._formats.unpack_index(self._sealed.open(payload, key).payload), version
+        except (Rejected, Malformed):
+            return Index(), version
+
+    def swap_index(self, key: str, index: Index, version: Version | None) -> None:
+        """Put *index* in the place of what has *version*, or where there is nothing.
+
+        Raises :exc:`Conflict`, :exc:`Gone` or :exc:`AlreadyExists`. An index is needed until the last of its sessions
+        has ended. An empty one goes by itself: a delete would take along what another login has just added.
+        """
+        sealed = self._sealed.seal(self._formats.pack_index(index), key)
+        ttl = self._ttl_of_index(index)
+        if version is None:
+            self._ask(self._store.create, key, sealed, ttl)
+        else:
+            self._ask(self._store.replace, key, sealed, ttl, version)
+
+    def _ttl_of_index(self, index: Index) -> float | None:
+        if not index.entries:
+            return ENDED_TTL_SECONDS
+        latest = 0.0
+        for entry in index.entries:
+            if entry.ends_at is None:
+                return None
+            latest = max(latest, entry.ends_at)
+        return max(latest - self.clock(), ENDED_TTL_SECONDS)
+
+    def expires_at(self, record: Live) -> float | None:
+        """When *record* dies if no request touches it any more."""
+        return self._lifetimes.expires_at(record)
 
     def delete(self, key: str) -> None:
         """Delete an entry that means nothing any more; where that fails, its ttl removes it."""

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
 #: What is longer counts as endless, which no duration is.
@@ -41,6 +41,16 @@ def _seconds(value: object) -> float | None:
         # float() refuses an int beyond its own range.
         return float(value) if value < MAX_SECONDS else math.inf
     return None
+
+
+#: A session may be granted more than 8,000 years: a time that no datetime can tell is told as the last that one can.
+_LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)
+_LAST_SECOND = int(_LAST_MOMENT.timestamp())
+
+
+def moment(seconds: float) -> datetime:
+    """*seconds* since the epoch as an aware datetime in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc) if seconds < _LAST_SECOND else _LAST_MOMENT
 
 
 class Verdict(enum.Enum):

@@ -6,13 +6,14 @@ It knows neither cookie nor store. To load, save and end it calls :class:`Persis
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, NoReturn
 
 from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import session_id_of
-from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, without_frames
+from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, hide_own_frames, without_frames
 from sessionware.session.changes import IMMUTABLE, Changes
+from sessionware.session.lifetimes import moment as _moment
 from sessionware.session.login import Login, duration_for
 from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
@@ -152,7 +153,12 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         On a conflict with another request the function runs again on the fresh value, so counters never lose a count
         and a cart no item. It is given a copy of its own, and should do nothing but compute.
         """
-        return self._changing().alter(key, function, default)
+        changes = self._changing()
+        try:
+            return changes.alter(key, function, default)
+        except Exception as error:
+            hide_own_frames(error)
+            raise
 
     def revert(self) -> None:
         """Undo the unsaved changes of the data; never a login, an end, or what :meth:`save` wrote."""
@@ -284,7 +290,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """Bind the session to *user_id*: a new id, against fixation, and a new absolute lifetime.
 
         Over another user's session it starts empty; the data of an anonymous or the same user's session stays.
-        *label* is kept with the session, for a list of the user's devices in a later version. Raises SessionDataError
+        *label* is shown in the list of the user's sessions, :meth:`SessionManager.sessions_of`. Raises SessionDataError
         for what is neither str nor int.
         """
         request = self._identifying()
@@ -347,12 +353,3 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         if self._phase is FINISHED:
             raise HeadersSent("the response is complete; nothing can be saved any more")
         return self._persistence.save(request, after_headers=self._phase is not OPEN)
-
-
-#: A session may be granted more than 8,000 years: a time that no datetime can tell is told as the last that one can.
-_LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)
-_LAST_SECOND = int(_LAST_MOMENT.timestamp())
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc) if seconds < _LAST_SECOND else _LAST_MOMENT

@@ -92,6 +92,28 @@ class Ended:
 Record = Live | Superseded | Ended
 
 
+class IndexEntry(Struct, frozen=True):
+    """One session in the index of its user, by its handle.
+
+    ``was`` is the handle of the session whose place it takes, by a change of id. ``ends_at`` is that of its record,
+    which no update moves, so that an entry need never be written again.
+    """
+
+    handle: bytes
+    was: bytes | None
+    ends_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The record of a user: the sessions that were signed in, in the order of their logins.
+
+    A session may have ended since, and an entry says nothing else of it: what is told of a session, its record tells.
+    """
+
+    entries: tuple[IndexEntry, ...] = ()
+
+
 class Found(Struct, frozen=True):
     """A session that a load has found and that can be read.
 

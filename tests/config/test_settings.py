@@ -430,8 +430,21 @@ def test_a_bad_idle_timeout_is_not_blamed_on_refresh_after() -> None:
     assert "refresh_after" not in fault
 
 
+def test_a_limit_of_sessions_needs_a_store() -> None:
+    fault = fault_of({"secret": SECRET, "max_sessions_per_user": 3})
+
+    assert fault.startswith("max_sessions_per_user: ")
+    assert "login_backend" in fault
+
+
+@pytest.mark.parametrize(("written", "limit"), [(1, 1), ("3", 3), (None, None), ("none", None)])
+def test_a_limit_of_sessions_is_a_number_or_none(written: object, limit: int | None) -> None:
+    settings = make_settings({"secret": SECRET, "backend": "memory", "max_sessions_per_user": written}, {})
+
+    assert settings.max_sessions_per_user == limit
+
+
 LATER = {
-    "max_sessions_per_user": (None, 3),
     "values": ("strict", "lenient"),
     "previous": ((), {"secret": NEW_SECRET, "until": "2027-01-01"}),
     "import_from": ((), [object()]),

@@ -74,10 +74,7 @@ TEXT_SPELLINGS: list[Any] = [
     pytest.param(in_the_environment, id="environment"),
 ]
 
-LATER = (
-    "max_sessions_per_user",
-    *("values", "previous", "import_from"),
-)
+LATER = (*("values", "previous", "import_from"),)
 
 #: Origins that are asked for.
 ORIGINS = ("https://idp.example", "http://idp.example:8443", "https://a.b.example.com")
@@ -250,7 +247,11 @@ BAD: list[tuple[str, object]] = [
     ("regenerate_grace", "x"),
     ("user_key", ""),
     ("user_key", 5),
-    ("max_sessions_per_user", 3),
+    ("max_sessions_per_user", 0),
+    ("max_sessions_per_user", "-1"),
+    ("max_sessions_per_user", "many"),
+    ("max_sessions_per_user", True),
+    ("max_sessions_per_user", 1.5),
     ("login_backend", ""),
     ("login_backend", "cookie"),
     ("login_backend", 5),

@@ -82,6 +82,30 @@ def test_signing_out_of_the_flask_application_ends_only_our_session(load: Load) 
     assert app.get("/", headers={"Cookie": old}).json["user"] is None
 
 
+def test_the_form_of_the_flask_application_takes_its_token_and_flashes_once(load: Load) -> None:
+    app = load("flask_app", "app")
+    form = app.get("/name").form
+
+    form["name"] = "Ada"
+    page = form.submit().follow()
+
+    assert "Your name was saved." in page
+    assert page.form["name"].value == "Ada"
+    assert "Your name was saved." not in app.get("/name")
+
+
+@pytest.mark.parametrize("fields", [{}, {"csrf_token": ""}, {"csrf_token": "A" * 86}])
+def test_the_form_of_the_flask_application_refuses_what_did_not_come_from_its_page(
+    load: Load, fields: dict[Any, Any]
+) -> None:
+    app = load("flask_app", "app")
+    app.get("/name")
+
+    app.post("/name", {"name": "Eve", **fields}, status=400)
+
+    assert app.get("/name").form["name"].value == ""
+
+
 def test_the_bottle_application_keeps_the_theme(load: Load, tmp_path: Path) -> None:
     app = load("bottle_app", "app")
     before = app.get("/")
@@ -324,7 +348,7 @@ def test_the_old_cookie_is_dead_after_signing_out_of_the_demo(ada: Browser) -> N
 
 
 def test_the_demo_takes_no_form_of_another_site(ada: Browser) -> None:
-    ada.ask("POST", "/sign-out", "", Origin="http://attacker.example")
+    ada.ask("POST", "/sign-out", "", **{"Origin": "http://attacker.example", "Sec-Fetch-Site": "cross-site"})
 
     assert ada.status == 403
     assert "of <Ada>" in ada.get("/whoami")

@@ -59,7 +59,9 @@ def _is_guided_well(name: str, seconds: int, corpus: Path) -> bool:
         return True
     for path in sorted(found.iterdir(), key=os.path.getmtime)[-1:]:
         print(f"fuzz: to see it again: make fuzz ARGUMENTS='--input {path} {name}'")
-        print(f"fuzz: as a test, a line of FOUND in tests/fuzz/test_targets.py: ({name!r}, {path.read_bytes().hex()!r})")
+        print(
+            f"fuzz: as a test, a line of FOUND in tests/fuzz/test_targets.py: ({name!r}, {path.read_bytes().hex()!r})"
+        )
     return False
 
 
