@@ -38,6 +38,7 @@ FLOORS = {
         session.formats
         session.login
         session.changes
+        session.sizes
         session.request
         session.other_members
         session.mapping
@@ -58,6 +59,7 @@ FLOORS = {
         stores.urls
         stores.paths
         stores.memory
+        stores.processes
         stores.file
         stores.sqlite
         stores.sql.failures

@@ -21,7 +21,7 @@ from sessionware.crypto.sealing import RecordSealer, Rejected
 from sessionware.events import logger
 from sessionware.exceptions import SessionwareError, StoreUnavailable, hide_all_frames
 from sessionware.session.formats import Formats
-from sessionware.session.lifetimes import ALIVE, TOO_OLD, Lifetimes
+from sessionware.session.lifetimes import ALIVE, REVOKED, TOO_OLD, Lifetimes
 from sessionware.session.records import Ended, Found, Index, Live, Record, Superseded
 from sessionware.stores.contract import Store, Version
 from sessionware.wire.serializer import Malformed
@@ -125,18 +125,20 @@ class Vault:
             verdict = self._lifetimes.verdict(record, now)
             if verdict is ALIVE:
                 return Found(record, version, old_key_id, key, None, is_ahead)
-            return Ended(verdict.value)
+            return Ended(verdict.value, was_asked_for=False)
         if isinstance(record, Superseded):
             return self._judged_superseded(record, now) or Found(record.was, version, old_key_id, key, record)
         return record
 
     def _judged_superseded(self, record: Superseded, now: float) -> Ended | None:
         record.was.settle(now)
+        if self._lifetimes.is_revoked(record.was):
+            return Ended(REVOKED.value, record, was_asked_for=False)
         end = self._lifetimes.end_of(record.was)
         # A grace that would last longer than any was written by a clock that was ahead.
         if now >= record.until or record.until - now > self._longest_grace:
-            return Ended("unknown_id", record)
-        return None if end is None or now < end else Ended(TOO_OLD.value, record)
+            return Ended("unknown_id", record, was_asked_for=False)
+        return None if end is None or now < end else Ended(TOO_OLD.value, record, was_asked_for=False)
 
     def is_over(self, record: Live, touched_at: float | None = None) -> bool:
         """Whether the time of *record* is over; a request that has *touched* it in time counts as a sign of life."""

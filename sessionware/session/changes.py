@@ -138,7 +138,7 @@ class Changes:
         """Note the values that the application may still hold, and that are no longer in the *merged* data."""
         for key, value in self.data.items():
             if type(value) not in IMMUTABLE and merged.get(key) is not value:
-                self.displaced.append(_Displaced(key, value, self._pack_one(value)))
+                self.displaced.append(_Displaced(key, value, self.pack_one(value)))
 
     def take_back(self) -> None:
         """Let a displaced value that was changed since be the session's again, unless its place was changed, too."""
@@ -153,7 +153,7 @@ class Changes:
 
     def _is_changed(self, held: _Displaced) -> bool:
         try:
-            return self._pack_one(held.value) != held.packed
+            return self.pack_one(held.value) != held.packed
         except SessionDataError:
             return True  # what cannot be stored is refused when it is to be saved
 
@@ -208,7 +208,7 @@ class Changes:
         """Set *key* to ``function(current)`` and give it; the function is noted, to run again on a fresh value."""
         if key not in self.data:
             self._serializer.check(key, default)
-        current = self._pack_one(self.data.get(key, default))
+        current = self.pack_one(self.data.get(key, default))
         noted = self._noted
         steps = noted.get(key, ())
         is_unchanged = current == steps[-1].result if steps else self._is_as_read(key)
@@ -216,7 +216,7 @@ class Changes:
         self.put(key, value)
         self._is_exposed = True
         if is_unchanged:
-            noted[key] = [*steps, Step(function, default, self._pack_one(value))]
+            noted[key] = [*steps, Step(function, default, self.pack_one(value))]
         else:
             noted.pop(key, None)
         return value
@@ -225,7 +225,7 @@ class Changes:
         """What *function* gives for a copy of the *packed* value of *key*."""
         current = self._unpack_one(packed)
         value = function(current)
-        if value is None and type(current) not in IMMUTABLE and self._pack_one(current) != packed:
+        if value is None and type(current) not in IMMUTABLE and self.pack_one(current) != packed:
             raise SessionDataError(
                 f"alter({key!r}, …): the function has changed its argument in place and given None, which would take "
                 "the place of the value; let it return what it has changed, or a new value"
@@ -246,11 +246,12 @@ class Changes:
         return self._bytes(read, key) == self._bytes(self.data, key)
 
     def _bytes(self, data: dict[str, Any], key: str) -> bytes | None:
-        return self._pack_one(data[key]) if key in data else None
+        return self.pack_one(data[key]) if key in data else None
 
     # In a list, because a dict by itself is packed as a session's data, with nothing but str for keys.
 
-    def _pack_one(self, value: Any) -> bytes:
+    def pack_one(self, value: Any) -> bytes:
+        """The bytes of one value of the data."""
         return self._serializer.dumps([value])
 
     def _unpack_one(self, packed: bytes) -> Any:
@@ -447,7 +448,7 @@ class Changes:
             live.ends_at = self.lifetimes.ends_at(live.started_at) if lifetime is None else at + lifetime
 
     def _difference(self, read: dict[str, Any]) -> _Difference:
-        put = {key: value for key, value in self.data.items() if self._bytes(read, key) != self._pack_one(value)}
+        put = {key: value for key, value in self.data.items() if self._bytes(read, key) != self.pack_one(value)}
         return _Difference(put, read.keys() - self.data.keys())
 
     def _standing_steps(self, key: str) -> list[Step]:
@@ -460,7 +461,7 @@ class Changes:
         mine = self._difference(read)
         # The application may hold a value that neither request has changed: it stays the very same object.
         merged = {
-            key: self.data[key] if key in self.data and self._bytes(read, key) == self._pack_one(value) else value
+            key: self.data[key] if key in self.data and self._bytes(read, key) == self.pack_one(value) else value
             for key, value in theirs.items()
             if key not in mine.dropped
         }
@@ -474,6 +475,6 @@ class Changes:
     def _rerun(self, key: str, steps: list[Step], value: Any) -> Any:
         for step in steps:
             current = step.default if value is _ABSENT else value
-            value = self._called(key, step.function, self._pack_one(current))
+            value = self._called(key, step.function, self.pack_one(current))
         self._serializer.check(key, value)
         return value

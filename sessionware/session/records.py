@@ -80,16 +80,13 @@ class Ended:
     """The record of a session that has ended, for a moment, so that a writer under way cannot bring it back.
 
     A record past its end counts as this, too: ``reason`` is then the reason of the event ``rejected``, and ``former``
-    is the superseded record whose grace is over, which still tells where its session went. Neither is stored.
+    is the superseded record whose grace is over, which still tells where its session went. What ``was_asked_for`` was
+    ended by a request; otherwise the session went by itself. None of these is stored.
     """
 
     reason: str = "revoked"
     former: Superseded | None = None
-
-    @property
-    def was_asked_for(self) -> bool:
-        """Whether a request has ended the session; otherwise it went by itself."""
-        return self.reason == "revoked"
+    was_asked_for: bool = True
 
 
 Record = Live | Superseded | Ended

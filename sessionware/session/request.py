@@ -61,6 +61,8 @@ class SessionRequest(Struct, eq=False):
     save_failure: StoreUnavailable | None = None
     outage: StoreUnavailable | ConflictError | CrossSiteRequest | None = None
     rejected: str | None = None
+    is_of_https_site: bool = False
+    event_context: Mapping[str, Any] | None = None
 
     __repr__ = object.__repr__  # it holds a token, and the lines of cookies
 
@@ -107,6 +109,13 @@ class SessionRequest(Struct, eq=False):
         """Whether something would be written now; raises SessionDataError for what cannot be stored."""
         found = self.found
         return self.changes.is_pending(None if found is None else found.record)
+
+    def is_pending_or_unstorable(self) -> bool:
+        """Whether something would be written now, or would be refused."""
+        try:
+            return self.is_pending()
+        except SessionwareError:
+            return True
 
 
 class Touched(Protocol):

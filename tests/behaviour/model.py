@@ -128,7 +128,7 @@ class Request:
 
     def _take(self, record: Record | None, was: Record | None = None) -> None:
         self.record, self.was = record, copy.deepcopy(was or record)
-        self.data = {} if self.was is None else self.was.data
+        self.data = {} if self.was is None else copy.deepcopy(self.was.data)
         self.read = copy.deepcopy(self.data)
         self._forget()
 
@@ -242,10 +242,12 @@ class Request:
         """What the answer does."""
         before = self.was
         self.save()
-        if self.was is before and before is not None and not self.is_former:
-            if self.touched_at - before.seen_at >= REFRESH_AFTER:
-                self._renew(before)
+        if before is not None and self.was is before and not self.is_former and self._is_stale(before):
+            self._renew(before)
         return self.effects
+
+    def _is_stale(self, was: Record) -> bool:
+        return self.touched_at - was.seen_at >= REFRESH_AFTER
 
     def _renew(self, was: Record) -> None:
         raise NotImplementedError

@@ -64,6 +64,19 @@ def test_a_login_moves_the_session_into_the_store(site: LoginSite, anonymous: Br
     assert event.session_id == anonymous.ask(member("id")).result
 
 
+def test_a_login_takes_the_flashes_into_the_store_and_leaves_the_csrf_tokens(site: LoginSite) -> None:
+    browser = visitor(site, call("flash", "one"))
+    before = browser.send(member("csrf_token")).result
+
+    browser.send(then(login("ada"), call("flash", "two")))
+    after = [browser.send(member("csrf_token")).result for _ in range(2)]
+
+    checked = [browser.ask(call("verify_csrf", token)).result for token in (before, *after)]
+    assert checked == [False, True, True]
+    assert browser.send(call("pop_flashes")).result == [("message", "one"), ("message", "two")]
+    assert browser.send(call("pop_flashes")).result == []
+
+
 def test_a_login_without_a_session_begins_one_in_the_store(site: LoginSite) -> None:
     browser = Browser(site)
 

@@ -85,12 +85,20 @@ class Sessions(RuleBasedStateMachine):
     backend: Store | str
     clock: FakeClock
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(user=st.none() | USERS, data=st.dictionaries(KEYS, VALUES), is_shared=st.booleans())
+    def begin(self, user: str | int | None, data: dict[str, Any], is_shared: bool) -> None:
         self.site = Site(self.backend, self.clock)
         self.jars = [Jar(Browser(self.site)), Jar(Browser(self.site))]
         self.open: list[Open] = []
         self.seconds_open = 0.0
+        self.touch(0)
+        for key, value in data.items():
+            self.put(0, key, value)
+        if user is not None:
+            self.login(0, user)
+        self.answer(0, is_late=False)
+        if is_shared:
+            self.copy_cookies(0)
 
     # Requests.
 
@@ -116,10 +124,9 @@ class Sessions(RuleBasedStateMachine):
         assert answer.headers == [("Content-Type", "text/plain")]
 
     @precondition(lambda self: self.open)
-    @rule(which=WHICH)
-    def answer(self, which: int) -> None:
+    @rule(which=WHICH, is_late=st.booleans())
+    def answer(self, which: int, is_late: bool) -> None:
         request = self.open.pop(which % len(self.open))
-        effects: list[Effect] | None
         try:
             effects = request.model.commit()
         except Refused:
@@ -130,6 +137,8 @@ class Sessions(RuleBasedStateMachine):
         assert ("Vary", "Cookie") in headers
         assert bool(cookies_in(headers)) == bool(effects)
         request.jar.answers.append((headers, effects))
+        if not is_late:
+            request.jar.receive(-1)
         if not self.open:
             self.seconds_open = 0.0
 

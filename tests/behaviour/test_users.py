@@ -60,7 +60,7 @@ class TestTheList:
         assert info == SessionInfo(told.result[0], "ada", "Firefox on Linux", *told.result[1:])
 
     def test_the_newest_comes_first(self, stored: Site, clock: FakeClock) -> None:
-        expected = []
+        expected: list[str] = []
         for _ in range(3):
             expected.insert(0, id_of(signed_in_at(stored)))
             clock.advance(60)

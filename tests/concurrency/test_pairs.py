@@ -120,6 +120,7 @@ def test_every_interleaving_keeps_the_promises(first: Kind, second: Kind, user: 
         check_nobody_is_logged_out(outcome)
         check_users_stay_apart(outcome)
         check_flashes_and_tokens(outcome)
+        outcome.world.check_index(outcome.cookie, outcome.a.cookie, outcome.b.cookie)
 
 
 def check_answers(outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -74,10 +74,7 @@ TEXT_SPELLINGS: list[Any] = [
     pytest.param(in_the_environment, id="environment"),
 ]
 
-LATER = (
-    *("not_before", "clear_site_data"),
-    *("values", "previous", "import_from", "event_context"),
-)
+LATER = (*("values", "previous", "import_from"),)
 
 #: Origins that are asked for.
 ORIGINS = ("https://idp.example", "http://idp.example:8443", "https://a.b.example.com")
@@ -97,6 +94,8 @@ READERS: dict[str, Callable[[Settings], object]] = {
     "idle_timeout": lambda settings: settings.lifetimes.idle,
     "absolute_timeout": lambda settings: settings.lifetimes.absolute,
     "refresh_after": lambda settings: settings.lifetimes.refresh_after,
+    "not_before": lambda settings: settings.lifetimes.not_before,
+    "event_context": lambda settings: settings.event_context is not None,
     "on_event": lambda settings: settings.listeners,
     "clock": lambda settings: settings.clock(),
     "cross_site": lambda settings: "allow" if settings.other_sites is None else "refuse",
@@ -145,11 +144,19 @@ TEXTS: list[tuple[str, str, object]] = [
     ("trusted_origins", "https://idp.example http://idp.example:8443", ORIGINS[:2]),
     ("trusted_origins", "https://idp.example\nhttps://*.example.com\n", ORIGINS[::2]),
     ("not_before", "none", None),
-    ("clear_site_data", "", None),
+    ("not_before", "2023-01-01T00:00:00Z", 1672531200.0),
+    ("not_before", "2023-01-01T01:30:00.500+01:30", 1672531200.5),
+    ("not_before", "1672531200", 1672531200.0),
+    ("clear_site_data", "", ()),
+    ("clear_site_data", "none", ()),
+    ("clear_site_data", "cache", ("cache",)),
+    ("clear_site_data", "storage, Cache cache", ("cache", "storage")),
+    ("clear_site_data", '"cache", "storage"', ("cache", "storage")),
     ("values", "strict", None),
     ("previous", "none", None),
     ("import_from", "", None),
-    ("event_context", "none", None),
+    ("event_context", "none", False),
+    ("event_context", f"{HERE}:listen", True),
     ("on_store_failure", "Anonymous", OnStoreFailure.ANONYMOUS),
     ("on_store_failure", "raise", OnStoreFailure.RAISE),
     ("save_on_error", "false", False),
@@ -196,6 +203,14 @@ OBJECTS: list[tuple[str, object, object]] = [
     ("trusted_origins", [], ()),
     ("trusted_origins", list(ORIGINS), ORIGINS),
     ("trusted_origins", ORIGINS[:2], ORIGINS[:2]),
+    ("not_before", datetime(2023, 1, 1, tzinfo=timezone.utc), 1672531200.0),
+    ("not_before", 1672531200, 1672531200.0),
+    ("not_before", 0.5, 0.5),
+    ("not_before", None, None),
+    ("clear_site_data", ["storage", "cache"], ("cache", "storage")),
+    ("clear_site_data", {"storage"}, ("storage",)),
+    ("clear_site_data", (), ()),
+    ("clear_site_data", None, ()),
     ("on_store_failure", OnStoreFailure.RAISE, OnStoreFailure.RAISE),
     ("save_on_error", False, False),
     ("cookie.domain", None, None),
@@ -203,6 +218,8 @@ OBJECTS: list[tuple[str, object, object]] = [
     ("cookie.httponly", False, False),
     ("cookie.partitioned", True, True),
     ("cookie.persistent", True, True),
+    ("event_context", listen, True),
+    ("event_context", None, False),
     ("on_event", listen, (listen,)),
     ("on_event", [listen, f"{HERE}:tick"], (listen, tick)),
     ("on_event", None, ()),
@@ -245,12 +262,33 @@ BAD: list[tuple[str, object]] = [
     ("trusted_origins", "*"),
     ("trusted_origins", ["https://idp.example", 5]),
     ("trusted_origins", True),
-    ("not_before", 1700000000),
-    ("clear_site_data", "cache"),
+    ("not_before", datetime(2023, 1, 1)),
+    ("not_before", datetime(2023, 1, 1).date()),
+    ("not_before", "2023-01-01T00:00:00"),
+    ("not_before", "2023-01-01"),
+    ("not_before", "20230101"),
+    ("not_before", 20230101),
+    ("not_before", ""),
+    ("not_before", "Z"),
+    ("not_before", "yesterday"),
+    ("not_before", True),
+    ("not_before", float("nan")),
+    ("not_before", 10**400),
+    ("not_before", [1]),
+    ("clear_site_data", "cookies"),
+    ("clear_site_data", ["cache", "cookies"]),
+    ("clear_site_data", "executionContexts"),
+    ("clear_site_data", '"*"'),
+    ("clear_site_data", "everything"),
+    ("clear_site_data", [7]),
+    ("clear_site_data", [["cache"]]),
+    ("clear_site_data", True),
     ("values", "lenient"),
     ("previous", "x"),
     ("import_from", "x"),
-    ("event_context", f"{HERE}:listen"),
+    ("event_context", f"{HERE}:SECRET"),
+    ("event_context", "no name"),
+    ("event_context", {"address": "127.0.0.1"}),
     ("on_store_failure", "ignore"),
     ("on_store_failure", 1),
     ("save_on_error", "maybe"),
