@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -497,6 +497,19 @@ def a_listener_fails(scene: Scene) -> None:
             with scene.down(*operations, failure=driver_failure()):
                 scene.ask(then(reading.append, step))
             reading.clear()
+
+
+def raising_context(environ: Mapping[str, Any]) -> Mapping[str, Any]:
+    raise ValueError(environ["HTTP_COOKIE"])
+
+
+@way
+def the_context_of_an_event_cannot_be_told(scene: Scene) -> None:
+    contexts: list[Callable[[Mapping[str, Any]], Any]] = [raising_context, lambda environ: environ, list]
+    for context in contexts:
+        scene.site = scene.site.like(event_context=context)
+        nothing_goes_wrong(scene)
+        the_application_raises(scene)
 
 
 @way
