@@ -45,7 +45,11 @@ class _Kit:
         times = (now - 60, now - 60, now - 1, now + 3600)
         live = Live(data, serializer.dumps(data), handle_of(_TOKEN), *times)
         signed_in = Live(data, serializer.dumps(data), handle_of(_TOKEN), *times, True, "ada", "a phone", bytes(32))
-        self.records = (live, signed_in, Superseded(signed_in, _SUCCESSOR, Cause.LOGIN, now + 5))
+        self.records: tuple[Live | Superseded, ...] = (
+            live,
+            signed_in,
+            Superseded(signed_in, _SUCCESSOR, Cause.LOGIN, now + 5),
+        )
         self.sealed = CookieSealer(_KEYRING, COOKIE)
         self.token = CookieSigner(_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(_TOKEN)
         self.sealed_records = RecordSealer(_KEYRING)
