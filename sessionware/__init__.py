@@ -9,6 +9,7 @@ from sessionware.exceptions import (
     ConfigError,
     ConflictError,
     CookieTooLarge,
+    CrossSiteRequest,
     HeadersSent,
     RecordTooLarge,
     SessionDataError,
@@ -16,6 +17,7 @@ from sessionware.exceptions import (
     StoreUnavailable,
 )
 from sessionware.manager import SessionManager
+from sessionware.protocol.users import SessionInfo
 from sessionware.session.mapping import Session
 from sessionware.wsgi.middleware import SessionMiddleware, get_session
 
@@ -24,12 +26,14 @@ __all__ = [
     "ConfigError",
     "ConflictError",
     "CookieTooLarge",
+    "CrossSiteRequest",
     "Event",
     "HeadersSent",
     "Options",
     "RecordTooLarge",
     "Session",
     "SessionDataError",
+    "SessionInfo",
     "SessionManager",
     "SessionMiddleware",
     "SessionwareError",

@@ -12,11 +12,14 @@ from msgspec.structs import replace
 
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
-from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies
-from sessionware.events import Decision, Events, is_logged, logger
+from sessionware.cookies.origin import SAFE_METHODS, needed_of
+from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies, is_of_https_site
+from sessionware.crypto.csrf import CsrfSecrets
+from sessionware.events import Decision, Events, failure_of_store, is_logged, logger, told_of_load
 from sessionware.exceptions import (
     ConflictError,
     CookieTooLarge,
+    CrossSiteRequest,
     HeadersSent,
     RecordTooLarge,
     SessionDataError,
@@ -28,10 +31,11 @@ from sessionware.exceptions import (
 from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import ALIVE
 from sessionware.session.mapping import Session
-from sessionware.session.records import Found, Live
+from sessionware.session.records import Found
 from sessionware.session.request import COMMITTED, FINISHED, LOADING, OPEN, Phase, SessionRequest, Touched
-from sessionware.stores.contract import Store, is_atomic
-from sessionware.stores.memory import MemoryStore
+from sessionware.session.sizes import explained
+from sessionware.session.user_key import protected_by
+from sessionware.stores.processes import warning_of_processes
 
 Answer = TypeVar("Answer")
 
@@ -45,18 +49,7 @@ _UNANSWERED_FAILURE = (
     "a change of a session was not saved, which no answer can tell, because the connection has left WSGI, as that of a "
     "WebSocket does: %s"
 )
-_LARGEST_KEYS = 5
 _SERVER_ERROR = 500
-
-_ONE_PROCESS = (
-    "the server runs several processes (wsgi.multiprocess), and the backend 'memory' keeps its sessions in one: the "
-    "others do not find them, and their visitors are signed out; use the backend 'file', 'sqlite' or a server's"
-)
-_NOT_ATOMIC = (
-    "the server runs several processes (wsgi.multiprocess), and %s cannot compare and swap between them: two that "
-    "change one session at once lose a change, and a logout may be undone; if its object is in this process alone, the "
-    "others do not even find its sessions; use the backend 'file', 'sqlite' or a server's"
-)
 
 
 class Lifecycle:
@@ -69,15 +62,22 @@ class Lifecycle:
         self._serializer = settings.serializer
         self._lifetimes = settings.lifetimes
         self._save_on_error = settings.save_on_error
+        self._clear_site_data = ", ".join(f'"{word}"' for word in settings.clear_site_data)
+        self._event_context = settings.event_context
+        self._asks_environ = bool(settings.clear_site_data) or settings.event_context is not None
+        self._other_sites = settings.other_sites
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
-        self._warning_of_processes = _warning_of_processes(settings.store)
+        self._warning_of_processes = warning_of_processes(settings.store)
         self._cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
         self.clock = settings.clock
+        #: What this makes for each request.
+        self.session_class: type[Session] = Session if settings.user_key is None else protected_by(settings.user_key)
         self.environ_key = settings.environ_key
         self.manager_key = settings.manager_key
         name, *self.cookie_reach = settings.cookie.scope
+        self.csrf = CsrfSecrets(settings.keyring, name)
         #: What no other middleware around the same application may use: places in environ, and names of cookies.
         self.environ_names = (settings.environ_key, settings.manager_key)
         self.cookie_names = {name, name + COMPANION_SUFFIX} if backend.travels_with_answer else {name}
@@ -85,7 +85,7 @@ class Lifecycle:
 
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
-        return Session(self, environ, environ.get("HTTP_COOKIE", ""))
+        return self.session_class(self, environ, environ.get("HTTP_COOKIE", ""))
 
     def cookie_name(self, environ: Mapping[str, Any]) -> str:
         """The full name of the cookie that this request reads and sets."""
@@ -107,7 +107,14 @@ class Lifecycle:
         pairs = [_VARY]
         for line in request.cookie_lines:
             pairs.append(("Set-Cookie", line))
+        if request.is_of_https_site:
+            pairs += self._clearing_pairs(request)
         return [*pairs, _NO_STORE] if request.is_anonymous else pairs
+
+    def _clearing_pairs(self, request: SessionRequest) -> list[tuple[str, str]]:
+        """What an answer tells the browser to forget that deletes the cookie, and with which no session begins."""
+        is_told = request.is_of_https_site and request.found is None and request.cookie_lines
+        return [("Clear-Site-Data", self._clear_site_data)] if is_told else []
 
     def answered(self, session: Session) -> None:
         """The answer has left: tell the events of a session that travels with it."""
@@ -117,11 +124,11 @@ class Lifecycle:
 
     def _tell_untold(self, request: SessionRequest) -> None:
         untold, request.untold = request.untold, ()
-        self._events.tell(*untold)
+        self._events.tell(*untold, context=request.event_context)
 
     def _complete(self, request: SessionRequest, status: int) -> None:
         if request.outage is not None and status == _SERVER_ERROR and self.answers(request.outage):
-            # The framework turned the error into its own 500 page; our 503 or 409 takes its place.
+            # The framework turned the error into its own 500 page; our 503, 409 or 403 takes its place.
             raise without_frames(request.outage)
         if request.load_failure is not None:
             return
@@ -139,7 +146,7 @@ class Lifecycle:
         return status >= _SERVER_ERROR and not self._save_on_error
 
     def _discard_if_pending(self, request: SessionRequest) -> None:
-        if _is_pending_or_unstorable(request):
+        if request.is_pending_or_unstorable():
             self._discard(request, "error_status")
 
     def commit_after_headers(self, session: Session, *, status: int) -> None:
@@ -164,9 +171,10 @@ class Lifecycle:
         self.finish(session)
         if request is None or request.load_failure is not None:
             return
-        is_pending = _is_pending_or_unstorable(request) or bool(request.untold)
-        if request.travels_with_answer:
-            request.untold, request.cookie_lines = (), ()
+        is_pending = request.is_pending_or_unstorable() or bool(request.untold)
+        request.untold = ()
+        if not request.is_cookie_standing:
+            request.cookie_lines = ()
         if is_pending:
             self._discard(request, "app_raised")
             self.answered(session)  # there is no answer to wait for
@@ -214,22 +222,24 @@ class Lifecycle:
             session._environ = ENCRYPTED
         else:
             session._environ = self._cookies.needed_of(environ)
+        if environ.get("REQUEST_METHOD") not in SAFE_METHODS:
+            session._environ = {**session._environ, **needed_of(environ)}
 
     def answers(self, error: BaseException) -> bool:
-        """Whether an answer of our own, 503 or 409, takes the place of the application's."""
+        """Whether an answer of our own, 503, 409 or 403, takes the place of the application's."""
         if isinstance(error, StoreUnavailable):
             return not self.raises_store_failures
-        return isinstance(error, ConflictError)
+        return isinstance(error, (ConflictError, CrossSiteRequest))
 
     def standing_cookies(self, session: Session) -> list[tuple[str, str]]:
-        """The Set-Cookie pairs of what ``save()`` or an end has made true in the store, whatever answer carries them.
+        """The header pairs of what ``save()`` or an end has made true in the store, whatever answer carries them.
 
         A cookie session has none: there, the answer that is dropped would have made it true.
         """
         request = session._request
-        if request is None or request.travels_with_answer:
+        if request is None or not request.is_cookie_standing:
             return []
-        return [("Set-Cookie", line) for line in request.cookie_lines]
+        return [*(("Set-Cookie", line) for line in request.cookie_lines), *self._clearing_pairs(request)]
 
     # What a session asks for.
 
@@ -244,13 +254,12 @@ class Lifecycle:
         context: CookieContext[Any] | None = None
         decisions: Sequence[Decision]
         try:
+            if environ.get("REQUEST_METHOD") not in SAFE_METHODS and self._other_sites is not None:
+                self._other_sites.refuse(environ)
             context = self._cookies.open(session._cookie_header, environ)
             found, decisions = self._backend.load(context, now)
         except SessionwareError as error:
-            decisions = (_failure_of_store(None, error),) if isinstance(error, StoreUnavailable) else ()
-            if not decisions:
-                # What is raised holds no frames, and the application's own are where its fault is to be looked for.
-                logger.error("a session could not be loaded", exc_info=error)
+            decisions = told_of_load(error)
             request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
         except BaseException as error:
             session._environ = environ
@@ -259,19 +268,47 @@ class Lifecycle:
             raise error
         else:
             changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
-            request = SessionRequest(context, found, changes, now, self._travels_with_answer, found is None)
+            changes.is_passive = session._is_passive
+            # As _travels() does; one call less.
+            travels = self._travels_with_answer and (found is None or not found.key)
+            request = SessionRequest(context, found, changes, now, travels, found is None)
+            if decisions and found is None:
+                request.rejected = decisions[0].reason
+
         session._request = request
+        if self._asks_environ and session._phase is OPEN:
+            self._ask_environ(request, environ)
         # What is told may be answered by a look at the session, which is complete now.
-        if decisions:
-            self._events.tell(*decisions)
-        if request.found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
-            self._events.loaded(request.found)
+        if decisions or self._events.has_listeners or is_logged(logging.DEBUG):
+            self._tell_of_load(request, decisions)
+        if session._phase is not OPEN or self._warning_of_processes is not None:
+            self._warn(session, environ)
+        return request
+
+    def _ask_environ(self, request: SessionRequest, environ: Mapping[str, Any]) -> None:
+        """Keep what the answer and the events need of *environ*, which the request does not hold."""
+        if self._clear_site_data:
+            request.is_of_https_site = is_of_https_site(environ, request.context)
+        if self._event_context is not None:
+            request.event_context = self._event_context.of(environ)
+
+    def _tell_of_load(self, request: SessionRequest, decisions: Sequence[Decision]) -> None:
+        found = request.found
+        self._events.tell(*decisions, context=request.event_context)
+        if found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
+            self._events.loaded(found, request.event_context)
+
+    def _warn(self, session: Touched, environ: Mapping[str, Any]) -> None:
+        """Warn of a load that came too late, and, once, of a store that cannot serve this server."""
         if session._phase is not OPEN:
             logger.warning("a session was first read after the headers were sent: the answer lacks Vary: Cookie")
         if self._warning_of_processes is not None and environ.get("wsgi.multiprocess"):
             warning, self._warning_of_processes = self._warning_of_processes, None
             logger.warning(warning)
-        return request
+
+    def _travels(self, found: Found | None) -> bool:
+        """Whether the session travels with the answer; one that was *found* in a store has a key there."""
+        return self._travels_with_answer and (found is None or not found.key)
 
     def _failed(
         self, context: CookieContext[Any] | None, error: SessionwareError, now: float, *, is_anonymous: bool
@@ -282,7 +319,8 @@ class Lifecycle:
         request.load_failure = without_frames(error)
         if isinstance(error, StoreUnavailable):
             request.is_anonymous = is_anonymous
-            request.outage = None if is_anonymous else without_frames(error)
+        if isinstance(error, (StoreUnavailable, CrossSiteRequest)) and not request.is_anonymous:
+            request.outage = without_frames(error)
         return request
 
     def save(self, request: SessionRequest, *, after_headers: bool) -> bool:
@@ -305,7 +343,7 @@ class Lifecycle:
             outcome = self._backend.save(
                 request.context, request.found, changes=changes, token=request.token, touched_at=request.touched_at
             )
-            lines = self._cookie_lines(request.context, outcome)
+            lines = self._cookie_lines(request, outcome)
         except SessionwareError as error:
             # Raised after the handler, for within it the store's error would be its context.
             failure = self._failure_of_save(request, error)
@@ -323,14 +361,15 @@ class Lifecycle:
     def _failure_of_save(self, request: SessionRequest, error: SessionwareError) -> SessionwareError:
         """What is raised for *error*; the request remembers it, and it is told."""
         if isinstance(error, (CookieTooLarge, RecordTooLarge)):
-            return self._explained(error, request.changes.data)
+            return explained(error, request.changes, request.stored)
         failure = without_frames(error)
         if isinstance(failure, StoreUnavailable):
             request.save_failure = without_frames(failure)
             self._note_outage(request, failure)
         elif isinstance(failure, ConflictError):
             request.outage = without_frames(failure)
-            self._events.tell(Decision("rejected", request.record, "superseded"))
+            request.rejected = "superseded"
+            self._events.tell(Decision("rejected", request.record, request.rejected), context=request.event_context)
         return failure
 
     def _take(self, request: SessionRequest, outcome: Outcome, lines: tuple[str, ...]) -> None:
@@ -338,9 +377,11 @@ class Lifecycle:
         request.found = outcome.found
         request.token = None
         request.is_ended_by_another = outcome.found is None and outcome.cookie is KEEP
+        if not request.is_ended_by_another:
+            request.travels_with_answer = self._travels(outcome.found)
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
         if lines or request.is_ended_by_another:
-            request.cookie_lines = lines
+            request.cookie_lines, request.is_cookie_standing = lines, not request.travels_with_answer
         self._tell(request, outcome.events)
 
     def _tell(self, request: SessionRequest, decisions: tuple[Decision, ...]) -> None:
@@ -348,11 +389,11 @@ class Lifecycle:
         if request.travels_with_answer:
             request.untold += decisions
         else:
-            self._events.tell(*decisions)
+            self._events.tell(*decisions, context=request.event_context)
 
-    def _cookie_lines(self, context: CookieContext[Any], outcome: Outcome) -> tuple[str, ...]:
+    def _cookie_lines(self, request: SessionRequest, outcome: Outcome) -> tuple[str, ...]:
         """The Set-Cookie values of *outcome*; raises CookieTooLarge."""
-        cookie, found = outcome.cookie, outcome.found
+        cookie, found, context = outcome.cookie, outcome.found, request.context
         if cookie is DELETE:
             return tuple(context.delete())
         if isinstance(cookie, NoValue) or found is None:
@@ -362,7 +403,9 @@ class Lifecycle:
         # A cookie that goes with the browser is told no end.
         is_persistent = record.is_remembered or self._is_persistent
         ends_at = self._lifetimes.end_of(record) if is_persistent else None
-        return (write(cookie.value, ends_at, record.seen_at, is_persistent=record.is_remembered),)
+        # A passive request leaves "last seen" behind.
+        now = max(record.seen_at, request.touched_at)
+        return (write(cookie.value, ends_at, now, is_persistent=record.is_remembered),)
 
     def _renew_if_stale(self, request: SessionRequest) -> None:
         """Write down that the session was seen now, if it is time to."""
@@ -371,7 +414,7 @@ class Lifecycle:
             self._renew(request, found)
 
     def _renew(self, request: SessionRequest, found: Found) -> None:
-        if request.is_renewal_tried or found.superseded is not None:
+        if request.is_renewal_tried or found.superseded is not None or request.changes.is_passive:
             return
         if self._has_expired(found, request.touched_at):
             return
@@ -380,13 +423,13 @@ class Lifecycle:
             outcome = self._backend.renew(request.context, found)
         except (StoreUnavailable, RecordTooLarge) as error:
             # The request only read: its answer is right, and the next one renews.
-            self._events.tell(_failure_of_store(found.record, error))
+            self._events.tell(failure_of_store(found.record, error), context=request.event_context)
             return
         except Exception as error:
             hide_own_frames(error)
             raise error
         request.found = outcome.found
-        request.cookie_lines += self._cookie_lines(request.context, outcome)
+        request.cookie_lines += self._cookie_lines(request, outcome)
         self._tell(request, outcome.events)
 
     def _has_expired(self, found: Found, touched_at: float) -> bool:
@@ -400,16 +443,21 @@ class Lifecycle:
         if isinstance(request.load_failure, SessionDataError):
             found = self._found_without_data(request)
             request.load_failure = None
+            request.travels_with_answer = self._travels(found)
         decisions: tuple[Decision, ...] = ()
         if found is not None:
             has_ended = self._end(request, found)
             # A second end in one request finds nothing to end, and keeps the deletion that the first one asked for.
-            request.cookie_lines = self._cookie_lines(request.context, Outcome(None, DELETE)) if has_ended else ()
+            request.cookie_lines = self._cookie_lines(request, Outcome(None, DELETE)) if has_ended else ()
+            request.is_cookie_standing = not request.travels_with_answer
             decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
+        is_passive = request.changes.is_passive
         request.changes = Changes(None, self._serializer, self._lifetimes)
+        request.changes.is_passive = is_passive
         self._tell(request, decisions)
+        request.travels_with_answer = self._travels_with_answer
 
     def _found_without_data(self, request: SessionRequest) -> Found | None:
         """The session whose data could not be loaded."""
@@ -437,14 +485,9 @@ class Lifecycle:
 
     # What goes wrong.
 
-    def _explained(self, error: CookieTooLarge | RecordTooLarge, data: Mapping[str, Any]) -> SessionwareError:
-        sizes = [(key, len(self._serializer.dumps([value]))) for key, value in data.items()]
-        sizes.sort(key=lambda pair: pair[1], reverse=True)
-        return type(error)(str(error) or "the session is too large for its store", sizes[:_LARGEST_KEYS])
-
     def _note_outage(self, request: SessionRequest, error: StoreUnavailable) -> None:
         request.outage = without_frames(error)
-        self._events.tell(_failure_of_store(request.stored, error))
+        self._events.tell(failure_of_store(request.stored, error), context=request.event_context)
 
     def _discard(self, request: SessionRequest, reason: str) -> None:
         record = request.record
@@ -453,23 +496,3 @@ class Lifecycle:
             # If a value of an own type cannot be made again, that takes the place of no answer and of no other error.
             request.changes.discard(request.stored)
         self._tell(request, (Decision("discarded", record, reason),))
-
-
-def _is_pending_or_unstorable(request: SessionRequest) -> bool:
-    """Whether something would be written now, or would be refused."""
-    try:
-        return request.is_pending()
-    except SessionwareError:
-        return True
-
-
-def _failure_of_store(record: Live | None, error: Exception) -> Decision:
-    """A store could not answer: which one, where, and what it said stands in the error's text."""
-    return Decision("store_failed", record, " ".join(str(error).split()) or "the session is too large for its store")
-
-
-def _warning_of_processes(store: Store | None) -> str | None:
-    """What is to be said if a server runs several processes over *store*."""
-    if isinstance(store, MemoryStore):
-        return _ONE_PROCESS
-    return None if store is None or is_atomic(store) else _NOT_ATOMIC.replace("%s", f"a {type(store).__name__}")

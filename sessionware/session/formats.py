@@ -1,6 +1,6 @@
 """Records as bytes.
 
-A record is one msgpack array of two, a header and the session's data, behind two bytes that say where the data
+A record is one msgpack array of two, a header and the session's data, behind four bytes that say where the data
 begins: so one call unpacks all of it, and the data's own bytes are at hand to compare with later. The version of the
 format stands in the seal around it.
 """
@@ -11,21 +11,23 @@ from typing import Any
 
 from msgspec.structs import astuple
 
+from sessionware.crypto.csrf import SECRET_BYTES
 from sessionware.exceptions import SessionDataError
 from sessionware.session.lifetimes import MAX_SECONDS
-from sessionware.session.records import Cause, Ended, Live, Record, Superseded
+from sessionware.session.records import Cause, Ended, Index, IndexEntry, Live, Record, Superseded
 from sessionware.wire.serializer import Malformed, Serializer
 
 #: The bytes of a session's data without a key.
 EMPTY = b"\x80"
 _PAIR = b"\x92"
-_OFFSET_BYTES = 2
+_OFFSET_BYTES = 4
 _HEADER_START = _OFFSET_BYTES + len(_PAIR)
-_LIVE, _SUPERSEDED, _ENDED = 1, 2, 3
+_LIVE, _SUPERSEDED, _ENDED, _INDEX = 1, 2, 3, 4
 #: The fields of a Live record that hold its data come first; the others, in their order, are the header.
 _DATA_FIELDS = 2
 _NUMBERS = frozenset({float, int})
 _USER_IDS = frozenset({str, int, type(None)})
+_BYTES = frozenset({bytes})
 #: The first second that a datetime can tell. A NaN is not after it either: with one, no comparison ends a session.
 _EARLIEST_SECONDS = -62_135_596_800.0
 
@@ -48,8 +50,14 @@ class Formats:
             header, packed = [_SUPERSEDED, *was, record.next_key, record.cause.value, record.until], record.was.packed
         else:
             header, packed = [_ENDED], EMPTY
+        return self._joined(header, packed)
+
+    def pack_index(self, index: Index) -> bytes:
+        """The bytes of *index*, whose entries stand where the data of a session does."""
+        return self._joined([_INDEX], self._serializer.dumps([list(astuple(entry)) for entry in index.entries]))
+
+    def _joined(self, header: list[Any], packed: bytes) -> bytes:
         head = self._serializer.dumps(header)
-        # It fits: login() refuses a label or a user id that would not.
         return len(head).to_bytes(_OFFSET_BYTES, "big") + _PAIR + head + packed
 
     def unpack(self, payload: bytes) -> Record:
@@ -77,6 +85,16 @@ class Formats:
         except (TypeError, ValueError, LookupError) as error:
             raise Malformed("no record") from error
 
+    def unpack_index(self, payload: bytes) -> Index:
+        """The index that *payload* holds; raises :exc:`Malformed`, for a session's record too."""
+        try:
+            header, entries = self._serializer.loads(payload[_OFFSET_BYTES:])
+            if header != [_INDEX] or type(entries) is not list:
+                raise ValueError("no index")
+            return Index(tuple(_checked_entry(IndexEntry(*fields)) for fields in entries))
+        except (TypeError, ValueError, LookupError, SessionDataError) as error:
+            raise Malformed("no index") from error
+
 
 def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:
     kind = header[0]
@@ -91,6 +109,17 @@ def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:
     if kind == _ENDED:
         return Ended()
     raise ValueError("no kind of record")
+
+
+def _checked_entry(entry: IndexEntry) -> IndexEntry:
+    """*entry*, or ValueError, as of :func:`_checked`."""
+    if (
+        type(entry.handle) is bytes
+        and (entry.was is None or type(entry.was) is bytes)
+        and (entry.ends_at is None or type(entry.ends_at) in _NUMBERS)
+    ):
+        return entry
+    raise ValueError("a field of a wrong type")
 
 
 def _checked(live: Live) -> Live:
@@ -109,8 +138,9 @@ def _checked(live: Live) -> Live:
         and type(live.is_remembered) is bool
         and type(live.user_id) in _USER_IDS
         and (live.label is None or type(live.label) is str)
-        and (live.csrf is None or type(live.csrf) is bytes)
+        and (live.csrf is None or (type(live.csrf) is bytes and len(live.csrf) == SECRET_BYTES))
         and type(live.flashes) is list
+        and (not live.flashes or _BYTES.issuperset(map(type, live.flashes)))
     ):
         return live
     raise ValueError("a field of a wrong type")

@@ -35,7 +35,11 @@ class SessionMiddleware:
             what = "None" if app is None else f"a {type(app).__name__}"
             raise ConfigError(f"expected a WSGI application first, got {what}: write SessionMiddleware(app, {{...}})")
         self.app = app
-        self.manager = SessionManager(config, **options)
+        try:
+            self.manager = SessionManager(config, **options)
+        except Exception:
+            del config, options  # they have the secret, and a crash report shows the locals of this frame
+            raise
         self._lifecycle = self.manager._lifecycle
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -44,7 +48,7 @@ class SessionMiddleware:
         if outer is not None:
             outer = _checked(lifecycle, outer)
         # As lifecycle.open() does; one call less for requests that do not touch their session.
-        session = Session(lifecycle, environ, environ.get("HTTP_COOKIE", ""))
+        session = lifecycle.session_class(lifecycle, environ, environ.get("HTTP_COOKIE", ""))
         environ[OPEN_KEY] = (session, *outer) if outer else (session,)
         environ[lifecycle.environ_key] = session
         environ[lifecycle.manager_key] = self.manager

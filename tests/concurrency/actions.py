@@ -11,6 +11,7 @@ from sessionware import Session
 
 OWNER = "owner"
 OTHER = "other"
+FIRST_FLASH = "flash of the first"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,16 @@ def _remember(session: Session, me: str) -> None:
     session.remember("30d")
 
 
+def _confirm(session: Session, me: str) -> None:
+    if session.user_id is not None:
+        session.confirm()
+
+
+def _confirm_and_write(session: Session, me: str) -> None:
+    _confirm(session, me)
+    session[f"by-{me}"] = me
+
+
 def _invalidate(session: Session, me: str) -> None:
     session.invalidate()
 
@@ -87,8 +98,28 @@ def _clear_and_write(session: Session, me: str) -> None:
 
 
 def _empty(session: Session, me: str) -> None:
+    session.pop_flashes()
     for key in list(session):
         del session[key]
+
+
+def _flash(session: Session, me: str) -> None:
+    session.flash(f"flash-{me}")
+
+
+def _pop_flashes(session: Session, me: str) -> list[str]:
+    return [message for _, message in session.pop_flashes()]
+
+
+def _csrf(session: Session, me: str) -> str:
+    return session.csrf_token
+
+
+def peek_flashes(session: Session) -> list[str]:
+    """The flashes that a page would show; they stay."""
+    found = _pop_flashes(session, "")
+    session.revert()
+    return found
 
 
 READ = Kind("read", lambda session, me: dict(session))
@@ -104,13 +135,18 @@ REGENERATE = Kind("regenerate", _regenerate, rotates=True)
 REGENERATE_WRITE = Kind("regenerate and write", _regenerate_and_write, writes=True, rotates=True)
 REGENERATE_SAVE = Kind("regenerate, save, alter", _regenerate_save_and_count, counts=True, rotates=True)
 REMEMBER = Kind("remember", _remember, rotates=True)
+CONFIRM = Kind("confirm", _confirm, rotates=True)
+CONFIRM_WRITE = Kind("confirm and write", _confirm_and_write, writes=True, rotates=True)
 INVALIDATE = Kind("invalidate", _invalidate, ends=True)
 CLEAR = Kind("clear and write", _clear_and_write, writes=True, ends=True)
 EMPTY = Kind("emptying", _empty)
+FLASH = Kind("flash", _flash)
+POP_FLASHES = Kind("pop the flashes", _pop_flashes)
+CSRF = Kind("read the CSRF token", _csrf)
 
 KINDS = (
     READ, WRITE, WRITE_SAME, DROP, ALTER, NESTED, SAVE, LOGIN, LOGIN_OTHER, REGENERATE, REGENERATE_WRITE,
-    REGENERATE_SAVE, REMEMBER, INVALIDATE, CLEAR, EMPTY,
+    REGENERATE_SAVE, REMEMBER, CONFIRM, CONFIRM_WRITE, INVALIDATE, CLEAR, EMPTY, FLASH, POP_FLASHES, CSRF,
 )  # fmt: skip
 
 #: The users that a session may have at the beginning.
@@ -124,5 +160,6 @@ def beginning(user: str | None) -> Callable[[Session], None]:
         session["secret of the first"] = user or "anonymous"
         session["shared"] = "as it was"
         session["box-a"], session["box-b"] = [], []
+        session.flash(FIRST_FLASH)
 
     return run

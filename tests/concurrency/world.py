@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from concurrency.actions import Kind, beginning
+from concurrency.actions import OTHER, OWNER, Kind, beginning
 from support.actions import Action
-from support.browser import Answer, Site
+from support.browser import Answer, LoginSite, Site
 from support.constants import COOKIE
 from support.stores import OPERATIONS
 
@@ -96,6 +96,29 @@ class World(Site):
         loaded = [event.session_id for event in self.events[before:] if event.name == "loaded"]
         return answer, loaded[-1] if loaded else None
 
+    def writable_id(self, value: str | None) -> str | None:
+        """The id of the signed-in session that a browser with this cookie can write to; ``None`` if there is none."""
+        self.store.reset()
+        ids: list[str] = []
+
+        def write(session: Session) -> None:
+            ids.append(session.id)
+            session.modified = True
+
+        answer = self.request(write, value) if value else Answer()
+        return ids[0] if answer.status == 200 and answer.user_id is not None else None
+
+    def check_index(self, *cookies: str | None) -> None:
+        """Each session of a user that a browser can write to with one of *cookies* is in the user's list."""
+        writable = {self.writable_id(cookie) for cookie in cookies} - {None}
+        if writable:
+            listed = {info.id for user in (OWNER, OTHER) for info in self.manager.sessions_of(user)}
+            assert writable <= listed
+
+
+class LoginWorld(World, LoginSite):
+    """The sessions of users are in the store, and those of visitors are not."""
+
 
 class SlowWorld(World):
     """The first request takes longer than the idle timeout, while another tab keeps the session alive."""
@@ -104,12 +127,12 @@ class SlowWorld(World):
         super().__init__(idle_timeout=100, refresh_after=10)
 
     def first(self, kind: Kind, cookie: str | None) -> Answer:
-        def run(session: Session) -> None:
+        def run(session: Session) -> object:
             with self.store.aside():
                 for _ in range(2):
                     self.clock.advance(60)
                     self.request(lambda other: dict(other), cookie)
-            kind.run(session, "a")
+            return kind.run(session, "a")
 
         return self.request(run, cookie)
 
@@ -149,6 +172,11 @@ def arrive(value: str | None, *answers: Answer) -> str | None:
         if answer.cookie is not None:
             value = answer.cookie or None
     return value
+
+
+def is_good(world: World, cookie: str | None, token: str) -> bool:
+    """Whether the session of *cookie* accepts this CSRF token."""
+    return world.request(lambda session: session.verify_csrf(token), cookie).result is True
 
 
 def points(first: Kind, user: str | None, make: Callable[[], World]) -> int:

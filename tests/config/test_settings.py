@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import MappingProxyType
@@ -217,13 +217,13 @@ def test_every_fault_is_named_in_one_error() -> None:
         "secret": "short",
         "idle_timeout": "soon",
         "cookie": {"secrue": True, "prefix": "__Host-", "domain": "example.com"},
-        "user_key": "_user_id",
+        "values": "lenient",
         "on_event": "no.such.package:name",
     }
 
     fault = fault_of(config, cookie_name="x", save_on_error="perhaps")
 
-    for name in ("backend.pth", "backend.path", "secret", "idle_timeout", "cookie.secrue", "cookie.prefix", "user_key"):
+    for name in ("backend.pth", "backend.path", "secret", "idle_timeout", "cookie.secrue", "cookie.prefix", "values"):
         assert f"\n  - {name}: " in fault
     for name in ("on_event", "cookie_name", "save_on_error"):
         assert f"\n  - {name}: " in fault
@@ -389,24 +389,65 @@ def test_a_session_that_would_never_be_renewed_is_a_fault(refresh_after: str) ->
     assert fault.startswith("refresh_after: ")
 
 
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        ("2023-01-01T00:00:00", "has no zone, so it is another moment on another machine; append Z for UTC"),
+        (datetime(2023, 1, 1), "give a datetime with tzinfo=timezone.utc"),
+        ("20230101", "would be seconds since the epoch, in 1970; write a date as 2026-01-31T00:00:00Z"),
+        ("soon", "expected a moment (a datetime with a zone, a text such as '2026-01-31T12:00:00Z', or seconds since"),
+        (4102444800, "seconds in the future, so every session would be over as soon as it begins; give one that has"),
+        (1672531200000, "in seconds, not milliseconds"),
+    ],
+)
+def test_a_moment_that_cannot_be_meant_is_a_fault_with_the_cure(moment: object, said: str) -> None:
+    fault = fault_of({"secret": SECRET, "not_before": moment})
+
+    assert fault.startswith("not_before: ")
+    assert said in fault
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("cookies", "'cookies' would remove the cookies of other applications on the host and on its subdomains"),
+        (["cache", "*"], "'*' includes cookies, which would remove the cookies of other applications"),
+        ("executionContexts", "would reload the other tabs of the site"),
+        ("caches", "expected 'cache' or 'storage', or a list of them, got 'caches'"),
+        (5, "expected 'cache' or 'storage', or a list of them, got 5"),
+    ],
+)
+def test_what_a_browser_must_not_be_told_to_forget_is_a_fault_with_the_reason(words: object, said: str) -> None:
+    fault = fault_of({"secret": SECRET, "clear_site_data": words})
+
+    assert fault.startswith("clear_site_data: ")
+    assert said in fault
+
+
 def test_a_bad_idle_timeout_is_not_blamed_on_refresh_after() -> None:
     fault = fault_of({"secret": SECRET, "refresh_after": "2h", "idle_timeout": "soon"})
 
     assert "refresh_after" not in fault
 
 
+def test_a_limit_of_sessions_needs_a_store() -> None:
+    fault = fault_of({"secret": SECRET, "max_sessions_per_user": 3})
+
+    assert fault.startswith("max_sessions_per_user: ")
+    assert "login_backend" in fault
+
+
+@pytest.mark.parametrize(("written", "limit"), [(1, 1), ("3", 3), (None, None), ("none", None)])
+def test_a_limit_of_sessions_is_a_number_or_none(written: object, limit: int | None) -> None:
+    settings = make_settings({"secret": SECRET, "backend": "memory", "max_sessions_per_user": written}, {})
+
+    assert settings.max_sessions_per_user == limit
+
+
 LATER = {
-    "user_key": (None, "_user_id"),
-    "max_sessions_per_user": (None, 3),
-    "cross_site": ("refuse", "allow"),
-    "trusted_origins": ((), "https://idp.example"),
-    "not_before": (None, "2026-01-01T00:00:00Z"),
-    "clear_site_data": ((), ("cache", "storage")),
-    "login_backend": (None, "sqlite:///x.db"),
     "values": ("strict", "lenient"),
     "previous": ((), {"secret": NEW_SECRET, "until": "2027-01-01"}),
     "import_from": ((), [object()]),
-    "event_context": (None, len),
 }
 
 
@@ -428,28 +469,44 @@ def test_what_is_left_for_later_has_its_default_and_takes_it(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "written"),
     [
-        ("cross_site", "Refuse"),
         ("values", "STRICT"),
-        ("trusted_origins", ""),
-        ("trusted_origins", []),
+        ("clear_site_data", ""),
+        ("clear_site_data", []),
         ("previous", "none"),
-        ("event_context", "none"),
     ],
 )
 def test_the_default_of_what_is_left_for_later_may_be_written_as_in_a_file(name: str, written: object) -> None:
     assert Config({name: written}).options[name] == OPTIONS[name].default
 
 
-def test_an_option_of_a_backend_for_logins_is_left_for_later_too() -> None:
-    fault = fault_of({"secret": SECRET, "login_backend.path": "x"})
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"login_backend": "sqlite", "login_backend.path": "x.db"},
+        {"login_backend": {"type": "sqlite", "path": "x.db"}},
+        {"login_backend": "sqlite:///x.db"},
+    ],
+)
+def test_a_store_for_logins_is_named_as_a_backend_is(written: dict[str, Any]) -> None:
+    settings = make_settings(Config({"secret": SECRET, **written}), {})
 
-    assert fault == "login_backend.path: this option is not in this version yet; leave it out"
+    assert isinstance(settings.store, SQLiteStore)
+    assert settings.is_store_for_logins
 
 
-def test_a_nested_login_backend_is_refused_with_a_clear_word() -> None:
-    fault = fault_of({"secret": SECRET, "login_backend": {"type": "sqlite", "path": "x.db"}})
-
-    assert "login_backend: this option is not in this version yet" in fault
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ({"login_backend.path": "x"}, "login_backend.path: name a store by login_backend (nested: type)"),
+        ({"login_backend": "cookie"}, "login_backend: 'cookie' is no store; "),
+        ({"login_backend": "redsi"}, "login_backend: unknown backend 'redsi'; did you mean 'redis'?"),
+        ({"login_backend": "sqlite", "login_backend.pth": "x"}, "login_backend.path: SQLiteStore needs it"),
+        ({"login_backend": "sqlite", "login_backend.pth": "x"}, "did you mean login_backend.path?"),
+        ({"login_backend": "memory", "backend": "memory"}, "login_backend: it is for the cookie backend; "),
+    ],
+)
+def test_a_bad_store_for_logins_is_a_fault_that_names_its_option(written: dict[str, Any], fault: str) -> None:
+    assert fault in fault_of({"secret": SECRET, **written})
 
 
 WILD_NAMES = st.sampled_from([*OPTIONS, "cookie", "backend.path", "backend.timeout", "login_backend.x"]) | st.text()

@@ -7,7 +7,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -74,19 +74,32 @@ TEXT_SPELLINGS: list[Any] = [
     pytest.param(in_the_environment, id="environment"),
 ]
 
-LATER = (
-    *("user_key", "max_sessions_per_user", "cross_site", "trusted_origins", "not_before", "clear_site_data"),
-    *("login_backend", "values", "previous", "import_from", "event_context"),
-)
+LATER = (*("values", "previous", "import_from"),)
+
+#: Origins that are asked for.
+ORIGINS = ("https://idp.example", "http://idp.example:8443", "https://a.b.example.com")
+
+
+def _trusted(settings: Settings) -> tuple[str, ...]:
+    """Those of :data:`ORIGINS` that may cause a request."""
+    assert settings.other_sites is not None
+    environ = {"REQUEST_METHOD": "POST", "HTTP_HOST": "shop.example"}
+    return tuple(name for name in ORIGINS if settings.other_sites.origin_of({**environ, "HTTP_ORIGIN": name}) is None)
+
 
 READERS: dict[str, Callable[[Settings], object]] = {
     "backend": lambda settings: type(settings.store),
+    "login_backend": lambda settings: type(settings.store) if settings.is_store_for_logins else None,
     "types": lambda settings: settings.serializer.dumps(Money()) is not None,
     "idle_timeout": lambda settings: settings.lifetimes.idle,
     "absolute_timeout": lambda settings: settings.lifetimes.absolute,
     "refresh_after": lambda settings: settings.lifetimes.refresh_after,
+    "not_before": lambda settings: settings.lifetimes.not_before,
+    "event_context": lambda settings: settings.event_context is not None,
     "on_event": lambda settings: settings.listeners,
     "clock": lambda settings: settings.clock(),
+    "cross_site": lambda settings: "allow" if settings.other_sites is None else "refuse",
+    "trusted_origins": _trusted,
     # These are refused unless they have their default, so no setting comes of them.
     **dict.fromkeys(LATER, lambda settings: None),
 }
@@ -119,16 +132,31 @@ TEXTS: list[tuple[str, str, object]] = [
     ("regenerate_grace", "3s", 3.0),
     ("regenerate_grace", "none", None),
     ("user_key", "none", None),
+    ("user_key", "_user_id", "_user_id"),
     ("max_sessions_per_user", "none", None),
-    ("login_backend", "none", None),
-    ("cross_site", "refuse", None),
-    ("trusted_origins", "none", None),
+    ("login_backend", "memory", MemoryStore),
+    ("cross_site", "Refuse", "refuse"),
+    ("cross_site", "allow", "allow"),
+    ("trusted_origins", "none", ()),
+    ("trusted_origins", "", ()),
+    ("trusted_origins", "HTTPS://IdP.example:443", ORIGINS[:1]),
+    ("trusted_origins", "https://idp.example, http://idp.example:8443", ORIGINS[:2]),
+    ("trusted_origins", "https://idp.example http://idp.example:8443", ORIGINS[:2]),
+    ("trusted_origins", "https://idp.example\nhttps://*.example.com\n", ORIGINS[::2]),
     ("not_before", "none", None),
-    ("clear_site_data", "", None),
+    ("not_before", "2023-01-01T00:00:00Z", 1672531200.0),
+    ("not_before", "2023-01-01T01:30:00.500+01:30", 1672531200.5),
+    ("not_before", "1672531200", 1672531200.0),
+    ("clear_site_data", "", ()),
+    ("clear_site_data", "none", ()),
+    ("clear_site_data", "cache", ("cache",)),
+    ("clear_site_data", "storage, Cache cache", ("cache", "storage")),
+    ("clear_site_data", '"cache", "storage"', ("cache", "storage")),
     ("values", "strict", None),
     ("previous", "none", None),
     ("import_from", "", None),
-    ("event_context", "none", None),
+    ("event_context", "none", False),
+    ("event_context", f"{HERE}:listen", True),
     ("on_store_failure", "Anonymous", OnStoreFailure.ANONYMOUS),
     ("on_store_failure", "raise", OnStoreFailure.RAISE),
     ("save_on_error", "false", False),
@@ -171,7 +199,18 @@ OBJECTS: list[tuple[str, object, object]] = [
     ("regenerate_grace", None, None),
     ("user_key", None, None),
     ("max_sessions_per_user", None, None),
-    ("login_backend", None, None),
+    ("trusted_origins", None, ()),
+    ("trusted_origins", [], ()),
+    ("trusted_origins", list(ORIGINS), ORIGINS),
+    ("trusted_origins", ORIGINS[:2], ORIGINS[:2]),
+    ("not_before", datetime(2023, 1, 1, tzinfo=timezone.utc), 1672531200.0),
+    ("not_before", 1672531200, 1672531200.0),
+    ("not_before", 0.5, 0.5),
+    ("not_before", None, None),
+    ("clear_site_data", ["storage", "cache"], ("cache", "storage")),
+    ("clear_site_data", {"storage"}, ("storage",)),
+    ("clear_site_data", (), ()),
+    ("clear_site_data", None, ()),
     ("on_store_failure", OnStoreFailure.RAISE, OnStoreFailure.RAISE),
     ("save_on_error", False, False),
     ("cookie.domain", None, None),
@@ -179,6 +218,8 @@ OBJECTS: list[tuple[str, object, object]] = [
     ("cookie.httponly", False, False),
     ("cookie.partitioned", True, True),
     ("cookie.persistent", True, True),
+    ("event_context", listen, True),
+    ("event_context", None, False),
     ("on_event", listen, (listen,)),
     ("on_event", [listen, f"{HERE}:tick"], (listen, tick)),
     ("on_event", None, ()),
@@ -204,17 +245,50 @@ BAD: list[tuple[str, object]] = [
     ("absolute_timeout", float("inf")),
     ("refresh_after", "0s"),
     ("regenerate_grace", "x"),
-    ("user_key", "_user_id"),
-    ("max_sessions_per_user", 3),
-    ("login_backend", "sqlite"),
-    ("cross_site", "allow"),
-    ("trusted_origins", "https://idp.example"),
-    ("not_before", 1700000000),
-    ("clear_site_data", "cache"),
+    ("user_key", ""),
+    ("user_key", 5),
+    ("max_sessions_per_user", 0),
+    ("max_sessions_per_user", "-1"),
+    ("max_sessions_per_user", "many"),
+    ("max_sessions_per_user", True),
+    ("max_sessions_per_user", 1.5),
+    ("login_backend", ""),
+    ("login_backend", "cookie"),
+    ("login_backend", 5),
+    ("cross_site", "deny"),
+    ("cross_site", None),
+    ("cross_site", False),
+    ("trusted_origins", "idp.example"),
+    ("trusted_origins", "*"),
+    ("trusted_origins", ["https://idp.example", 5]),
+    ("trusted_origins", True),
+    ("not_before", datetime(2023, 1, 1)),
+    ("not_before", datetime(2023, 1, 1).date()),
+    ("not_before", "2023-01-01T00:00:00"),
+    ("not_before", "2023-01-01"),
+    ("not_before", "20230101"),
+    ("not_before", 20230101),
+    ("not_before", ""),
+    ("not_before", "Z"),
+    ("not_before", "yesterday"),
+    ("not_before", True),
+    ("not_before", float("nan")),
+    ("not_before", 10**400),
+    ("not_before", [1]),
+    ("clear_site_data", "cookies"),
+    ("clear_site_data", ["cache", "cookies"]),
+    ("clear_site_data", "executionContexts"),
+    ("clear_site_data", '"*"'),
+    ("clear_site_data", "everything"),
+    ("clear_site_data", [7]),
+    ("clear_site_data", [["cache"]]),
+    ("clear_site_data", True),
     ("values", "lenient"),
     ("previous", "x"),
     ("import_from", "x"),
-    ("event_context", f"{HERE}:listen"),
+    ("event_context", f"{HERE}:SECRET"),
+    ("event_context", "no name"),
+    ("event_context", {"address": "127.0.0.1"}),
     ("on_store_failure", "ignore"),
     ("on_store_failure", 1),
     ("save_on_error", "maybe"),
@@ -397,7 +471,8 @@ def test_a_misspelt_option_is_suggested(written: str, meant: str | None) -> None
 def test_the_typed_dict_and_the_table_have_the_same_options() -> None:
     typed = set(typing.get_type_hints(Options))
 
-    assert typed == set(OPTIONS) | set(STORE_OPTIONS) | {"cookie"}
+    of_logins = {f"login_{name}" for name in STORE_OPTIONS}
+    assert typed == set(OPTIONS) | set(STORE_OPTIONS) | of_logins | {"cookie"}
 
 
 def test_the_nested_typed_dicts_and_the_table_have_the_same_options() -> None:

@@ -7,7 +7,6 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-import msgpack
 from fuzz.choices import Choices
 from fuzz.values import SINGLE, wild_value
 from msgspec.structs import astuple
@@ -30,6 +29,8 @@ _KEY = store_key(handle_of(_TOKEN))
 _SUCCESSOR = store_key(handle_of(bytes(32)))
 _KEYRING = Keyring([SECRET.encode()])
 _DATA_FIELDS = 2
+_LENGTH_BYTES = 4
+_PAIR = b"\x92"
 
 
 class _Kit:
@@ -45,11 +46,9 @@ class _Kit:
         times = (now - 60, now - 60, now - 1, now + 3600)
         live = Live(data, serializer.dumps(data), handle_of(_TOKEN), *times)
         signed_in = Live(data, serializer.dumps(data), handle_of(_TOKEN), *times, True, "ada", "a phone", bytes(32))
-        self.records: tuple[Live | Superseded, ...] = (
-            live,
-            signed_in,
-            Superseded(signed_in, _SUCCESSOR, Cause.LOGIN, now + 5),
-        )
+        signed_in.flashes = [serializer.dumps([b"mark", "info", "hello"])]
+        former = Superseded(signed_in, _SUCCESSOR, Cause.LOGIN, now + 5)
+        self.records: tuple[Live | Superseded, ...] = (live, signed_in, former)
         self.sealed = CookieSealer(_KEYRING, COOKIE)
         self.token = CookieSigner(_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(_TOKEN)
         self.sealed_records = RecordSealer(_KEYRING)
@@ -86,9 +85,9 @@ def check(data: bytes) -> None:
 
 def _leads_to_its_data(kit: _Kit, payload: bytes) -> bool:
     """Whether the place at which *payload* says that its data begins is that place; a load does not look."""
-    start = 3 + int.from_bytes(payload[:2], "big")
+    start = _LENGTH_BYTES + 1 + int.from_bytes(payload[:_LENGTH_BYTES], "big")
     try:
-        return bool(kit.serializer.loads(payload[2:])[1] == kit.serializer.loads(payload[start:]))
+        return bool(kit.serializer.loads(payload[_LENGTH_BYTES:])[1] == kit.serializer.loads(payload[start:]))
     except (Malformed, SessionDataError, LookupError, TypeError):
         return False
 
@@ -119,7 +118,7 @@ def _with_wild_fields(choices: Choices, kit: _Kit, record: Live | Superseded) ->
         head, packed = kit.serializer.dumps(header), kit.serializer.dumps([data])[1:]
     except SessionDataError:
         return b""
-    return len(head).to_bytes(2, "big") + msgpack.packb([0, 0])[:1] + head + packed if len(head) < 1 << 16 else b""
+    return len(head).to_bytes(_LENGTH_BYTES, "big") + _PAIR + head + packed
 
 
 def _check_used(site: Site, value: str, use: Any) -> None:
@@ -160,9 +159,18 @@ def _remember(session: Session) -> None:
     session.remember("30d")
 
 
+def _flash(session: Session) -> None:
+    session.flash("saved")
+    assert ("message", "saved") in session.pop_flashes("message")
+
+
+def _check_token(session: Session) -> None:
+    assert session.verify_csrf(session.csrf_token)
+
+
 _USES = (
     lambda session: None, _write, _write_and_save, _login, _remember, Session.regenerate, Session.invalidate,
-    Session.revert,
+    Session.revert, _flash, Session.pop_flashes, _check_token,
 )  # fmt: skip
 
 
