@@ -33,6 +33,12 @@ TIMEOUTS = ("idle_timeout", "absolute_timeout")
 
 _MISSING_SECRET = f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
 
+#: The settings that are an option's value.
+_SAME = (
+    *("regenerate_grace", "max_sessions_per_user", "on_store_failure", "save_on_error", "clear_site_data"),
+    *("environ_key", "user_key"),
+)
+
 _LIMIT_OF_COOKIES = (
     "max_sessions_per_user: sessions in cookies cannot be counted, because the browsers alone hold them; set backend "
     "to a store, or login_backend to one for signed-in sessions"
@@ -172,19 +178,13 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         keyring=cast(Keyring, keyring),
         serializer=Serializer(values["types"]),
         lifetimes=lifetimes,
-        regenerate_grace=values["regenerate_grace"],
-        max_sessions_per_user=values["max_sessions_per_user"],
-        on_store_failure=values["on_store_failure"],
-        save_on_error=values["save_on_error"],
-        clear_site_data=values["clear_site_data"],
         other_sites=OtherSites(values["trusted_origins"]) if values["cross_site"] == "refuse" else None,
         cookie=cookie,
         listeners=values["on_event"],
         event_context=None if values["event_context"] is None else ContextSource(values["event_context"]),
         clock=clock,
-        environ_key=values["environ_key"],
         manager_key=manager_key_of(values["environ_key"]),
-        user_key=values["user_key"],
+        **{name: values[name] for name in _SAME},
     )
 
 
