@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import docutils.nodes
-import pytest
 from documentation.pages import ROOT, document, literals, tables
 
 PAGE = ROOT / "docs" / "security.rst"
@@ -53,14 +52,6 @@ def test_every_advisory_that_a_test_of_security_names_has_a_row() -> None:
     missing = {found for found in re.findall(pattern, sources) if found not in told}
 
     assert missing == set()
-
-
-@pytest.mark.parametrize("name", NAMED)
-def test_a_test_that_is_named_stands_in_a_file_of_tests(name: str) -> None:
-    path = ROOT / "tests" / name.partition("::")[0]
-
-    assert re.fullmatch(r"[a-z_/]+/test_[a-z_]+\.py(::Test[A-Za-z]+)?::test_[a-z0-9_]+", name)
-    assert re.search(rf"^( {{4}})?def {name.rpartition('::')[2]}\(", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_every_test_that_is_named_is_collected(tmp_path: Path) -> None:
