@@ -165,11 +165,9 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     cookie = CookieSettings(**_group("cookie", values))
     backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
     logins = None if "login_backend" in failed else _login_backend(values["login_backend"], given, backend, faults)
-    store = _store(backend, logins, clock, faults)
+    store = _store(backend, logins, clock, faults, limit=values["max_sessions_per_user"])
     keyring = None if "secret" in failed else _keyring(values["secret"], backend, config, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
-    if backend == Backend() and logins is None and values["max_sessions_per_user"] is not None:
-        faults.add(_LIMIT_OF_COOKIES)
     _check(cookie, lifetimes, clock, faults)
     faults.raise_if_any()
     return Settings(
@@ -188,8 +186,12 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     )
 
 
-def _store(backend: Backend | None, logins: Backend | None, clock: Clock, faults: Faults) -> Store | None:
-    """The store of all sessions, or of those that are signed in."""
+def _store(
+    backend: Backend | None, logins: Backend | None, clock: Clock, faults: Faults, *, limit: int | None
+) -> Store | None:
+    """The store of all sessions, or of those that are signed in, which a *limit* of a user's sessions needs."""
+    if backend == Backend() and logins is None and limit is not None:
+        faults.add(_LIMIT_OF_COOKIES)
     store = None if backend is None else backend.make(clock, faults)
     return store if logins is None else logins.make(clock, FaultsOfLogins(faults))
 
