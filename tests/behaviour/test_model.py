@@ -6,13 +6,14 @@ Over each backend a state machine drives two browsers, and compares what they se
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from behaviour.model import ABSOLUTE, Companion, CookieRequest, Effect, Record, Refused, Request, StoredRequest
+from behaviour.model import ABSOLUTE, Companion, CookieRequest, Effect, Flash, Record, Refused, Request, StoredRequest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -22,7 +23,7 @@ from support.exchange import Headers, cookies_in
 from support.places import IS_SOAK, store_in
 from support.stores import LOCAL_STORES, local_store
 
-from sessionware import ConflictError, Session
+from sessionware import ConflictError, Session, SessionDataError
 from sessionware.stores import Closable, Store
 from sessionware.testing import FakeClock
 
@@ -34,6 +35,9 @@ MAX_SECONDS_OPEN = 45.0
 KEYS = st.sampled_from(["a", "b", "c"])
 VALUES = st.one_of(st.integers(0, 9), st.lists(st.integers(0, 9), max_size=2), st.none())
 USERS = st.sampled_from(["ada", "bob", 7, "7"])
+CATEGORIES = st.sampled_from(["info", "error"])
+#: Numbers that no two runs, and no two flashes, have in common.
+_NUMBERS = itertools.count(1)
 WHICH = st.integers(0, MAX_OPEN - 1)
 
 
@@ -91,6 +95,16 @@ class Sessions(RuleBasedStateMachine):
         self.jars = [Jar(Browser(self.site)), Jar(Browser(self.site))]
         self.open: list[Open] = []
         self.seconds_open = 0.0
+        self.written: list[Record] = []
+        self.tokens: list[tuple[str, object]] = []
+        number = next(_NUMBERS)
+        #: A store may have sessions of other runs.
+        self.users: dict[str | int, str | int] = {
+            "ada": f"ada {number}",
+            "bob": f"bob {number}",
+            7: number,
+            "7": str(number),
+        }
         self.touch(0)
         for key, value in data.items():
             self.put(0, key, value)
@@ -108,13 +122,15 @@ class Sessions(RuleBasedStateMachine):
         jar = self.jars[which]
         header = "; ".join(f"{name}={value}" for name, value in jar.browser.cookies.items())
         session = self.site.manager.open({**HTTPS, "HTTP_COOKIE": header})
-        model = (StoredRequest if self.site.is_stored else CookieRequest)(self.clock)
+        model = (StoredRequest if self.site.is_stored else CookieRequest)(self.clock, self.written)
         model.has_companion = jar.companion is not None
         model.start(jar.record, seen_at=jar.seen_at)
         assert session.is_new == (model.record is None)
         if model.was is not None:
             assert session.last_seen_at.timestamp() == model.was.seen_at
+            assert session.user_id is None or session.authenticated_at is not None
         self.open.append(Open(jar, session, model))
+        self.name(self.open[-1])
         self.check()
 
     @rule(which=st.integers(0, 1))
@@ -134,6 +150,7 @@ class Sessions(RuleBasedStateMachine):
                 self.site.manager.commit(request.session)
             return
         headers = self.site.manager.commit(request.session)
+        self.name(request)
         assert ("Vary", "Cookie") in headers
         assert bool(cookies_in(headers)) == bool(effects)
         request.jar.answers.append((headers, effects))
@@ -209,7 +226,8 @@ class Sessions(RuleBasedStateMachine):
     @precondition(lambda self: self.open)
     @rule(which=WHICH, user=USERS)
     def login(self, which: int, user: str | int) -> None:
-        self._with(which, lambda session: session.login(user), lambda model: model.log_in(user))
+        name = self.users[user]
+        self._with(which, lambda session: session.login(name), lambda model: model.log_in(name))
 
     @precondition(lambda self: self.open)
     @rule(which=WHICH)
@@ -252,7 +270,95 @@ class Sessions(RuleBasedStateMachine):
                 request.session.save()
         else:
             assert request.session.save() is is_saved
+            self.name(request)
         self.check()
+
+    # What other members do.
+
+    @precondition(lambda self: self.open)
+    @rule(which=WHICH)
+    def confirm(self, which: int) -> None:
+        request = self.open[which % len(self.open)]
+        if request.model.user is None:
+            with pytest.raises(SessionDataError):
+                request.session.confirm()
+        else:
+            self._with(which, Session.confirm, Request.confirm)
+
+    @precondition(lambda self: self.open)
+    @rule(which=WHICH)
+    def passive(self, which: int) -> None:
+        self._with(which, Session.passive, lambda model: setattr(model, "is_passive", True))
+
+    @precondition(lambda self: self.open)
+    @rule(which=WHICH, category=CATEGORIES)
+    def flash(self, which: int, category: str) -> None:
+        flash = Flash(next(_NUMBERS), category, "hello")
+        self._with(
+            which, lambda session: session.flash(flash.message, category), lambda model: model.added.append(flash)
+        )
+
+    @precondition(lambda self: self.open)
+    @rule(which=WHICH, category=CATEGORIES | st.none())
+    def pop_flashes(self, which: int, category: str | None) -> None:
+        request = self.open[which % len(self.open)]
+        assert request.session.pop_flashes(category) == request.model.pop_flashes(category)
+        self.check()
+
+    @precondition(lambda self: self.open)
+    @rule(which=WHICH)
+    def csrf_token(self, which: int) -> None:
+        request = self.open[which % len(self.open)]
+        token = request.session.csrf_token
+        assert request.session.verify_csrf(token)
+        self.tokens.append((token, request.model.make_csrf()))
+        self.check()
+
+    @precondition(lambda self: self.open and self.tokens)
+    @rule(which=WHICH, number=st.integers(0, 9))
+    def verify_csrf(self, which: int, number: int) -> None:
+        request = self.open[which % len(self.open)]
+        token, secret = self.tokens[number % len(self.tokens)]
+        assert request.session.verify_csrf(token) is (request.model.csrf is secret)
+
+    # What is asked of the manager.
+
+    @precondition(lambda self: self.site.is_stored and self.written)
+    @rule(number=st.integers(0, 9))
+    def revoke(self, number: int) -> None:
+        record, now = self.written[-1 - number % len(self.written)], self.clock()
+        # When a former id is forgotten after its grace depends on the store.
+        if record.id and (record.successor is None or record.has_ended or now < record.grace_until):
+            assert self.site.manager.revoke(record.id) is record.end(now)
+        self.check()
+
+    @precondition(lambda self: self.site.is_stored)
+    @rule(user=USERS)
+    def revoke_user(self, user: str | int) -> None:
+        live = self.live_of(user)
+        assert self.site.manager.revoke_user(self.users[user]) == len(live)
+        for record in self.written:
+            if str(record.user) == str(self.users[user]):
+                record.end(self.clock())
+        self.check()
+
+    @precondition(lambda self: self.site.is_stored)
+    @rule(user=USERS)
+    def list_sessions(self, user: str | int) -> None:
+        told = self.site.manager.sessions_of(self.users[user])
+        assert {info.id for info in told} == {record.id for record in self.live_of(user)}
+        assert len(told) == len(self.live_of(user))
+
+    def live_of(self, user: str | int) -> list[Record]:
+        now, name = self.clock(), str(self.users[user])
+        return [record for record in self.written if str(record.user) == name and record.is_live(now)]
+
+    def name(self, request: Open) -> None:
+        """Note the id of what a request has read or written, which never changes."""
+        record = request.model.record
+        if record is not None:
+            assert record.id in ("", request.session.id)
+            record.id = request.session.id
 
     def check(self) -> None:
         for request in self.open:
