@@ -411,6 +411,27 @@ class TestRevokingAUser:
         assert is_signed_in(mine)
         assert not is_signed_in(slow)
 
+    def test_a_login_by_a_former_id_is_a_session_of_its_own(self, stored: Site) -> None:
+        mine = signed_in_at(stored)
+        slow, former = mine.twin(), id_of(mine)
+        mine.send(call("regenerate"))
+        slow.send(login("ada"))
+
+        assert stored.manager.revoke_user("ada", keep=former) == 1
+
+        assert is_signed_in(mine)
+        assert not is_signed_in(slow)
+
+    def test_a_logout_of_one_of_two_siblings_leaves_the_other(self, stored: Site) -> None:
+        mine = signed_in_at(stored)
+        slow = mine.twin()
+        mine.send(call("regenerate"))
+        slow.send(login("ada"))
+
+        slow.send(call("clear"))
+
+        assert ids(stored) == [id_of(mine)]
+
     @pytest.mark.parametrize("keep", ["", "nonsense", "A" * 22])
     def test_an_id_that_names_nothing_keeps_nothing(self, stored: Site, keep: str) -> None:
         signed_in_at(stored)
