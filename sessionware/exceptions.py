@@ -9,13 +9,14 @@
     ├── RecordTooLarge         the developer's: more data than the store takes
     ├── HeadersSent            the developer's: a change after the headers, which cannot be saved
     ├── ConflictError          the request's: it changed a session under an id that is over (409)
+    ├── CrossSiteRequest       the request's: another site has caused it (403)
     ├── StoreUnavailable       the store's: it could not answer (503)
     └── StoreAnswer            no fault: what a store answers to a write; never leaves the manager
         ├── AlreadyExists
         ├── Conflict
         └── Gone
 
-What a client sends never raises anything.
+What a client sends raises nothing else.
 """
 
 from __future__ import annotations
@@ -80,19 +81,36 @@ class _FixedText(SessionwareError, http.HTTPException):
 
     def get_headers(self, environ: object = None, scope: object = None) -> list[tuple[str, str]]:
         """The headers of the page: when to try again, and that no cache may keep it."""
-        return [
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Retry-After", str(self.seconds_to_wait)),
-            ("Cache-Control", "no-store"),
-        ]
+        return [("Content-Type", "text/html; charset=utf-8"), *self.own_headers]
 
-    seconds_to_wait = 1
+    @property
+    def own_headers(self) -> list[tuple[str, str]]:
+        """What every answer made of it says, whatever its text."""
+        wait = [] if self.seconds_to_wait is None else [("Retry-After", str(self.seconds_to_wait))]
+        return [*wait, ("Cache-Control", "no-store")]
+
+    seconds_to_wait: int | None = 1
 
 
 class ConflictError(_FixedText, http.Conflict):
     """The request changed a session whose id another request has replaced: 409; a retry comes with the new cookie."""
 
     description = "This request was overtaken by a change of the session. Please try again."
+
+
+class CrossSiteRequest(_FixedText, http.Forbidden):
+    """Another site has caused the request, which may not use the session of this one: 403. Its message names that site.
+
+    The options ``trusted_origins`` and ``cross_site`` say which sites may.
+    """
+
+    description = "This request came from another site, and may not use the session of this one."
+    seconds_to_wait = None
+
+    def __init__(self, message: str = "", origin: str = "") -> None:
+        super().__init__(message)
+        #: What the browser has told of that site, cut to 200 printable characters.
+        self.origin = origin
 
 
 class StoreUnavailable(_FixedText, http.ServiceUnavailable):

@@ -12,11 +12,14 @@ from msgspec.structs import replace
 
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
+from sessionware.cookies.origin import SAFE_METHODS, needed_of
 from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies
+from sessionware.crypto.csrf import CsrfSecrets
 from sessionware.events import Decision, Events, is_logged, logger
 from sessionware.exceptions import (
     ConflictError,
     CookieTooLarge,
+    CrossSiteRequest,
     HeadersSent,
     RecordTooLarge,
     SessionDataError,
@@ -30,6 +33,7 @@ from sessionware.session.lifetimes import ALIVE
 from sessionware.session.mapping import Session
 from sessionware.session.records import Found, Live
 from sessionware.session.request import COMMITTED, FINISHED, LOADING, OPEN, Phase, SessionRequest, Touched
+from sessionware.session.user_key import protected_by
 from sessionware.stores.contract import Store, is_atomic
 from sessionware.stores.memory import MemoryStore
 
@@ -69,15 +73,19 @@ class Lifecycle:
         self._serializer = settings.serializer
         self._lifetimes = settings.lifetimes
         self._save_on_error = settings.save_on_error
+        self._other_sites = settings.other_sites
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
         self._warning_of_processes = _warning_of_processes(settings.store)
         self._cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
         self.clock = settings.clock
+        #: What this makes for each request.
+        self.session_class: type[Session] = Session if settings.user_key is None else protected_by(settings.user_key)
         self.environ_key = settings.environ_key
         self.manager_key = settings.manager_key
         name, *self.cookie_reach = settings.cookie.scope
+        self.csrf = CsrfSecrets(settings.keyring, name)
         #: What no other middleware around the same application may use: places in environ, and names of cookies.
         self.environ_names = (settings.environ_key, settings.manager_key)
         self.cookie_names = {name, name + COMPANION_SUFFIX} if backend.travels_with_answer else {name}
@@ -85,7 +93,7 @@ class Lifecycle:
 
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
-        return Session(self, environ, environ.get("HTTP_COOKIE", ""))
+        return self.session_class(self, environ, environ.get("HTTP_COOKIE", ""))
 
     def cookie_name(self, environ: Mapping[str, Any]) -> str:
         """The full name of the cookie that this request reads and sets."""
@@ -121,7 +129,7 @@ class Lifecycle:
 
     def _complete(self, request: SessionRequest, status: int) -> None:
         if request.outage is not None and status == _SERVER_ERROR and self.answers(request.outage):
-            # The framework turned the error into its own 500 page; our 503 or 409 takes its place.
+            # The framework turned the error into its own 500 page; our 503, 409 or 403 takes its place.
             raise without_frames(request.outage)
         if request.load_failure is not None:
             return
@@ -165,8 +173,9 @@ class Lifecycle:
         if request is None or request.load_failure is not None:
             return
         is_pending = _is_pending_or_unstorable(request) or bool(request.untold)
-        if request.travels_with_answer:
-            request.untold, request.cookie_lines = (), ()
+        request.untold = ()
+        if not request.is_cookie_standing:
+            request.cookie_lines = ()
         if is_pending:
             self._discard(request, "app_raised")
             self.answered(session)  # there is no answer to wait for
@@ -214,12 +223,14 @@ class Lifecycle:
             session._environ = ENCRYPTED
         else:
             session._environ = self._cookies.needed_of(environ)
+        if environ.get("REQUEST_METHOD") not in SAFE_METHODS:
+            session._environ = {**session._environ, **needed_of(environ)}
 
     def answers(self, error: BaseException) -> bool:
-        """Whether an answer of our own, 503 or 409, takes the place of the application's."""
+        """Whether an answer of our own, 503, 409 or 403, takes the place of the application's."""
         if isinstance(error, StoreUnavailable):
             return not self.raises_store_failures
-        return isinstance(error, ConflictError)
+        return isinstance(error, (ConflictError, CrossSiteRequest))
 
     def standing_cookies(self, session: Session) -> list[tuple[str, str]]:
         """The Set-Cookie pairs of what ``save()`` or an end has made true in the store, whatever answer carries them.
@@ -227,7 +238,7 @@ class Lifecycle:
         A cookie session has none: there, the answer that is dropped would have made it true.
         """
         request = session._request
-        if request is None or request.travels_with_answer:
+        if request is None or not request.is_cookie_standing:
             return []
         return [("Set-Cookie", line) for line in request.cookie_lines]
 
@@ -244,13 +255,12 @@ class Lifecycle:
         context: CookieContext[Any] | None = None
         decisions: Sequence[Decision]
         try:
+            if environ.get("REQUEST_METHOD") not in SAFE_METHODS and self._other_sites is not None:
+                self._other_sites.refuse(environ)
             context = self._cookies.open(session._cookie_header, environ)
             found, decisions = self._backend.load(context, now)
         except SessionwareError as error:
-            decisions = (_failure_of_store(None, error),) if isinstance(error, StoreUnavailable) else ()
-            if not decisions:
-                # What is raised holds no frames, and the application's own are where its fault is to be looked for.
-                logger.error("a session could not be loaded", exc_info=error)
+            decisions = _decisions_of(error)
             request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
         except BaseException as error:
             session._environ = environ
@@ -259,19 +269,32 @@ class Lifecycle:
             raise error
         else:
             changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
-            request = SessionRequest(context, found, changes, now, self._travels_with_answer, found is None)
+            # As _travels() does; one call less.
+            travels = self._travels_with_answer and (found is None or not found.key)
+            request = SessionRequest(context, found, changes, now, travels, found is None)
         session._request = request
         # What is told may be answered by a look at the session, which is complete now.
         if decisions:
             self._events.tell(*decisions)
+            if self._other_sites is not None:
+                self._other_sites.warn_of(request.load_failure)
         if request.found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
             self._events.loaded(request.found)
+        if session._phase is not OPEN or self._warning_of_processes is not None:
+            self._warn(session, environ)
+        return request
+
+    def _warn(self, session: Touched, environ: Mapping[str, Any]) -> None:
+        """Warn of a load that came too late, and, once, of a store that cannot serve this server."""
         if session._phase is not OPEN:
             logger.warning("a session was first read after the headers were sent: the answer lacks Vary: Cookie")
         if self._warning_of_processes is not None and environ.get("wsgi.multiprocess"):
             warning, self._warning_of_processes = self._warning_of_processes, None
             logger.warning(warning)
-        return request
+
+    def _travels(self, found: Found | None) -> bool:
+        """Whether the session travels with the answer; one that was *found* in a store has a key there."""
+        return self._travels_with_answer and (found is None or not found.key)
 
     def _failed(
         self, context: CookieContext[Any] | None, error: SessionwareError, now: float, *, is_anonymous: bool
@@ -282,7 +305,8 @@ class Lifecycle:
         request.load_failure = without_frames(error)
         if isinstance(error, StoreUnavailable):
             request.is_anonymous = is_anonymous
-            request.outage = None if is_anonymous else without_frames(error)
+        if isinstance(error, (StoreUnavailable, CrossSiteRequest)) and not request.is_anonymous:
+            request.outage = without_frames(error)
         return request
 
     def save(self, request: SessionRequest, *, after_headers: bool) -> bool:
@@ -323,7 +347,7 @@ class Lifecycle:
     def _failure_of_save(self, request: SessionRequest, error: SessionwareError) -> SessionwareError:
         """What is raised for *error*; the request remembers it, and it is told."""
         if isinstance(error, (CookieTooLarge, RecordTooLarge)):
-            return self._explained(error, request.changes.data)
+            return self._explained(error, request)
         failure = without_frames(error)
         if isinstance(failure, StoreUnavailable):
             request.save_failure = without_frames(failure)
@@ -338,9 +362,11 @@ class Lifecycle:
         request.found = outcome.found
         request.token = None
         request.is_ended_by_another = outcome.found is None and outcome.cookie is KEEP
+        if not request.is_ended_by_another:
+            request.travels_with_answer = self._travels(outcome.found)
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
         if lines or request.is_ended_by_another:
-            request.cookie_lines = lines
+            request.cookie_lines, request.is_cookie_standing = lines, not request.travels_with_answer
         self._tell(request, outcome.events)
 
     def _tell(self, request: SessionRequest, decisions: tuple[Decision, ...]) -> None:
@@ -400,16 +426,19 @@ class Lifecycle:
         if isinstance(request.load_failure, SessionDataError):
             found = self._found_without_data(request)
             request.load_failure = None
+            request.travels_with_answer = self._travels(found)
         decisions: tuple[Decision, ...] = ()
         if found is not None:
             has_ended = self._end(request, found)
             # A second end in one request finds nothing to end, and keeps the deletion that the first one asked for.
             request.cookie_lines = self._cookie_lines(request.context, Outcome(None, DELETE)) if has_ended else ()
+            request.is_cookie_standing = not request.travels_with_answer
             decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
         request.changes = Changes(None, self._serializer, self._lifetimes)
         self._tell(request, decisions)
+        request.travels_with_answer = self._travels_with_answer
 
     def _found_without_data(self, request: SessionRequest) -> Found | None:
         """The session whose data could not be loaded."""
@@ -437,10 +466,16 @@ class Lifecycle:
 
     # What goes wrong.
 
-    def _explained(self, error: CookieTooLarge | RecordTooLarge, data: Mapping[str, Any]) -> SessionwareError:
-        sizes = [(key, len(self._serializer.dumps([value]))) for key, value in data.items()]
+    def _explained(self, error: CookieTooLarge | RecordTooLarge, request: SessionRequest) -> SessionwareError:
+        changes = request.changes
+        sizes = [(key, len(self._serializer.dumps([value]))) for key, value in changes.data.items()]
         sizes.sort(key=lambda pair: pair[1], reverse=True)
-        return type(error)(str(error) or "the session is too large for its store", sizes[:_LARGEST_KEYS])
+        message = str(error) or "the session is too large for its store"
+        flashes = changes.all_flashes(request.stored)
+        flashed = sum(map(len, flashes))
+        if flashed > max((size for _, size in sizes), default=0):
+            message += f"; its {len(flashes)} flashes, which no page has popped, have {flashed} bytes"
+        return type(error)(message, sizes[:_LARGEST_KEYS])
 
     def _note_outage(self, request: SessionRequest, error: StoreUnavailable) -> None:
         request.outage = without_frames(error)
@@ -461,6 +496,17 @@ def _is_pending_or_unstorable(request: SessionRequest) -> bool:
         return request.is_pending()
     except SessionwareError:
         return True
+
+
+def _decisions_of(error: SessionwareError) -> tuple[Decision, ...]:
+    """What is told of the *error* of a load; the log has what is no event."""
+    if isinstance(error, StoreUnavailable):
+        return (_failure_of_store(None, error),)
+    if isinstance(error, CrossSiteRequest):
+        return (Decision("refused", None, error.origin),)
+    # What is raised holds no frames, and the application's own are where its fault is to be looked for.
+    logger.error("a session could not be loaded", exc_info=error)
+    return ()
 
 
 def _failure_of_store(record: Live | None, error: Exception) -> Decision:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sessionware.backends.contract import Backend
 from sessionware.backends.cookie import CookieBackend
+from sessionware.backends.login import LoginBackend
 from sessionware.backends.store import StoreBackend
 from sessionware.config.settings import Config, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
@@ -88,12 +89,14 @@ class SessionManager:
 
 def _make_backend(settings: Settings) -> Backend:
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
+    cookie = CookieBackend(settings.keyring, formats, lifetimes=lifetimes, clock=clock)
     if settings.store is None:
-        return CookieBackend(settings.keyring, formats, lifetimes=lifetimes, clock=clock)
+        return cookie
     grace = settings.regenerate_grace
     sealed = RecordSealer(settings.keyring)
     vault = Vault(settings.store, sealed, formats, lifetimes=lifetimes, clock=clock, grace=grace)
-    return StoreBackend(settings.keyring, vault, grace=grace)
+    stored = StoreBackend(settings.keyring, vault, grace=grace)
+    return LoginBackend(cookie, stored, clock) if settings.is_store_for_logins else stored
 
 
 def _write_to(store: Store, key: str) -> None:

@@ -108,13 +108,10 @@ class CookieBackend:
         touched_at: float,
     ) -> Outcome:
         now = self._clock()
-        # Idleness was judged when the session was read: no copy is newer.
-        end = None if found is None else self._lifetimes.end_of(found.record)
-        if found is not None and end is not None and now >= end:
-            if changes.login is None:
-                return Outcome(None, KEEP, (Decision("discarded", found.record, "ended"),))
-            # The login stands, and takes nothing along of what has ended.
-            found = None
+        read, found = found, self.standing(found, now)
+        if read is not None and found is None and changes.login is None:
+            return Outcome(None, KEEP, (Decision("discarded", read.record, "ended"),))
+        # A login stands, and takes nothing along of what has ended.
         record = changes.over(None if found is None else found.record, now)
         if isinstance(record, Ended):
             return Outcome(None, DELETE, () if found is None else (Decision("ended", found.record, "emptied"),))
@@ -124,6 +121,14 @@ class CookieBackend:
             record.handle = new_handle()
         value = context.keys.sealed.seal(self._formats.pack(record))
         return Outcome(Found(record, value), Send(value), _events_of(found, record, changes))
+
+    def standing(self, found: Found | None, now: float) -> Found | None:
+        """*found*, or ``None`` if it has reached its absolute end since it was read.
+
+        Idleness was judged when it was read: no copy is newer.
+        """
+        end = None if found is None else self._lifetimes.end_of(found.record)
+        return None if end is not None and now >= end else found
 
     def renew(self, context: CookieContext[CookieKeys], found: Found) -> Outcome:
         now = self._clock()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from sessionware.exceptions import ConfigError
+
+#: The option as a fault names it, alone or before the name of a store's option.
+_BACKEND = re.compile(r"(?<![\w.])backend(?=[.:])")
 
 
 class Faults:
@@ -44,6 +48,19 @@ class Faults:
             lines = "\n".join(self._sample)
             message += f"\nIn place of those of other packages write:\n\n{lines}\n"
         raise ConfigError(message) from self._cause
+
+
+class FaultsOfLogins(Faults):
+    """Adds what is found at the option ``backend`` to *faults* as what is wrong with ``login_backend``."""
+
+    __slots__ = ("_faults",)
+
+    def __init__(self, faults: Faults) -> None:
+        super().__init__()
+        self._faults = faults
+
+    def add(self, text: str, cause: BaseException | None = None) -> None:
+        self._faults.add(_BACKEND.sub("login_backend", text), cause)
 
 
 def closest(written: str, known: Iterable[str], *, similarity: float = 0.6) -> str | None:

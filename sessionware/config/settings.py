@@ -10,10 +10,11 @@ from typing import Any, cast
 
 from sessionware.clock import Clock, current_time
 from sessionware.config.backend import URL, Backend, find_backend
-from sessionware.config.faults import Faults
+from sessionware.config.faults import Faults, FaultsOfLogins
 from sessionware.config.names import flatten, from_environment, place_of_secret
-from sessionware.config.table import NOT_YET, OPTIONS, STORE_GROUPS, OnStoreFailure
+from sessionware.config.table import OPTIONS, STORE_GROUPS, OnStoreFailure
 from sessionware.cookies.header import CookieSettings, faults_of
+from sessionware.cookies.origin import OtherSites
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
 from sessionware.events import Listener
 from sessionware.session.lifetimes import Lifetimes
@@ -76,35 +77,51 @@ class Config:
 
 def _checked(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
     values = _converted(given, faults)
-    if "backend" in values:
-        given_to_store = _group("backend", given)
-        backend = find_backend(values["backend"], given_to_store, faults)
-        if backend is not None:
-            # Options that a store reads from its URL must not stand beside it when the Config is read again.
-            converted = {**backend.options, URL: given_to_store.get(URL)}
-            values |= {f"backend.{name}": converted[name] for name in given_to_store.keys() & converted.keys()}
-    else:
-        values |= {f"backend.{name}": value for name, value in _group("backend", given).items()}
+    for group in STORE_GROUPS:
+        values |= _checked_store(group, values.get(group), _group(group, given), faults)
     faults.raise_if_any()
     return values
 
 
+def _checked_store(group: str, backend: object, given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
+    """The options that a store is *given*, converted if it is known which *backend* that is."""
+    if backend is None:
+        return {f"{group}.{name}": value for name, value in given.items()}
+    found = find_backend(backend, given, _faults_of(group, faults))
+    if found is None:
+        return {}
+    # Options that a store reads from its URL must not stand beside it when the Config is read again.
+    converted = {**found.options, URL: given.get(URL)}
+    return {f"{group}.{name}": converted[name] for name in given.keys() & converted.keys()}
+
+
+def _faults_of(group: str, faults: Faults) -> Faults:
+    return faults if group == "backend" else FaultsOfLogins(faults)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a manager works with. Times are seconds; ``store`` is ``None`` for the cookie backend."""
+    """What a manager works with. Times are seconds; ``store`` is ``None`` where all sessions are in cookies.
+
+    It ``is_store_for_logins`` where those of visitors are in cookies. ``other_sites`` is ``None`` where no request is
+    refused for the site that has caused it.
+    """
 
     store: Store | None
+    is_store_for_logins: bool
     keyring: Keyring
     serializer: Serializer
     lifetimes: Lifetimes
     regenerate_grace: float | None
     on_store_failure: OnStoreFailure
     save_on_error: bool
+    other_sites: OtherSites | None
     cookie: CookieSettings
     listeners: tuple[Listener, ...]
     clock: Clock
     environ_key: str
     manager_key: str
+    user_key: str | None
 
 
 def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[str, Any]) -> Settings:
@@ -124,24 +141,48 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         faults.add(fault)
     backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
     store = None if backend is None else backend.make(clock, faults)
+    logins = None if "login_backend" in failed else _login_backend(values["login_backend"], given, backend, faults)
+    if logins is not None:
+        store = logins.make(clock, FaultsOfLogins(faults))
     place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
     keyring = None if "secret" in failed else _keyring(values["secret"], backend, place, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
     faults.raise_if_any()
     return Settings(
         store=store,
+        is_store_for_logins=logins is not None,
         keyring=cast(Keyring, keyring),
         serializer=Serializer(values["types"]),
         lifetimes=lifetimes,
         regenerate_grace=values["regenerate_grace"],
         on_store_failure=values["on_store_failure"],
         save_on_error=values["save_on_error"],
+        other_sites=OtherSites(values["trusted_origins"]) if values["cross_site"] == "refuse" else None,
         cookie=cookie,
         listeners=values["on_event"],
         clock=clock,
         environ_key=values["environ_key"],
         manager_key=manager_key_of(values["environ_key"]),
+        user_key=values["user_key"],
     )
+
+
+def _login_backend(named: object, given: Mapping[str, Any], backend: Backend | None, faults: Faults) -> Backend | None:
+    """The backend of signed-in sessions that the option names, or ``None``."""
+    options = _group("login_backend", given)
+    if named is None:
+        for name in options:
+            faults.add(f"login_backend.{name}: name a store by login_backend (nested: type)")
+        return None
+    found = find_backend(named, options, FaultsOfLogins(faults))
+    if found == Backend():
+        faults.add("login_backend: 'cookie' is no store; name one, as 'sqlite' or a URL, or leave the option out")
+    elif backend is not None and backend != Backend():
+        faults.add(
+            "login_backend: it is for the cookie backend; signed-in sessions are in the store of the option backend "
+            "already, so leave it out, or leave backend out to keep visitors' sessions in the cookie"
+        )
+    return found
 
 
 def manager_key_of(environ_key: str) -> str:
@@ -168,8 +209,6 @@ def _converted(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
         try:
             if name in OPTIONS:
                 values[name] = OPTIONS[name].convert(value)
-            elif name.startswith("login_backend."):
-                raise ValueError(NOT_YET)
         except ValueError as error:
             faults.add_error(name, error)
     return values

@@ -23,6 +23,7 @@ from sessionware.conversions import (
     optional,
     shown,
 )
+from sessionware.cookies.origin import read_origins
 from sessionware.crypto.keys import read_secrets
 from sessionware.stores.contract import Duration
 from sessionware.stores.file import FileStore
@@ -167,7 +168,12 @@ OPTIONS: dict[str, Option] = {
         "10s",
         "How long the old id of a regenerated session can still be read; ``None`` for not at all.",
     ),
-    "user_key": Option(_later(None), None, "A session key whose change counts as a login. Not in this version yet."),
+    "user_key": Option(
+        optional(nonempty_string),
+        None,
+        "A session key, such as Flask-Login's ``'_user_id'``, that says who the user is: setting it is a login, and "
+        "removing it a logout, for code that never calls ``login``.",
+    ),
     "max_sessions_per_user": Option(
         _later(None), None, "At login, the oldest sessions above this number end. Not in this version yet."
     ),
@@ -204,12 +210,17 @@ OPTIONS: dict[str, Option] = {
         boolean, False, "``True`` sends Max-Age, so that the cookie outlives the browser (400 days at most)."
     ),
     "cross_site": Option(
-        _later("refuse"),
+        one_of("refuse", "allow"),
         "refuse",
-        "What happens to a request with an unsafe method that another site has caused. Not in this version yet.",
+        "What happens to a request that another site has caused, with a method other than GET, HEAD, OPTIONS or TRACE, "
+        "when it touches its session: ``'refuse'`` (403), or ``'allow'`` (nothing).",
     ),
     "trusted_origins": Option(
-        _later(()), (), "Origins that may cause such requests all the same. Not in this version yet."
+        read_origins,
+        (),
+        "Origins that may cause such requests all the same: ``'https://idp.example'``, or ``'https://*.example.com'`` "
+        "for all subdomains of ``example.com``, but not itself; a list, or a text with blanks, commas or lines between "
+        "them.",
     ),
     "not_before": Option(
         _later(None), None, "Sessions whose last login is earlier than this moment are over. Not in this version yet."
@@ -218,7 +229,11 @@ OPTIONS: dict[str, Option] = {
         _later(()), (), "What a browser is told to forget when a session ends. Not in this version yet."
     ),
     "login_backend": Option(
-        _later(None), None, "A store for signed-in sessions beside the cookie backend. Not in this version yet."
+        optional(_backend),
+        None,
+        "For the cookie backend: a store, named as ``backend`` names one (with options ``login_backend.path`` and so "
+        "on), in which a session lives from its login to its logout. So it can be listed and revoked, and a copied "
+        "cookie dies with the logout; visitors' sessions stay in the cookie and cost no store call.",
     ),
     "values": Option(
         _later("strict"), "strict", "Whether values of subclasses are kept as their base. Not in this version yet."

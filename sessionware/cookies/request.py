@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from msgspec import Struct
 
@@ -14,9 +14,12 @@ from sessionware.cookies.header import MAX_AGE_SECONDS, CookieLines, CookieSetti
 from sessionware.events import logger
 
 K = TypeVar("K")
+V = TypeVar("V")
 
 #: The companion's name is the cookie's name and this.
 COMPANION_SUFFIX = "-seen"
+#: How many warnings each object that gives each once remembers.
+MAX_WARNINGS = 100
 #: All that is needed of a request that came over TLS.
 ENCRYPTED: Mapping[str, Any] = {"wsgi.url_scheme": "https"}
 
@@ -119,17 +122,25 @@ def _host_of(environ: Mapping[str, Any]) -> str:
 
 
 class WarnedOnce:
-    """Writes each kind of warning to the log once."""
+    """Writes each kind of warning to the log once, :data:`MAX_WARNINGS` at most: what clients say may be in one."""
 
     def __init__(self) -> None:
         self._texts: dict[str, object] = {}
 
     def warn(self, text: str, *values: object) -> None:
         """Log *text* with *values* in it, unless it was logged before, with whatever values."""
+        if self._is_first(text):
+            logger.warning(text, *values)
+
+    def warn_of(self, value: str, text: str) -> None:
+        """Log *text* with *value* in it, unless it was logged with this value before."""
+        if self._is_first(text % value):
+            logger.warning(text, value)
+
+    def _is_first(self, text: str) -> bool:
         # setdefault() is atomic, so one of several threads gets the line.
         mark = object()
-        if self._texts.setdefault(text, mark) is mark:
-            logger.warning(text, *values)
+        return len(self._texts) < MAX_WARNINGS and self._texts.setdefault(text, mark) is mark
 
 
 class CookieForm(Generic[K]):
@@ -174,6 +185,16 @@ class CookieContext(Struct, Generic[K], frozen=True, eq=False):
     def seen_candidates(self) -> list[str]:
         """The same for the companion, which carries "last seen"; most requests have none."""
         return find(self._header, self._form.seen_name) if self._form.seen_name in self._header else []
+
+    def with_keys(self, keys: V) -> CookieContext[V]:
+        """The same cookie, to be opened and made by other keys."""
+        return CookieContext(cast("CookieForm[V]", self._form), self._header, keys, self._warn_of_reach)
+
+    def only(self, values: list[str], keys: V) -> CookieContext[V]:
+        """The same cookie, as if the request had sent nothing but *values* under its name."""
+        sent = [f"{self.full_name}={value}" for value in values]
+        sent += [f"{self._form.seen_name}={value}" for value in self.seen_candidates()]
+        return CookieContext(cast("CookieForm[V]", self._form), "; ".join(sent), keys, self._warn_of_reach)
 
     def set(self, value: str, ends_at: float | None, now: float, *, is_persistent: bool = False) -> str:
         """The Set-Cookie value for a session that ends at *ends_at* (seconds since the epoch; None for never).

@@ -114,7 +114,7 @@ class CookieSigner:
     The cookie's *domain* and *path* count where all of a session stands in it, and not for a token.
     """
 
-    __slots__ = ("_current", "_keys", "_prefix")
+    __slots__ = ("_beginnings", "_current", "_keys", "_prefix")
 
     def __init__(
         self, keyring: Keyring, purpose: Purpose, name: str, *, domain: str | None = None, path: str = "/"
@@ -126,8 +126,14 @@ class CookieSigner:
             for head, signer, key_id in zip(heads, signers, keyring.key_ids, strict=True)
         ]
         self._prefix = heads[0][:2]
+        # The first two bytes of a head, and the two bits of the key id that share its third character.
+        self._beginnings = tuple(to_base64url(self._prefix + bytes((bits << 6,))).decode()[:3] for bits in range(4))
         self._current = keys[0]
         self._keys = {key.head: key for key in keys}
+
+    def is_of_kind(self, value: str) -> bool:
+        """Whether *value* begins as those of :meth:`sign` do, whatever their key."""
+        return value.startswith(self._beginnings)
 
     def sign(self, payload: bytes) -> str:
         """The cookie value of *payload*, signed with the newest key, but not encrypted."""

@@ -70,10 +70,11 @@ def _leaves_nothing(vault: Vault, record: Live, changes: Changes) -> bool:
     return isinstance(changes.over(record, vault.clock()), Ended)
 
 
-def create(vault: Vault, changes: Changes, token: bytes | None) -> NewId:
-    """Begin a session, under *token* if it is free."""
-    found, token = _create(vault, None, changes, token)
-    return NewId(found, token, (created(found.record, changes),))
+def create(vault: Vault, changes: Changes, token: bytes | None, *, former: Live | None = None) -> NewId:
+    """Begin a session, under *token* if it is free, or move the *former* one, which is not in the store, into it."""
+    found, token = _create(vault, former, changes, token)
+    event = created(found.record, changes) if former is None else regenerated(found.record, former, changes)
+    return NewId(found, token, (event,))
 
 
 def _create(vault: Vault, record: Live | None, changes: Changes, token: bytes | None) -> tuple[Found, bytes]:

@@ -8,13 +8,14 @@ function runs again on the fresh value.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from sessionware.exceptions import SessionDataError
+from sessionware.session.flashes import FlashChanges, pack_flash, unpack_flash
 from sessionware.session.formats import EMPTY
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.session.login import Login, Remember
@@ -66,8 +67,10 @@ class Changes:
         "_packed",
         "_serializer",
         "_steps",
+        "csrf",
         "data",
         "displaced",
+        "flashes",
         "has_conflict",
         "is_over_another_user",
         "is_regenerated",
@@ -80,7 +83,11 @@ class Changes:
     login: Login | None
     remembered: Remember | None
     _steps: dict[str, list[Step]] | None
+    #: The CSRF secret that this request has given to the session. A page may show a token of it, so no revert takes it.
+    csrf: bytes | None
     displaced: list[_Displaced]
+    #: What was done to the flashes, or ``None`` for nothing.
+    flashes: FlashChanges | None
 
     def __init__(self, record: Live | None, serializer: Serializer, lifetimes: Lifetimes) -> None:
         self._serializer = serializer
@@ -92,7 +99,7 @@ class Changes:
             self.data = record.data
             #: The bytes of the data that was read.
             self.read = self._packed = record.packed
-        self.login = self.remembered = self._steps = None
+        self.login = self.remembered = self._steps = self.csrf = self.flashes = None
         #: Whether a value of another request's, merged before, gives way to one that the application has held.
         self.has_conflict = False
         #: Values that the application may hold, and whose place another request's have taken in a merge.
@@ -114,7 +121,7 @@ class Changes:
                 self._note_displaced(record.data)
             self.data = record.data
             self.read = self._packed = record.packed
-        self.login = self.remembered = self._steps = None
+        self.login = self.remembered = self._steps = self.csrf = self.flashes = None
         self._is_assigned = self._is_forced = self.has_conflict = False
         self.is_regenerated = self.is_over_another_user = False
 
@@ -167,14 +174,18 @@ class Changes:
 
     def put_all(self, values: dict[str, Any]) -> None:
         """Set many keys, or, if one value cannot be stored, none."""
-        for key, value in values.items():
-            self._serializer.check(key, value)
+        self.check_all(values)
         self.data.update(values)
         self._is_assigned = True
         if self.displaced:
             self._let_go(*values)
         if not IMMUTABLE.issuperset(map(type, values.values())):
             self._is_exposed = True
+
+    def check_all(self, values: dict[str, Any]) -> None:
+        """Raise SessionDataError if one of *values* cannot be stored."""
+        for key, value in values.items():
+            self._serializer.check(key, value)
 
     def drop(self, key: str) -> Any:
         """Remove *key* and give its value; KeyError if it is not there."""
@@ -240,6 +251,20 @@ class Changes:
     def _unpack_one(self, packed: bytes) -> Any:
         return self._serializer.loads(packed)[0]
 
+    def flash(self, message: Any, category: str) -> None:
+        """Add a flash; raises SessionDataError, with the path, for what a session cannot hold."""
+        changes = self.flashes or FlashChanges()
+        self.flashes = changes.adding(pack_flash(self._serializer, message, category))
+
+    def flashes_in(self, record: Live | None, category: str | None) -> dict[bytes, tuple[str, Any]]:
+        """The flashes of *category*, or all, in the session of *record*, each by its bytes."""
+        opened = {packed: unpack_flash(self._serializer, packed) for packed in self.all_flashes(record)}
+        return {packed: flash for packed, flash in opened.items() if flash and category in (None, flash[0])}
+
+    def pop_flashes(self, packed: Iterable[bytes]) -> None:
+        """Remove the flashes that have these bytes."""
+        self.flashes = (self.flashes or FlashChanges()).popping(packed) or None
+
     def log_in(self, login: Login) -> None:
         """Ask for *login*, which undoes ``remember``; over another user's session, the data starts empty."""
         if login.is_over_another_user:
@@ -247,9 +272,10 @@ class Changes:
             self.read = EMPTY
             self.displaced = []
             self._drop_marks()
+            self.flashes = None
             self.is_over_another_user = True
         self.login = login
-        self.remembered = None
+        self.remembered = self.csrf = None
         self._is_assigned = self.is_regenerated = True
 
     def regenerate(self) -> None:
@@ -266,6 +292,7 @@ class Changes:
         self._packed = self.read
         self.data = self._serializer.loads(self._packed)
         self.displaced = []
+        self.flashes = None
         self.has_conflict = False
         self._drop_marks()
 
@@ -285,13 +312,29 @@ class Changes:
 
     def needs_present_id(self) -> bool:
         """Whether the changes can only be laid over the session under the id that this request has."""
-        return self.has_new_data() or self.remembered is not None
+        return self.has_new_data() or self.remembered is not None or self._has_more
 
     def user_id(self, record: Live | None) -> str | int | None:
         """The user whom the session of *record* is bound to, or will be."""
         if self.login is not None:
             return self.login.user_id
         return None if record is None else record.user_id
+
+    def csrf_secret(self, record: Live | None) -> bytes | None:
+        """The secret that the CSRF tokens of the session of *record* have, or will have; a login leaves none."""
+        if self.csrf is not None or self.login is not None or record is None:
+            return self.csrf
+        return record.csrf
+
+    def all_flashes(self, record: Live | None) -> list[bytes]:
+        """The flashes that the session of *record* has, or will have."""
+        stored = [] if record is None or self.is_over_another_user else record.flashes
+        return stored if self.flashes is None else self.flashes.over(stored)
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether anything is to be changed beside the data and the identity."""
+        return self.csrf is not None or self.flashes is not None
 
     def cause(self, record: Live) -> Cause:
         """Why the session of *record* is given a new id."""
@@ -307,8 +350,9 @@ class Changes:
 
     def leaves_nothing(self, record: Live | None) -> bool:
         """Whether the session of *record* would be empty, which is its end."""
-        is_bare = record is None or (record.csrf is None and not record.flashes)
-        return not self.data and self.user_id(record) is None and is_bare
+        if self.data or self.user_id(record) is not None:
+            return False
+        return self.csrf_secret(record) is None and not self.all_flashes(record)
 
     def has_new_data(self) -> bool:
         """Whether the data differs from what was read, as bytes; raises SessionDataError for what cannot be stored."""
@@ -328,6 +372,8 @@ class Changes:
         has_new_data = (self._is_assigned or self._is_exposed) and self.has_new_data()
         if record is None:
             return not self.leaves_nothing(None)
+        if self.csrf is not None or self.flashes is not None:
+            return True
         return has_new_data or self._is_forced or self.is_regenerated or self.remembered is not None
 
     # Laying it over a record.
@@ -343,6 +389,9 @@ class Changes:
         live = replace(start, data=data, packed=packed, seen_at=max(start.seen_at, now))
         if self.login is not None or self.remembered is not None:
             self._apply_identity(live)
+        if self._has_more:
+            live.csrf = live.csrf or self.csrf
+            live.flashes = self.all_flashes(start)
         return live if data or not live.is_empty else Ended()
 
     def clashes(self, record: Live) -> bool:

@@ -1,6 +1,6 @@
 """Records as bytes.
 
-A record is one msgpack array of two, a header and the session's data, behind two bytes that say where the data
+A record is one msgpack array of two, a header and the session's data, behind four bytes that say where the data
 begins: so one call unpacks all of it, and the data's own bytes are at hand to compare with later. The version of the
 format stands in the seal around it.
 """
@@ -18,13 +18,14 @@ from sessionware.wire.serializer import Malformed, Serializer
 #: The bytes of a session's data without a key.
 EMPTY = b"\x80"
 _PAIR = b"\x92"
-_OFFSET_BYTES = 2
+_OFFSET_BYTES = 4
 _HEADER_START = _OFFSET_BYTES + len(_PAIR)
 _LIVE, _SUPERSEDED, _ENDED = 1, 2, 3
 #: The fields of a Live record that hold its data come first; the others, in their order, are the header.
 _DATA_FIELDS = 2
 _NUMBERS = frozenset({float, int})
 _USER_IDS = frozenset({str, int, type(None)})
+_BYTES = frozenset({bytes})
 
 
 class Formats:
@@ -46,7 +47,6 @@ class Formats:
         else:
             header, packed = [_ENDED], EMPTY
         head = self._serializer.dumps(header)
-        # It fits: login() refuses a label or a user id that would not.
         return len(head).to_bytes(_OFFSET_BYTES, "big") + _PAIR + head + packed
 
     def unpack(self, payload: bytes) -> Record:
@@ -103,6 +103,7 @@ def _checked(live: Live) -> Live:
         and (live.label is None or type(live.label) is str)
         and (live.csrf is None or type(live.csrf) is bytes)
         and type(live.flashes) is list
+        and (not live.flashes or _BYTES.issuperset(map(type, live.flashes)))
     ):
         return live
     raise ValueError("a field of a wrong type")

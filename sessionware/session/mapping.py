@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 
+from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, without_frames
 from sessionware.session.changes import IMMUTABLE, Changes
@@ -204,6 +205,46 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         request = self._loaded()
         expires_at = request.changes.lifetimes.expires_at(request.record)
         return None if expires_at is None else _moment(expires_at)
+
+    # One-time messages, and CSRF tokens.
+
+    def flash(self, message: Any, category: str = "message") -> None:
+        """Keep *message* for the page that pops it, be it in this request or in a later one.
+
+        Raises SessionDataError for what a session cannot hold.
+        """
+        self._changing().flash(message, category)
+
+    def pop_flashes(self, category: str | None = None) -> list[tuple[str, Any]]:
+        """Remove the messages, or those of *category*, and give them as pairs of category and message, oldest first.
+
+        Where there is none it changes nothing, and so can be called after the headers, too.
+        """
+        request = self._writable()
+        flashes = request.changes.flashes_in(request.stored, category)
+        if flashes:
+            self._changing().pop_flashes(flashes)
+        return list(flashes.values())
+
+    @property
+    def csrf_token(self) -> str:
+        """A token for a form of this session, for :meth:`verify_csrf`; another text at each read.
+
+        All of them are good until the session ends or :meth:`login` is called. The first one is a change of the
+        session, and so begins that of a visitor.
+        """
+        request = self._writable()
+        secret = request.csrf
+        if secret is None:
+            changes, made = self._changing(), self._persistence.csrf
+            # Before a login, the same id may have given the secret that was good until now.
+            changes.csrf = secret = made.first(request.handle) if changes.login is None else made.new()
+        return csrf.mask(secret)
+
+    def verify_csrf(self, token: object) -> bool:
+        """Whether *token* came from :attr:`csrf_token` of this session; ``False`` for ``None`` and all else."""
+        secret = self._loaded().csrf
+        return secret is not None and csrf.verify(secret, token)
 
     # Identity.
 

@@ -17,6 +17,8 @@ _CHANGED = "nothing has to be done, a change within a value is seen; write sessi
 _EXPIRES = "write session.expires_at"
 _OPTION = "it is an option of the middleware: "
 _ITEMS = "write session.get(key), and so on: no member is asynchronous"
+_FLASHES = "write session.pop_flashes(), which gives pairs of category and message"
+_CSRF = "write session.csrf_token, which is new after session.login(user_id)"
 _LATER = "it is not in this version yet"
 
 #: The members of Beaker's, Flask's, Flask-Session's, Django's and Pyramid's sessions, and what takes their place.
@@ -45,8 +47,9 @@ OTHER_MEMBERS = {
     **dict.fromkeys(("clear_expired", "exists", "create"), "a store does it by itself; see app.manager.purge()"),
     **dict.fromkeys(("aget", "aset", "apop", "aupdate", "akeys", "avalues", "aitems"), _ITEMS),
     "get_by_id": f"{_LATER}: another session cannot be opened",
-    **dict.fromkeys(("flash", "pop_flash", "peek_flash", "pop_flashes"), _LATER),
-    **dict.fromkeys(("csrf_token", "verify_csrf", "get_csrf_token", "new_csrf_token"), _LATER),
+    **dict.fromkeys(("pop_flash", "peek_flash", "get_flashed_messages", "flashes", "_flashes"), _FLASHES),
+    **dict.fromkeys(("get_csrf_token", "new_csrf_token", "_csrft_"), _CSRF),
+    **dict.fromkeys(("check_csrf_token", "validate_csrf"), "write session.verify_csrf(token)"),
     **dict.fromkeys(("confirm", "authenticated_at", "authenticated_within", "passive", "rejected"), _LATER),
 }
 

@@ -20,7 +20,8 @@ class Live(Struct):
     """The record of a session that lives. Times are seconds since the epoch.
 
     ``packed`` are the bytes of ``data`` as they were read or will be written. Comparing with them finds what a request
-    has changed.
+    has changed. ``csrf`` is the secret of the CSRF tokens, if one was ever asked for. Each of the ``flashes`` is packed
+    by itself.
     """
 
     data: dict[str, Any]
@@ -34,7 +35,7 @@ class Live(Struct):
     user_id: str | int | None = None
     label: str | None = None
     csrf: bytes | None = None
-    flashes: list[tuple[str, str]] = []  # each record gets a list of its own
+    flashes: list[bytes] = []  # each record gets a list of its own
 
     def __repr__(self) -> str:
         """Without what the application stores, and without the CSRF token."""

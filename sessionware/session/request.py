@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from sessionware.clock import Clock
+from sessionware.crypto.csrf import CsrfSecrets
 from sessionware.crypto.identifiers import handle_of, new_token
-from sessionware.exceptions import ConflictError, SessionwareError, StoreUnavailable
+from sessionware.exceptions import ConflictError, CrossSiteRequest, SessionwareError, StoreUnavailable
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found, Live
 
@@ -38,7 +39,8 @@ class SessionRequest(Struct, eq=False):
     ``context`` is the lifecycle's own. ``token`` becomes the id of a new session. A load that failed is remembered, so
     that a store that is down is asked once in a request; ``outage`` is the last error that the application was given.
     What is written to a session that another request has ended goes with it, and begins no new one. ``untold`` are the
-    events of a session that travels with the answer, until that leaves.
+    events of a session that travels with the answer, until that leaves. Whether it does may change, by a login or by a
+    logout; ``is_cookie_standing`` says that the store has made true already what ``cookie_lines`` say.
     """
 
     context: Any
@@ -49,13 +51,14 @@ class SessionRequest(Struct, eq=False):
     is_new: bool
     is_ended_by_another: bool = False
     is_anonymous: bool = False
+    is_cookie_standing: bool = False
     is_renewal_tried: bool = False
     token: bytes | None = None
     cookie_lines: tuple[str, ...] = ()
     untold: tuple[Any, ...] = ()
     load_failure: SessionwareError | None = None
     save_failure: StoreUnavailable | None = None
-    outage: StoreUnavailable | ConflictError | None = None
+    outage: StoreUnavailable | ConflictError | CrossSiteRequest | None = None
 
     __repr__ = object.__repr__  # it holds a token, and the lines of cookies
 
@@ -84,6 +87,11 @@ class SessionRequest(Struct, eq=False):
         return self.changes.user_id(self.stored)
 
     @property
+    def csrf(self) -> bytes | None:
+        """The secret of the session's CSRF tokens; ``None`` before one was asked for, and after a login."""
+        return self.changes.csrf_secret(self.stored)
+
+    @property
     def can_save_after_headers(self) -> bool:
         """Whether a change can be saved without a cookie; a change of a session that has ended is dropped."""
         return not self.travels_with_answer and (self.found is not None or self.is_ended_by_another)
@@ -91,7 +99,7 @@ class SessionRequest(Struct, eq=False):
     @property
     def has_unsent_cookie(self) -> bool:
         """Whether the browser must still get a cookie for what is true already; that of an ended record is dead."""
-        return bool(self.cookie_lines) and (self.found is not None or self.travels_with_answer)
+        return bool(self.cookie_lines) and (self.found is not None or not self.is_cookie_standing)
 
     def is_pending(self) -> bool:
         """Whether something would be written now; raises SessionDataError for what cannot be stored."""
@@ -113,6 +121,8 @@ class Persistence(Protocol):
 
     #: Gives seconds since the epoch.
     clock: Clock
+    #: Makes the secrets of CSRF tokens.
+    csrf: CsrfSecrets
 
     def load(self, session: Touched) -> SessionRequest:
         """Load what the request's cookie stands for, let *session* have it, and then tell of it."""

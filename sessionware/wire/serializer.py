@@ -153,6 +153,15 @@ class Serializer:
             del key, value
             raise error.with_traceback(None) from error.__cause__
 
+    def check_part(self, place: str, value: Any) -> None:
+        """As :meth:`check`, for a value that stands under no key; the path begins with *place*."""
+        try:
+            with tags.few_zones():
+                self._inspector.inspect(value, (place,), 1)
+        except SessionDataError as error:
+            del value
+            raise error.with_traceback(None) from error.__cause__
+
     def loads(self, data: bytes) -> Any:
         """The value that :meth:`dumps` was given for *data*. Raises :exc:`Malformed` for any other bytes.
 

@@ -44,7 +44,7 @@ class SessionMiddleware:
         if outer is not None:
             outer = _checked(lifecycle, outer)
         # As lifecycle.open() does; one call less for requests that do not touch their session.
-        session = Session(lifecycle, environ, environ.get("HTTP_COOKIE", ""))
+        session = lifecycle.session_class(lifecycle, environ, environ.get("HTTP_COOKIE", ""))
         environ[OPEN_KEY] = (session, *outer) if outer else (session,)
         environ[lifecycle.environ_key] = session
         environ[lifecycle.manager_key] = self.manager

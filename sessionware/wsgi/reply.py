@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from sessionware.exceptions import ConflictError, StoreUnavailable
+    from sessionware.exceptions import ConflictError, CrossSiteRequest, StoreUnavailable
     from sessionware.lifecycle import Lifecycle
     from sessionware.session.mapping import Session
 
@@ -140,16 +140,15 @@ class Reply:
         self._abandon()
         if self._pairs is not None or not self._lifecycle.answers(error):
             return None
-        return self._answer(cast("ConflictError | StoreUnavailable", error))
+        return self._answer(cast("ConflictError | CrossSiteRequest | StoreUnavailable", error))
 
-    def _answer(self, error: ConflictError | StoreUnavailable) -> list[bytes]:
-        """Answer with a fixed text in the place of the application, by 409 or 503."""
+    def _answer(self, error: ConflictError | CrossSiteRequest | StoreUnavailable) -> list[bytes]:
+        """Answer with a fixed text in the place of the application, by 403, 409 or 503."""
         text = f"{type(error).description}\n".encode()
         headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(text))),
-            ("Retry-After", str(error.seconds_to_wait)),
-            ("Cache-Control", "no-store"),
+            *error.own_headers,
         ]
         if self._status is not None:
             headers += [pair for pair in self._headers if _is_kept(pair[0].lower())]

@@ -11,6 +11,7 @@ from sessionware import Session
 
 OWNER = "owner"
 OTHER = "other"
+FIRST_FLASH = "flash of the first"
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,28 @@ def _clear_and_write(session: Session, me: str) -> None:
 
 
 def _empty(session: Session, me: str) -> None:
+    session.pop_flashes()
     for key in list(session):
         del session[key]
+
+
+def _flash(session: Session, me: str) -> None:
+    session.flash(f"flash-{me}")
+
+
+def _pop_flashes(session: Session, me: str) -> list[str]:
+    return [message for _, message in session.pop_flashes()]
+
+
+def _csrf(session: Session, me: str) -> str:
+    return session.csrf_token
+
+
+def peek_flashes(session: Session) -> list[str]:
+    """The flashes that a page would show; they stay."""
+    found = _pop_flashes(session, "")
+    session.revert()
+    return found
 
 
 READ = Kind("read", lambda session, me: dict(session))
@@ -107,10 +128,13 @@ REMEMBER = Kind("remember", _remember, rotates=True)
 INVALIDATE = Kind("invalidate", _invalidate, ends=True)
 CLEAR = Kind("clear and write", _clear_and_write, writes=True, ends=True)
 EMPTY = Kind("emptying", _empty)
+FLASH = Kind("flash", _flash)
+POP_FLASHES = Kind("pop the flashes", _pop_flashes)
+CSRF = Kind("read the CSRF token", _csrf)
 
 KINDS = (
     READ, WRITE, WRITE_SAME, DROP, ALTER, NESTED, SAVE, LOGIN, LOGIN_OTHER, REGENERATE, REGENERATE_WRITE,
-    REGENERATE_SAVE, REMEMBER, INVALIDATE, CLEAR, EMPTY,
+    REGENERATE_SAVE, REMEMBER, INVALIDATE, CLEAR, EMPTY, FLASH, POP_FLASHES, CSRF,
 )  # fmt: skip
 
 #: The users that a session may have at the beginning.
@@ -124,5 +148,6 @@ def beginning(user: str | None) -> Callable[[Session], None]:
         session["secret of the first"] = user or "anonymous"
         session["shared"] = "as it was"
         session["box-a"], session["box-b"] = [], []
+        session.flash(FIRST_FLASH)
 
     return run

@@ -12,20 +12,25 @@ import pytest
 from concurrency.actions import (
     ALTER,
     CLEAR,
+    CSRF,
     EMPTY,
+    FIRST_FLASH,
+    FLASH,
     INVALIDATE,
     KINDS,
     LOGIN_OTHER,
     NESTED,
     OWNER,
+    POP_FLASHES,
     READ,
     REGENERATE_SAVE,
     SAVE,
     STARTS,
     Kind,
     beginning,
+    peek_flashes,
 )
-from concurrency.world import ChainWorld, SlowWorld, TokensWorld, World, arrive, points
+from concurrency.world import ChainWorld, SlowWorld, TokensWorld, World, arrive, is_good, points
 from support.browser import Answer, told
 
 from sessionware import Session
@@ -64,6 +69,7 @@ def test_no_failure_of_the_store_is_taken_for_a_success_or_for_a_logout(
             assert answer.cookie is None or kind in (REGENERATE_SAVE, CLEAR)
             assert "store_failed switched off" in told(world.events)
         check_saved(kind, answer, final)
+        check_flashes_and_tokens(kind, answer, world, arrive(cookie, answer))
         check_still_there(kind, user, answer, final)
 
 
@@ -80,6 +86,18 @@ def check_saved(kind: Kind, answer: Answer, final: Answer) -> None:
         assert "secret of the first" not in final.seen
     if kind.logs_in_as:
         assert final.user_id == kind.logs_in_as
+
+
+def check_flashes_and_tokens(kind: Kind, answer: Answer, world: World, cookie: str | None) -> None:
+    if answer.status != 200:
+        return
+    left = world.request(peek_flashes, cookie).result
+    if kind is FLASH:
+        assert left == [FIRST_FLASH, "flash-a"]
+    if kind is POP_FLASHES:
+        assert (answer.result, left) == ([FIRST_FLASH], [])
+    if kind is CSRF:
+        assert is_good(world, cookie, answer.result)
 
 
 def check_still_there(kind: Kind, user: str | None, answer: Answer, final: Answer) -> None:

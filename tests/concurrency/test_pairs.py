@@ -14,20 +14,25 @@ import pytest
 from concurrency.actions import (
     ALTER,
     CLEAR,
+    CSRF,
     EMPTY,
+    FIRST_FLASH,
+    FLASH,
     INVALIDATE,
     KINDS,
     LOGIN,
     LOGIN_OTHER,
     NESTED,
     OTHER,
+    POP_FLASHES,
     READ,
     REMEMBER,
     STARTS,
     Kind,
     beginning,
+    peek_flashes,
 )  # fmt: skip
-from concurrency.world import ChainWorld, SlowWorld, TokensWorld, World, arrive, points
+from concurrency.world import ChainWorld, SlowWorld, TokensWorld, World, arrive, is_good, points
 from support.browser import Answer, told
 
 from sessionware import Session
@@ -65,7 +70,12 @@ class Outcome:
         )
 
     def finals(self) -> Iterator[tuple[Answer, list[tuple[Kind, Answer, str]]]]:
-        """What the browser's cookie opens, after either order of arrival, and whose changes must be in it.
+        """What the browser's cookie opens, after either order of arrival, and whose changes must be in it."""
+        for cookie, line in self.lines():
+            yield self.world.read(cookie), line
+
+    def lines(self) -> Iterator[tuple[str | None, list[tuple[Kind, Answer, str]]]]:
+        """The browser's cookie, after either order of arrival, and the requests whose changes it must open.
 
         A login stands whatever another request does to the session before it. So where both answers carry a cookie,
         there are two sessions, and the browser keeps that of the answer that came last.
@@ -74,7 +84,7 @@ class Outcome:
             cookie = arrive(self.cookie, *order)
             is_split = bool(self.a.cookie and self.b.cookie)
             line = [request for request in self.requests if not is_split or request[1].cookie == cookie]
-            yield self.world.read(cookie), line
+            yield cookie, line
 
 
 def runs(
@@ -108,6 +118,7 @@ def test_every_interleaving_keeps_the_promises(first: Kind, second: Kind, user: 
         check_nothing_acknowledged_is_lost(outcome)
         check_nobody_is_logged_out(outcome)
         check_users_stay_apart(outcome)
+        check_flashes_and_tokens(outcome)
 
 
 def check_answers(outcome: Outcome) -> None:
@@ -166,6 +177,23 @@ def check_users_stay_apart(outcome: Outcome) -> None:
             assert "secret of the first" not in answer.seen, outcome
 
 
+def check_flashes_and_tokens(outcome: Outcome) -> None:
+    """No flash is lost, none is shown again once a request has shown it, and tokens that were shown are good."""
+    if outcome.has_ended():
+        return
+    for cookie, line in outcome.lines():
+        saved = [(kind, answer, me) for kind, answer, me in line if answer.status == 200]
+        left = outcome.world.request(peek_flashes, cookie).result
+        shown = [text for kind, answer, _ in saved if kind is POP_FLASHES for text in answer.result]
+        flashed = {FIRST_FLASH, *(f"flash-{me}" for kind, _, me in saved if kind is FLASH)}
+        assert len(left) == len({*left}), (outcome, left)
+        assert not {*left} & {*shown}, (outcome, left, shown)
+        assert flashed <= {*left, *shown}, (outcome, left, shown)
+        for kind, answer, _ in saved:
+            if kind is CSRF and not any(kind.logs_in_as for kind, _, _ in saved):
+                assert is_good(outcome.world, cookie, answer.result), outcome
+
+
 @pytest.mark.parametrize("user", STARTS)
 @pytest.mark.parametrize("second", KINDS, ids=lambda kind: kind.name)
 def test_a_renewal_loses_nothing_and_brings_nothing_back(second: Kind, user: str | None) -> None:
@@ -186,6 +214,7 @@ def test_a_renewal_loses_nothing_and_brings_nothing_back(second: Kind, user: str
         check_the_end_holds(outcome)
         check_nothing_acknowledged_is_lost(outcome)
         check_nobody_is_logged_out(outcome)
+        check_flashes_and_tokens(outcome)
         assert outcome.a.cookie is None
 
 
@@ -213,6 +242,7 @@ def check_all(outcome: Outcome) -> None:
     check_nothing_acknowledged_is_lost(outcome)
     check_nobody_is_logged_out(outcome)
     check_users_stay_apart(outcome)
+    check_flashes_and_tokens(outcome)
 
 
 @pytest.mark.parametrize("make", [SlowWorld])
@@ -238,6 +268,7 @@ def test_a_request_with_a_former_id_before_its_own_keeps_the_promises(
         if "rejected superseded" not in outcome.names and outcome.a.status == outcome.b.status == 200:
             check_nobody_is_logged_out(outcome)
             check_nothing_acknowledged_is_lost(outcome)
+            check_flashes_and_tokens(outcome)
 
 
 @pytest.mark.parametrize("user", STARTS)

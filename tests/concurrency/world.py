@@ -104,12 +104,12 @@ class SlowWorld(World):
         super().__init__(idle_timeout=100, refresh_after=10)
 
     def first(self, kind: Kind, cookie: str | None) -> Answer:
-        def run(session: Session) -> None:
+        def run(session: Session) -> object:
             with self.store.aside():
                 for _ in range(2):
                     self.clock.advance(60)
                     self.request(lambda other: dict(other), cookie)
-            kind.run(session, "a")
+            return kind.run(session, "a")
 
         return self.request(run, cookie)
 
@@ -149,6 +149,11 @@ def arrive(value: str | None, *answers: Answer) -> str | None:
         if answer.cookie is not None:
             value = answer.cookie or None
     return value
+
+
+def is_good(world: World, cookie: str | None, token: str) -> bool:
+    """Whether the session of *cookie* accepts this CSRF token."""
+    return world.request(lambda session: session.verify_csrf(token), cookie).result is True
 
 
 def points(first: Kind, user: str | None, make: Callable[[], World]) -> int:

@@ -217,13 +217,13 @@ def test_every_fault_is_named_in_one_error() -> None:
         "secret": "short",
         "idle_timeout": "soon",
         "cookie": {"secrue": True, "prefix": "__Host-", "domain": "example.com"},
-        "user_key": "_user_id",
+        "values": "lenient",
         "on_event": "no.such.package:name",
     }
 
     fault = fault_of(config, cookie_name="x", save_on_error="perhaps")
 
-    for name in ("backend.pth", "backend.path", "secret", "idle_timeout", "cookie.secrue", "cookie.prefix", "user_key"):
+    for name in ("backend.pth", "backend.path", "secret", "idle_timeout", "cookie.secrue", "cookie.prefix", "values"):
         assert f"\n  - {name}: " in fault
     for name in ("on_event", "cookie_name", "save_on_error"):
         assert f"\n  - {name}: " in fault
@@ -396,13 +396,9 @@ def test_a_bad_idle_timeout_is_not_blamed_on_refresh_after() -> None:
 
 
 LATER = {
-    "user_key": (None, "_user_id"),
     "max_sessions_per_user": (None, 3),
-    "cross_site": ("refuse", "allow"),
-    "trusted_origins": ((), "https://idp.example"),
     "not_before": (None, "2026-01-01T00:00:00Z"),
     "clear_site_data": ((), ("cache", "storage")),
-    "login_backend": (None, "sqlite:///x.db"),
     "values": ("strict", "lenient"),
     "previous": ((), {"secret": NEW_SECRET, "until": "2027-01-01"}),
     "import_from": ((), [object()]),
@@ -428,10 +424,9 @@ def test_what_is_left_for_later_has_its_default_and_takes_it(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "written"),
     [
-        ("cross_site", "Refuse"),
         ("values", "STRICT"),
-        ("trusted_origins", ""),
-        ("trusted_origins", []),
+        ("clear_site_data", ""),
+        ("clear_site_data", []),
         ("previous", "none"),
         ("event_context", "none"),
     ],
@@ -440,16 +435,34 @@ def test_the_default_of_what_is_left_for_later_may_be_written_as_in_a_file(name:
     assert Config({name: written}).options[name] == OPTIONS[name].default
 
 
-def test_an_option_of_a_backend_for_logins_is_left_for_later_too() -> None:
-    fault = fault_of({"secret": SECRET, "login_backend.path": "x"})
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"login_backend": "sqlite", "login_backend.path": "x.db"},
+        {"login_backend": {"type": "sqlite", "path": "x.db"}},
+        {"login_backend": "sqlite:///x.db"},
+    ],
+)
+def test_a_store_for_logins_is_named_as_a_backend_is(written: dict[str, Any]) -> None:
+    settings = make_settings(Config({"secret": SECRET, **written}), {})
 
-    assert fault == "login_backend.path: this option is not in this version yet; leave it out"
+    assert isinstance(settings.store, SQLiteStore)
+    assert settings.is_store_for_logins
 
 
-def test_a_nested_login_backend_is_refused_with_a_clear_word() -> None:
-    fault = fault_of({"secret": SECRET, "login_backend": {"type": "sqlite", "path": "x.db"}})
-
-    assert "login_backend: this option is not in this version yet" in fault
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ({"login_backend.path": "x"}, "login_backend.path: name a store by login_backend (nested: type)"),
+        ({"login_backend": "cookie"}, "login_backend: 'cookie' is no store; "),
+        ({"login_backend": "redsi"}, "login_backend: unknown backend 'redsi'; did you mean 'redis'?"),
+        ({"login_backend": "sqlite", "login_backend.pth": "x"}, "login_backend.path: SQLiteStore needs it"),
+        ({"login_backend": "sqlite", "login_backend.pth": "x"}, "did you mean login_backend.path?"),
+        ({"login_backend": "memory", "backend": "memory"}, "login_backend: it is for the cookie backend; "),
+    ],
+)
+def test_a_bad_store_for_logins_is_a_fault_that_names_its_option(written: dict[str, Any], fault: str) -> None:
+    assert fault in fault_of({"secret": SECRET, **written})
 
 
 WILD_NAMES = st.sampled_from([*OPTIONS, "cookie", "backend.path", "backend.timeout", "login_backend.x"]) | st.text()

@@ -16,7 +16,7 @@ SUPERSEDED: list[Any] = [2, *LIVE[1:], "k" * 43, "login", 3.0]
 
 def packed(header: Any, data: Any) -> bytes:
     head = SERIALIZER.dumps(header)
-    return len(head).to_bytes(2, "big") + b"\x92" + head + SERIALIZER.dumps(data)
+    return len(head).to_bytes(4, "big") + b"\x92" + head + SERIALIZER.dumps(data)
 
 
 @pytest.mark.parametrize("header", [LIVE, SUPERSEDED, [3]])

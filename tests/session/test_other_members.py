@@ -54,8 +54,10 @@ def a_session() -> Session:
         ("timeout", "idle_timeout"),
         ("has_key", "in"),
         ("user", "user_id"),
-        ("flash", "not in this version yet"),
-        ("csrf_token", "not in this version yet"),
+        ("pop_flash", "session.pop_flashes()"),
+        ("get_flashed_messages", "session.pop_flashes()"),
+        ("get_csrf_token", "session.csrf_token"),
+        ("validate_csrf", "session.verify_csrf(token)"),
     ],
 )
 def test_another_packages_member_is_an_error_that_names_ours(name: str, cure: str) -> None:

@@ -50,7 +50,7 @@ def every_type() -> dict[str, Any]:
 
 
 def vectors() -> dict[str, Any]:
-    """A signed-in session with every type, as a cookie and as a record."""
+    """A signed-in session with every type, a flash and a CSRF token, as a cookie and as a record."""
     entries: dict[str, bytes] = {}
     found: dict[str, Any] = {"secret": SECRET, "now": NOW}
     for name, backend in (("cookie", "cookie"), ("store", KeyValueStore(entries))):
@@ -58,8 +58,10 @@ def vectors() -> dict[str, Any]:
         session = manager.open({"wsgi.url_scheme": "https"})
         session.update(every_type())
         session.login(42, label="a phone")
+        session.flash(Markup("<b>saved</b>"), "success")
+        token = session.csrf_token
         lines = dict(manager.commit(session))
-        found[name] = {"cookie": lines["Set-Cookie"].partition(";")[0], "id": session.id}
+        found[name] = {"cookie": lines["Set-Cookie"].partition(";")[0], "id": session.id, "csrf token": token}
     found["store"]["entries"] = {key: value.hex() for key, value in entries.items()}
     return found
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 from vectors.make_sessions import every_type
 
 from sessionware import SessionManager
@@ -24,7 +25,7 @@ def frozen(file: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 @pytest.mark.parametrize("way", ["cookie", "store"])
-def test_a_frozen_session_opens_with_every_value_and_its_user(way: str, file: Path) -> None:
+def test_a_frozen_session_opens_with_all_that_it_held(way: str, file: Path) -> None:
     vectors = frozen(file)
     entries = {key: bytes.fromhex(value) for key, value in vectors["store"]["entries"].items()}
     name = vectors[way]["cookie"].partition("=")[0]
@@ -40,6 +41,8 @@ def test_a_frozen_session_opens_with_every_value_and_its_user(way: str, file: Pa
     assert dict(session) == every_type()
     assert (session.user_id, session.id) == (42, vectors[way]["id"])
     assert session.created_at.timestamp() == vectors["now"]
+    assert session.verify_csrf(vectors[way]["csrf token"])
+    assert session.pop_flashes() == [("success", Markup("<b>saved</b>"))]
 
 
 def test_there_are_vectors() -> None:
