@@ -1,18 +1,21 @@
 """Records as bytes.
 
 A record is one msgpack array of two, a header and the session's data, behind four bytes that say where the data
-begins: so one call unpacks all of it, and the data's own bytes are at hand to compare with later. The version of the
-format stands in the seal around it.
+begins, so that each can be unpacked by itself, and the data's own bytes are at hand to compare with later. The version
+of the format stands in the seal around it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from msgspec.structs import astuple
+import msgspec
+from msgspec import Struct, defstruct
+from msgspec.structs import astuple, fields
 
 from sessionware.exceptions import SessionDataError
 from sessionware.session.records import Cause, Ended, Live, Record, Superseded
+from sessionware.wire import tags
 from sessionware.wire.serializer import Malformed, Serializer
 
 #: The bytes of a session's data without a key.
@@ -23,9 +26,37 @@ _HEADER_START = _OFFSET_BYTES + len(_PAIR)
 _LIVE, _SUPERSEDED, _ENDED = 1, 2, 3
 #: The fields of a Live record that hold its data come first; the others, in their order, are the header.
 _DATA_FIELDS = 2
-_NUMBERS = frozenset({float, int})
-_USER_IDS = frozenset({str, int, type(None)})
-_BYTES = frozenset({bytes})
+
+
+# What the headers hold, each field of its type: the signature tells who has written a header, and not what. As types of
+# msgspec they are checked in C, while the header is unpacked, and its random bytes are not taken for marks of the data.
+
+_LiveHeader: Any = defstruct(
+    "_LiveHeader",
+    # A user's id of more than 64 bits is an extension.
+    [
+        (field.name, field.type | msgspec.msgpack.Ext if field.name == "user_id" else field.type)
+        for field in fields(Live)[_DATA_FIELDS:]
+    ],
+    tag=_LIVE,
+    array_like=True,
+    forbid_unknown_fields=True,
+)
+_SupersededHeader: Any = defstruct(
+    "_SupersededHeader",
+    [("next_key", str), ("cause", Cause), ("until", float)],
+    bases=(_LiveHeader,),
+    tag=_SUPERSEDED,
+    array_like=True,
+    forbid_unknown_fields=True,
+)
+
+
+class _EndedHeader(Struct, tag=_ENDED, array_like=True, forbid_unknown_fields=True):
+    pass
+
+
+_unpack_header = msgspec.msgpack.Decoder(_LiveHeader | _SupersededHeader | _EndedHeader).decode
 
 
 class Formats:
@@ -55,55 +86,47 @@ class Formats:
         Raises :exc:`Malformed`; and :exc:`SessionDataError`, which is the application's fault, for data that cannot be
         made from good bytes.
         """
+        start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
+        packed = payload[start:]
         try:
-            header, data = self._serializer.loads(payload[_OFFSET_BYTES:])
-            start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
-            return _record(header, data, payload[start:])
+            return _record(payload[_HEADER_START:start], self._serializer.loads(packed), packed)
         except (TypeError, ValueError, LookupError) as error:
             raise Malformed("no record") from error
         except SessionDataError:
-            del payload  # a crash report shows the locals of each frame
+            del payload, packed  # a crash report shows the locals of each frame
             raise
 
     def unpack_without_data(self, payload: bytes) -> Record:
         """As :meth:`unpack`, with empty data, which may be of types that this process does not declare."""
+        start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
         try:
-            start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
-            header = self._serializer.loads(payload[_HEADER_START:start])
-            return _record(header, {}, EMPTY)
+            return _record(payload[_HEADER_START:start], {}, EMPTY)
         except (TypeError, ValueError, LookupError) as error:
             raise Malformed("no record") from error
 
 
-def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:
-    kind = header[0]
-    if kind == _LIVE:
-        return _checked(Live(data, packed, *header[1:]))
-    if kind == _SUPERSEDED:
-        *fields, next_key, cause, until = header[1:]
-        if type(next_key) is not str or type(until) not in _NUMBERS:
-            raise ValueError("a field of a wrong type")
-        return Superseded(_checked(Live(data, packed, *fields)), next_key, Cause(cause), until)
-    if kind == _ENDED:
-        return Ended()
-    raise ValueError("no kind of record")
+def _record(head: bytes, data: dict[str, Any], packed: bytes) -> Record:
+    if type(data) is not dict:
+        raise ValueError("no data of a session")
+    header = _unpack_header(head)
+    if type(header) is _LiveHeader:
+        return _live(data, packed, *astuple(header))
+    if type(header) is _SupersededHeader:
+        *was, next_key, cause, until = astuple(header)
+        return Superseded(_live(data, packed, *was), next_key, cause, until)
+    return Ended()
 
 
-def _checked(live: Live) -> Live:
-    """*live*, or ValueError if a field is of a wrong type: the signature tells who has written it, and not what."""
-    if (
-        type(live.data) is dict
-        and type(live.handle) is bytes
-        and type(live.created_at) in _NUMBERS
-        and type(live.started_at) in _NUMBERS
-        and type(live.seen_at) in _NUMBERS
-        and (live.ends_at is None or type(live.ends_at) in _NUMBERS)
-        and type(live.is_remembered) is bool
-        and type(live.user_id) in _USER_IDS
-        and (live.label is None or type(live.label) is str)
-        and (live.csrf is None or type(live.csrf) is bytes)
-        and type(live.flashes) is list
-        and (not live.flashes or _BYTES.issuperset(map(type, live.flashes)))
-    ):
-        return live
-    raise ValueError("a field of a wrong type")
+def _live(data: dict[str, Any], packed: bytes, *fields: Any) -> Live:
+    live = Live(data, packed, *fields)
+    user_id: Any = live.user_id
+    if type(user_id) is msgspec.msgpack.Ext:
+        live.user_id = _long_int(user_id)
+    return live
+
+
+def _long_int(extension: msgspec.msgpack.Ext) -> int:
+    if extension.code != tags.INT:
+        raise ValueError("a field of a wrong type")
+    number: int = tags.LEAVES[int].decode(bytes(extension.data))
+    return number

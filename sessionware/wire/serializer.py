@@ -177,9 +177,6 @@ class Serializer:
                 return self._decoders[0](data)
             except Exception:  # noqa: BLE001, S110 - what is wrong is told below
                 pass
-        return self._loads_with_care(data, marks)
-
-    def _loads_with_care(self, data: bytes, marks: bytes) -> Any:
         # Each zone is in an extension of its own.
         limit = tags.few_zones if len(marks) > tags.MAX_ZONES else nullcontext
         for load in self._ways:
