@@ -9,7 +9,8 @@
 #   make docs       the documentation as pages for the browser; a warning is an error
 #   make soak       the tests of the production stores again, each with its full counts (more than half an hour;
 #                   ARGUMENTS='-k killed' for some of them)
-#   make test-drivers   the tests of Redis, memcached and SQL, by the oldest drivers that setup.cfg allows and the newest
+#   make test-drivers   the tests of Redis, memcached, SQL and the listeners, by the oldest drivers that setup.cfg
+#                   allows and the newest
 #   make bench      measure, side by side with Beaker, Flask-Session and Django, on private servers that it starts itself
 #                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there, --quick is a trial, and
 #                   --against ../other times the package in another checkout in turns with this one)
@@ -92,7 +93,7 @@ bench-million: $(VENV)/.with-bench
 # The environment of the README's quick start was made by hand, and stays.
 clean:
 	rm -rf $(filter-out .venv/quickstart,$(wildcard .venv/*)) .tox build dist sessionware.egg-info
-	rm -rf examples/demo/data examples/*.db* examples/entries examples/sessions
+	rm -rf examples/demo/data examples/*.db* examples/entries examples/sessions examples/audit.jsonl
 	@! test -d .venv || rmdir --ignore-fail-on-non-empty .venv
 
 # The virtual environment, the wheel in it, and what each extra needs. Whatever changes, the wheel is built and installed
@@ -126,10 +127,11 @@ $(VENV)/.with-tox: setup.cfg $(VENV)/bin/python
 	@$(PIP) install 'tox>=4.22'
 	@touch $@
 
-# Stores lean on their drivers, and here and there on what a driver does not promise. So they are tested by the oldest
-# versions that setup.cfg allows (which install by Python 3.12 and older) and by the newest that there are.
-DRIVERS := redis pymemcache SQLAlchemy PyMySQL psycopg
-DRIVER_TESTS := stores/redis stores/memcached stores/sql
+# Stores lean on their drivers, and here and there on what a driver does not promise. So they are tested, and so are the
+# listeners that count events, by the oldest versions that setup.cfg allows (which install by Python 3.12 and older) and
+# by the newest that there are.
+DRIVERS := redis pymemcache SQLAlchemy PyMySQL psycopg prometheus-client opentelemetry-api opentelemetry-sdk
+DRIVER_TESTS := stores/redis stores/memcached stores/sql integrations
 
 .PHONY: test-drivers test-drivers-oldest test-drivers-newest
 test-drivers: test-drivers-oldest test-drivers-newest

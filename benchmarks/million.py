@@ -1,4 +1,4 @@
-"""Measures reads, saves and purges at a million sessions and at a thousand, and the bytes that a session takes.
+"""Measures requests, purges and revocations at a million sessions and at a thousand, and the bytes of a session.
 
 The middleware makes the sessions one by one; they are written to SQLite, PostgreSQL and Redis in bulk, without the
 stores, which have no bulk write. What is measured goes through the middleware and the stores, with the small and the
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import collections_of, servers, subject
+from benchmarks import collections_of, servers, signed_in, subject
 from benchmarks.collections_of import Collection, Record
 from benchmarks.contenders import OURS, filling, ours, reading, writing
 from benchmarks.rounds import medians, microseconds
@@ -29,6 +29,8 @@ from benchmarks.subject import Request
 SMALL = 1000
 BATCH = 5000
 VISITORS = 20_000
+#: So many of the large collection's sessions come to one user.
+SESSIONS_PER_USER = 10
 PURGED_AT_ONCE = 200
 PURGES = 10
 #: Longer than a run, so that no read becomes a renewal.
@@ -93,6 +95,10 @@ def measure(pairs: dict[str, tuple[Collection, Collection]], sessions: int, roun
     expired = [(key, payload, -1.0) for key, payload, _ in collector.take()]
     for name, both in pairs.items():
         times.update(_purge_times(name, both, expired))
+    users = max(sessions // SESSIONS_PER_USER, signed_in.FEW)
+    signed_in.fill(pairs, collector, users, OPTIONS)
+    for name, both in pairs.items():
+        times.update(signed_in.measure(name, both, users, OPTIONS))
     return {"seconds": seconds, "microseconds": times, "bytes": sizes, "record_bytes": len(expired[0][1])}
 
 

@@ -13,6 +13,14 @@ import flask
 
 from sessionware import SessionMiddleware, get_session
 
+FORM = """<!doctype html><title>Your name</title>
+{% for category, message in messages %}<p class="{{ category }}">{{ message }}</p>{% endfor %}
+<form method="post">
+<input type="hidden" name="csrf_token" value="{{ csrf_token }}">
+<label>Your name <input name="name" value="{{ name }}"></label> <button>Save</button>
+</form>
+"""
+
 app = flask.Flask(__name__)
 app.secret_key = os.environ["FLASK_SECRET"]
 
@@ -42,6 +50,25 @@ def add() -> flask.typing.ResponseReturnValue:
     session = get_session(flask.request.environ)
     session.alter("cart", lambda cart: [*cart, item], default=[])
     return flask.redirect("/")
+
+
+@app.get("/name")
+def form() -> flask.typing.ResponseReturnValue:
+    """Show a form with a token of this session, and what the last request has to say."""
+    session = get_session(flask.request.environ)
+    name, token, messages = session.get("name", ""), session.csrf_token, session.pop_flashes()
+    return flask.render_template_string(FORM, name=name, csrf_token=token, messages=messages)
+
+
+@app.post("/name")
+def rename() -> flask.typing.ResponseReturnValue:
+    """Keep the name, if the form came from a page of this session; the page behind the redirect shows the flash."""
+    session = get_session(flask.request.environ)
+    if not session.verify_csrf(flask.request.form.get("csrf_token")):
+        flask.abort(400, "This form is out of date. Load the page again.")
+    session["name"] = flask.request.form["name"]
+    session.flash("Your name was saved.", "success")
+    return flask.redirect("/name")
 
 
 @app.get("/")

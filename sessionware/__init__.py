@@ -17,6 +17,7 @@ from sessionware.exceptions import (
     StoreUnavailable,
 )
 from sessionware.manager import SessionManager
+from sessionware.protocol.users import SessionInfo
 from sessionware.session.mapping import Session
 from sessionware.wsgi.middleware import SessionMiddleware, get_session
 
@@ -32,6 +33,7 @@ __all__ = [
     "RecordTooLarge",
     "Session",
     "SessionDataError",
+    "SessionInfo",
     "SessionManager",
     "SessionMiddleware",
     "SessionwareError",

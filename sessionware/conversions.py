@@ -11,6 +11,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from sessionware.session.lifetimes import parse_duration
@@ -27,6 +28,9 @@ MAX_SHOWN_CHARACTERS = 80
 WITHHELD = ", whose text is not shown, because it may repeat a credential"
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+#: As seconds since the epoch, a date without hyphens would be a day of the year 1970.
+_DATE_DIGITS = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])([0-2][0-9]|3[01])", re.ASCII)
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _DOTTED_NAME = re.compile(f"{_NAME}:{_NAME}")
 
 
@@ -89,6 +93,46 @@ def duration(value: object) -> float:
         return parse_duration(value)
     except ValueError as error:
         raise ValueError(f"{error}, got {shown(value)}") from None
+
+
+def moment(value: object) -> float:
+    """Seconds since the epoch from an aware datetime, from its ISO text, or from a number of them."""
+    written = value.strip() if isinstance(value, str) else value
+    if isinstance(written, str) and not _SECONDS.fullmatch(written):
+        return _moment_in(written)
+    if isinstance(written, datetime):
+        return _seconds_of(written)
+    if not isinstance(written, (str, int, float)) or isinstance(written, bool):
+        raise _no_moment(value)
+    seconds = float(finite_number(written))
+    if _DATE_DIGITS.fullmatch(f"{seconds:.0f}"):
+        raise ValueError(f"{written} would be seconds since the epoch, in 1970; write a date as 2026-01-31T00:00:00Z")
+    return seconds
+
+
+def _moment_in(text: str) -> float:
+    # Python 3.10 does not know Z.
+    iso = f"{text[:-1]}+00:00" if text[-1:] in ("Z", "z") else text
+    try:
+        found = datetime.fromisoformat(iso)
+    except ValueError:
+        raise _no_moment(text) from None
+    return _seconds_of(found)
+
+
+def _seconds_of(found: datetime) -> float:
+    if found.utcoffset() is None:
+        raise ValueError(
+            f"{found} has no zone, so it is another moment on another machine; append Z for UTC, or give a datetime "
+            "with tzinfo=timezone.utc"
+        )
+    return found.timestamp()
+
+
+def _no_moment(value: object) -> ValueError:
+    return expected(
+        "a moment (a datetime with a zone, a text such as '2026-01-31T12:00:00Z', or seconds since the epoch)", value
+    )
 
 
 def string(value: object) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -14,6 +16,7 @@ from msgspec import Struct
 
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import session_id_of
+from sessionware.exceptions import CrossSiteRequest, SessionwareError, StoreUnavailable, hide_own_frames, unchain
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found, Live
 
@@ -54,7 +57,7 @@ class Event:
     """One decision about a session. It never holds a token, a key or data.
 
     ``session_id`` and ``former_id`` are what :attr:`Session.id` is and was, ``at`` is an aware datetime in UTC.
-    ``context`` is ``None`` in this version.
+    ``context`` is what the callable of ``event_context`` has said of the request that caused the event, or ``None``.
     """
 
     name: str
@@ -67,6 +70,37 @@ class Event:
 
 
 Listener = Callable[[Event], object]
+
+
+class ContextSource:
+    """Asks the callable of ``event_context`` what the events of a request shall say of it; a fault is logged once."""
+
+    __slots__ = ("_function", "_logged")
+
+    def __init__(self, function: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        self._function = function
+        self._logged: set[str] = set()
+
+    def of(self, environ: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What is said of the request of *environ*, or ``None`` if the callable raises or gives no mapping."""
+        try:
+            given = self._function(environ)
+            # A copy of environ would hold the session, which holds the copy, and the cookies would be told.
+            if isinstance(given, Mapping) and given is not environ:
+                return dict(given)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is logged
+            # Its text may repeat what the client has sent.
+            lines = "".join(traceback.format_tb(error.__traceback__))
+            self._log_once("the callable of event_context raised %s:\n%s", type(error).__name__, lines)
+        else:
+            what = "environ itself" if given is environ else f"a {type(given).__name__}"
+            self._log_once("the callable of event_context gave %s: let it give a dict of plain values", what)
+        return None
+
+    def _log_once(self, text: str, *values: str) -> None:
+        if text not in self._logged:
+            self._logged.add(text)
+            logger.error(text, *values)
 
 
 class Decision(Struct, frozen=True):
@@ -97,6 +131,23 @@ def regenerated(record: Live, former: Live, changes: Changes) -> Decision:
     return Decision("regenerated", record, changes.reason_for_new_id(former), former)
 
 
+def failure_of_store(record: Live | None, error: Exception) -> Decision:
+    """A store could not answer: which one, where, and what it said stands in the error's text."""
+    return Decision("store_failed", record, " ".join(str(error).split()) or "the session is too large for its store")
+
+
+def told_of_load(error: SessionwareError) -> tuple[Decision, ...]:
+    """What is told of the *error* of a load; the log has what is no event."""
+    if isinstance(error, StoreUnavailable):
+        return (failure_of_store(None, error),)
+    if isinstance(error, CrossSiteRequest):
+        return (Decision("refused", None, error.origin),)
+    # Frames of the application say where its fault is; ours hold the cookie and the store key.
+    hide_own_frames(error)
+    logger.error("a session could not be loaded", exc_info=error)
+    return ()
+
+
 class Events:
     """Tells events to the callables of ``on_event`` and to the logger ``sessionware``."""
 
@@ -107,22 +158,25 @@ class Events:
         self._clock = clock
         self.has_listeners = bool(self._listeners)
 
-    def tell(self, *decisions: Decision) -> None:
-        """Tell *decisions* in their order; whoever is told may read the session, whose state says the same."""
+    def tell(self, *decisions: Decision, context: Mapping[str, Any] | None = None) -> None:
+        """Tell *decisions* in their order; whoever is told may read the session, whose state says the same.
+
+        *context* is what is known of the request that has caused them.
+        """
         for decision in decisions:
             # An Event is made only if a listener or the log will get it.
             if self._listeners or is_logged(LEVELS.get(decision.name, logging.INFO)):
-                self._tell(decision)
+                self._tell(decision, context)
 
-    def loaded(self, found: Found) -> None:
+    def loaded(self, found: Found, context: Mapping[str, Any] | None = None) -> None:
         """Tell that a session was loaded. The old keys that are still needed show when one can be removed."""
-        self._tell(Decision("loaded", found.record, found.old_key_id and f"old_key {found.old_key_id}"))
+        self._tell(Decision("loaded", found.record, found.old_key_id and f"old_key {found.old_key_id}"), context)
 
-    def _tell(self, decision: Decision) -> None:
+    def _tell(self, decision: Decision, context: Mapping[str, Any] | None) -> None:
         nested = _nested_events.get()
         if nested == MAX_NESTED_EVENTS:
             return
-        event = self._event(decision)
+        event = self._event(decision, context)
         told = _nested_events.set(nested + 1)
         try:
             _log(event)
@@ -131,7 +185,7 @@ class Events:
         finally:
             _nested_events.reset(told)
 
-    def _event(self, decision: Decision) -> Event:
+    def _event(self, decision: Decision, context: Mapping[str, Any] | None) -> Event:
         record, former, handle = decision.record, decision.former, decision.handle
         user_id = None
         if record is not None:
@@ -143,13 +197,16 @@ class Events:
             None if former is None else session_id_of(former.handle),
             user_id,
             datetime.fromtimestamp(self._clock(), timezone.utc),
+            context,
         )
 
     def _call(self, listener: Listener, event: Event) -> None:
         """Call *listener*; if it fails, that is logged, and its error is not raised."""
+        handled = sys.exc_info()[1]
         try:
             listener(event)
-        except Exception:
+        except Exception as error:
+            unchain(error, handled)
             logger.exception("a listener failed on the event %s", event.name)
 
 

@@ -166,6 +166,16 @@ def hide_own_frames(error: BaseException) -> None:
         one.__traceback__ = kept
 
 
+def unchain(error: BaseException, handled: BaseException | None) -> None:
+    """Take *handled*, while which *error* was raised, from the chain of *error*, which it has not caused.
+
+    Else a crash report shows with *error* what the frames of *handled* hold, and those of a store hold keys.
+    """
+    for one in _chain(error):
+        if one.__context__ is handled:
+            one.__context__ = None
+
+
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """*error* and what it is chained to, each once."""
     pending: list[BaseException | None] = [error]

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
 from sessionware.cookies.origin import SAFE_METHODS, needed_of
-from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies
+from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies, is_of_https_site
 from sessionware.crypto.csrf import CsrfSecrets
-from sessionware.events import Decision, Events, is_logged, logger
+from sessionware.events import Decision, Events, failure_of_store, is_logged, logger, told_of_load
 from sessionware.exceptions import (
     ConflictError,
     CookieTooLarge,
@@ -31,11 +31,11 @@ from sessionware.exceptions import (
 from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import ALIVE
 from sessionware.session.mapping import Session
-from sessionware.session.records import Found, Live
+from sessionware.session.records import Found
 from sessionware.session.request import COMMITTED, FINISHED, LOADING, OPEN, Phase, SessionRequest, Touched
+from sessionware.session.sizes import explained
 from sessionware.session.user_key import protected_by
-from sessionware.stores.contract import Store, is_atomic
-from sessionware.stores.memory import MemoryStore
+from sessionware.stores.processes import warning_of_processes
 
 Answer = TypeVar("Answer")
 
@@ -49,18 +49,7 @@ _UNANSWERED_FAILURE = (
     "a change of a session was not saved, which no answer can tell, because the connection has left WSGI, as that of a "
     "WebSocket does: %s"
 )
-_LARGEST_KEYS = 5
 _SERVER_ERROR = 500
-
-_ONE_PROCESS = (
-    "the server runs several processes (wsgi.multiprocess), and the backend 'memory' keeps its sessions in one: the "
-    "others do not find them, and their visitors are signed out; use the backend 'file', 'sqlite' or a server's"
-)
-_NOT_ATOMIC = (
-    "the server runs several processes (wsgi.multiprocess), and %s cannot compare and swap between them: two that "
-    "change one session at once lose a change, and a logout may be undone; if its object is in this process alone, the "
-    "others do not even find its sessions; use the backend 'file', 'sqlite' or a server's"
-)
 
 
 class Lifecycle:
@@ -73,11 +62,14 @@ class Lifecycle:
         self._serializer = settings.serializer
         self._lifetimes = settings.lifetimes
         self._save_on_error = settings.save_on_error
+        self._clear_site_data = ", ".join(f'"{word}"' for word in settings.clear_site_data)
+        self._event_context = settings.event_context
+        self._asks_environ = bool(settings.clear_site_data) or settings.event_context is not None
         self._other_sites = settings.other_sites
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
-        self._warning_of_processes = _warning_of_processes(settings.store)
+        self._warning_of_processes = warning_of_processes(settings.store)
         self._cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
         self.clock = settings.clock
         #: What this makes for each request.
@@ -115,7 +107,14 @@ class Lifecycle:
         pairs = [_VARY]
         for line in request.cookie_lines:
             pairs.append(("Set-Cookie", line))
+        if request.is_of_https_site:
+            pairs += self._clearing_pairs(request)
         return [*pairs, _NO_STORE] if request.is_anonymous else pairs
+
+    def _clearing_pairs(self, request: SessionRequest) -> list[tuple[str, str]]:
+        """What an answer tells the browser to forget that deletes the cookie, and with which no session begins."""
+        is_told = request.is_of_https_site and request.found is None and request.cookie_lines
+        return [("Clear-Site-Data", self._clear_site_data)] if is_told else []
 
     def answered(self, session: Session) -> None:
         """The answer has left: tell the events of a session that travels with it."""
@@ -125,7 +124,7 @@ class Lifecycle:
 
     def _tell_untold(self, request: SessionRequest) -> None:
         untold, request.untold = request.untold, ()
-        self._events.tell(*untold)
+        self._events.tell(*untold, context=request.event_context)
 
     def _complete(self, request: SessionRequest, status: int) -> None:
         if request.outage is not None and status == _SERVER_ERROR and self.answers(request.outage):
@@ -147,7 +146,7 @@ class Lifecycle:
         return status >= _SERVER_ERROR and not self._save_on_error
 
     def _discard_if_pending(self, request: SessionRequest) -> None:
-        if _is_pending_or_unstorable(request):
+        if request.is_pending_or_unstorable():
             self._discard(request, "error_status")
 
     def commit_after_headers(self, session: Session, *, status: int) -> None:
@@ -172,7 +171,7 @@ class Lifecycle:
         self.finish(session)
         if request is None or request.load_failure is not None:
             return
-        is_pending = _is_pending_or_unstorable(request) or bool(request.untold)
+        is_pending = request.is_pending_or_unstorable() or bool(request.untold)
         request.untold = ()
         if not request.is_cookie_standing:
             request.cookie_lines = ()
@@ -233,14 +232,14 @@ class Lifecycle:
         return isinstance(error, (ConflictError, CrossSiteRequest))
 
     def standing_cookies(self, session: Session) -> list[tuple[str, str]]:
-        """The Set-Cookie pairs of what ``save()`` or an end has made true in the store, whatever answer carries them.
+        """The header pairs of what ``save()`` or an end has made true in the store, whatever answer carries them.
 
         A cookie session has none: there, the answer that is dropped would have made it true.
         """
         request = session._request
         if request is None or not request.is_cookie_standing:
             return []
-        return [("Set-Cookie", line) for line in request.cookie_lines]
+        return [*(("Set-Cookie", line) for line in request.cookie_lines), *self._clearing_pairs(request)]
 
     # What a session asks for.
 
@@ -260,7 +259,7 @@ class Lifecycle:
             context = self._cookies.open(session._cookie_header, environ)
             found, decisions = self._backend.load(context, now)
         except SessionwareError as error:
-            decisions = _decisions_of(error)
+            decisions = told_of_load(error)
             request = self._failed(context, error, now, is_anonymous=self._is_anonymous_in_outage)
         except BaseException as error:
             session._environ = environ
@@ -269,20 +268,35 @@ class Lifecycle:
             raise error
         else:
             changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
+            changes.is_passive = session._is_passive
             # As _travels() does; one call less.
             travels = self._travels_with_answer and (found is None or not found.key)
             request = SessionRequest(context, found, changes, now, travels, found is None)
+            if decisions and found is None:
+                request.rejected = decisions[0].reason
+
         session._request = request
+        if self._asks_environ and session._phase is OPEN:
+            self._ask_environ(request, environ)
         # What is told may be answered by a look at the session, which is complete now.
-        if decisions:
-            self._events.tell(*decisions)
-            if self._other_sites is not None:
-                self._other_sites.warn_of(request.load_failure)
-        if request.found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
-            self._events.loaded(request.found)
+        if decisions or self._events.has_listeners or is_logged(logging.DEBUG):
+            self._tell_of_load(request, decisions)
         if session._phase is not OPEN or self._warning_of_processes is not None:
             self._warn(session, environ)
         return request
+
+    def _ask_environ(self, request: SessionRequest, environ: Mapping[str, Any]) -> None:
+        """Keep what the answer and the events need of *environ*, which the request does not hold."""
+        if self._clear_site_data:
+            request.is_of_https_site = is_of_https_site(environ, request.context)
+        if self._event_context is not None:
+            request.event_context = self._event_context.of(environ)
+
+    def _tell_of_load(self, request: SessionRequest, decisions: Sequence[Decision]) -> None:
+        found = request.found
+        self._events.tell(*decisions, context=request.event_context)
+        if found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
+            self._events.loaded(found, request.event_context)
 
     def _warn(self, session: Touched, environ: Mapping[str, Any]) -> None:
         """Warn of a load that came too late, and, once, of a store that cannot serve this server."""
@@ -329,7 +343,7 @@ class Lifecycle:
             outcome = self._backend.save(
                 request.context, request.found, changes=changes, token=request.token, touched_at=request.touched_at
             )
-            lines = self._cookie_lines(request.context, outcome)
+            lines = self._cookie_lines(request, outcome)
         except SessionwareError as error:
             # Raised after the handler, for within it the store's error would be its context.
             failure = self._failure_of_save(request, error)
@@ -347,14 +361,15 @@ class Lifecycle:
     def _failure_of_save(self, request: SessionRequest, error: SessionwareError) -> SessionwareError:
         """What is raised for *error*; the request remembers it, and it is told."""
         if isinstance(error, (CookieTooLarge, RecordTooLarge)):
-            return self._explained(error, request)
+            return explained(error, request.changes, request.stored)
         failure = without_frames(error)
         if isinstance(failure, StoreUnavailable):
             request.save_failure = without_frames(failure)
             self._note_outage(request, failure)
         elif isinstance(failure, ConflictError):
             request.outage = without_frames(failure)
-            self._events.tell(Decision("rejected", request.record, "superseded"))
+            request.rejected = "superseded"
+            self._events.tell(Decision("rejected", request.record, request.rejected), context=request.event_context)
         return failure
 
     def _take(self, request: SessionRequest, outcome: Outcome, lines: tuple[str, ...]) -> None:
@@ -374,11 +389,11 @@ class Lifecycle:
         if request.travels_with_answer:
             request.untold += decisions
         else:
-            self._events.tell(*decisions)
+            self._events.tell(*decisions, context=request.event_context)
 
-    def _cookie_lines(self, context: CookieContext[Any], outcome: Outcome) -> tuple[str, ...]:
+    def _cookie_lines(self, request: SessionRequest, outcome: Outcome) -> tuple[str, ...]:
         """The Set-Cookie values of *outcome*; raises CookieTooLarge."""
-        cookie, found = outcome.cookie, outcome.found
+        cookie, found, context = outcome.cookie, outcome.found, request.context
         if cookie is DELETE:
             return tuple(context.delete())
         if isinstance(cookie, NoValue) or found is None:
@@ -388,7 +403,9 @@ class Lifecycle:
         # A cookie that goes with the browser is told no end.
         is_persistent = record.is_remembered or self._is_persistent
         ends_at = self._lifetimes.end_of(record) if is_persistent else None
-        return (write(cookie.value, ends_at, record.seen_at, is_persistent=record.is_remembered),)
+        # A passive request leaves "last seen" behind.
+        now = max(record.seen_at, request.touched_at)
+        return (write(cookie.value, ends_at, now, is_persistent=record.is_remembered),)
 
     def _renew_if_stale(self, request: SessionRequest) -> None:
         """Write down that the session was seen now, if it is time to."""
@@ -397,7 +414,7 @@ class Lifecycle:
             self._renew(request, found)
 
     def _renew(self, request: SessionRequest, found: Found) -> None:
-        if request.is_renewal_tried or found.superseded is not None:
+        if request.is_renewal_tried or found.superseded is not None or request.changes.is_passive:
             return
         if self._has_expired(found, request.touched_at):
             return
@@ -406,13 +423,13 @@ class Lifecycle:
             outcome = self._backend.renew(request.context, found)
         except (StoreUnavailable, RecordTooLarge) as error:
             # The request only read: its answer is right, and the next one renews.
-            self._events.tell(_failure_of_store(found.record, error))
+            self._events.tell(failure_of_store(found.record, error), context=request.event_context)
             return
         except Exception as error:
             hide_own_frames(error)
             raise error
         request.found = outcome.found
-        request.cookie_lines += self._cookie_lines(request.context, outcome)
+        request.cookie_lines += self._cookie_lines(request, outcome)
         self._tell(request, outcome.events)
 
     def _has_expired(self, found: Found, touched_at: float) -> bool:
@@ -431,12 +448,14 @@ class Lifecycle:
         if found is not None:
             has_ended = self._end(request, found)
             # A second end in one request finds nothing to end, and keeps the deletion that the first one asked for.
-            request.cookie_lines = self._cookie_lines(request.context, Outcome(None, DELETE)) if has_ended else ()
+            request.cookie_lines = self._cookie_lines(request, Outcome(None, DELETE)) if has_ended else ()
             request.is_cookie_standing = not request.travels_with_answer
             decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
+        is_passive = request.changes.is_passive
         request.changes = Changes(None, self._serializer, self._lifetimes)
+        request.changes.is_passive = is_passive
         self._tell(request, decisions)
         request.travels_with_answer = self._travels_with_answer
 
@@ -466,20 +485,9 @@ class Lifecycle:
 
     # What goes wrong.
 
-    def _explained(self, error: CookieTooLarge | RecordTooLarge, request: SessionRequest) -> SessionwareError:
-        changes = request.changes
-        sizes = [(key, len(self._serializer.dumps([value]))) for key, value in changes.data.items()]
-        sizes.sort(key=lambda pair: pair[1], reverse=True)
-        message = str(error) or "the session is too large for its store"
-        flashes = changes.all_flashes(request.stored)
-        flashed = sum(map(len, flashes))
-        if flashed > max((size for _, size in sizes), default=0):
-            message += f"; its {len(flashes)} flashes, which no page has popped, have {flashed} bytes"
-        return type(error)(message, sizes[:_LARGEST_KEYS])
-
     def _note_outage(self, request: SessionRequest, error: StoreUnavailable) -> None:
         request.outage = without_frames(error)
-        self._events.tell(_failure_of_store(request.stored, error))
+        self._events.tell(failure_of_store(request.stored, error), context=request.event_context)
 
     def _discard(self, request: SessionRequest, reason: str) -> None:
         record = request.record
@@ -488,34 +496,3 @@ class Lifecycle:
             # If a value of an own type cannot be made again, that takes the place of no answer and of no other error.
             request.changes.discard(request.stored)
         self._tell(request, (Decision("discarded", record, reason),))
-
-
-def _is_pending_or_unstorable(request: SessionRequest) -> bool:
-    """Whether something would be written now, or would be refused."""
-    try:
-        return request.is_pending()
-    except SessionwareError:
-        return True
-
-
-def _decisions_of(error: SessionwareError) -> tuple[Decision, ...]:
-    """What is told of the *error* of a load; the log has what is no event."""
-    if isinstance(error, StoreUnavailable):
-        return (_failure_of_store(None, error),)
-    if isinstance(error, CrossSiteRequest):
-        return (Decision("refused", None, error.origin),)
-    # What is raised holds no frames, and the application's own are where its fault is to be looked for.
-    logger.error("a session could not be loaded", exc_info=error)
-    return ()
-
-
-def _failure_of_store(record: Live | None, error: Exception) -> Decision:
-    """A store could not answer: which one, where, and what it said stands in the error's text."""
-    return Decision("store_failed", record, " ".join(str(error).split()) or "the session is too large for its store")
-
-
-def _warning_of_processes(store: Store | None) -> str | None:
-    """What is to be said if a server runs several processes over *store*."""
-    if isinstance(store, MemoryStore):
-        return _ONE_PROCESS
-    return None if store is None or is_atomic(store) else _NOT_ATOMIC.replace("%s", f"a {type(store).__name__}")

@@ -6,8 +6,8 @@ It needs no WSGI server: a bare environ with a cookie, a scheme and a host is en
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from sessionware.backends.contract import Backend
 from sessionware.backends.cookie import CookieBackend
@@ -17,8 +17,9 @@ from sessionware.config.settings import Config, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
 from sessionware.crypto.sealing import RecordSealer
 from sessionware.events import Events
-from sessionware.exceptions import StoreAnswer, StoreUnavailable
+from sessionware.exceptions import ConfigError, StoreAnswer, StoreUnavailable, hide_own_frames, without_frames
 from sessionware.lifecycle import Lifecycle
+from sessionware.protocol.users import SessionInfo, Users
 from sessionware.protocol.vault import Vault
 from sessionware.session.formats import Formats
 from sessionware.session.mapping import Session
@@ -27,6 +28,12 @@ from sessionware.stores.contract import Closable, Purgeable, Store
 #: What :meth:`SessionManager.ping` writes, and how long it stays if its deletion fails.
 _PROBE = b"sessionware ping"
 _PROBE_TTL_SECONDS = 60.0
+_NO_USERS = (
+    "the sessions of a user can be listed and revoked in a store, and not in cookies, which the browsers alone hold; "
+    "set login_backend to a store for signed-in sessions, or backend to one for all"
+)
+
+Answer = TypeVar("Answer")
 
 
 class SessionManager:
@@ -36,10 +43,17 @@ class SessionManager:
     """
 
     def __init__(self, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
-        settings = make_settings(config, options)
+        try:
+            settings = make_settings(config, options)
+        except Exception as error:
+            hide_own_frames(error)
+            del config, options  # they have the secret, and a crash report shows the locals of this frame
+            raise
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
-        self._lifecycle = Lifecycle(settings, _make_backend(settings), events)
+        backend = _make_backend(settings, events)
+        self._users = backend.users
+        self._lifecycle = Lifecycle(settings, backend, events)
 
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
@@ -54,6 +68,38 @@ class SessionManager:
         pairs = self._lifecycle.commit(session, status)
         self._lifecycle.answered(session)
         return pairs
+
+    def sessions_of(self, user_id: str | int) -> list[SessionInfo]:
+        """The sessions of a user that are in force, the newest first. It asks the store once for each of them.
+
+        Raises :exc:`ConfigError` for cookie sessions, :exc:`StoreUnavailable`, and :exc:`SessionDataError` for what is
+        no user's id.
+        """
+        users = self._stored_users()
+        return _asked(lambda: users.sessions_of(user_id))
+
+    def revoke(self, session_id: str) -> bool:
+        """End the session of this id, or what it became by a change of id; ``False`` if there is none.
+
+        A former id is known for the grace, and not after a login over an anonymous session. Raises
+        :exc:`ConfigError` for cookie sessions, and :exc:`StoreUnavailable`.
+        """
+        users = self._stored_users()
+        return _asked(lambda: users.revoke(session_id))
+
+    def revoke_user(self, user_id: str | int, keep: str | None = None) -> int:
+        """End all sessions of a user, but the session of the id *keep* under any id that it has or had; how many.
+
+        A login at the same time is revoked, or begins afterwards. Raises as :meth:`sessions_of` does; what was ended
+        until then stays ended.
+        """
+        users = self._stored_users()
+        return _asked(lambda: users.revoke_user(user_id, keep))
+
+    def _stored_users(self) -> Users:
+        if self._users is None:
+            raise ConfigError(_NO_USERS)
+        return self._users
 
     def merge_headers(self, headers: list[tuple[str, str]], pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """The *pairs* of :meth:`commit` laid into a response's *headers*, which are not changed themselves."""
@@ -87,7 +133,16 @@ class SessionManager:
             self._settings.store.close()
 
 
-def _make_backend(settings: Settings) -> Backend:
+def _asked(operation: Callable[[], Answer]) -> Answer:
+    """What *operation* gives; an error of the store shows none of its frames, which hold keys and payloads."""
+    try:
+        return operation()
+    except StoreUnavailable as error:
+        failure = without_frames(error)
+    raise failure
+
+
+def _make_backend(settings: Settings, events: Events) -> Backend:
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
     cookie = CookieBackend(settings.keyring, formats, lifetimes=lifetimes, clock=clock)
     if settings.store is None:
@@ -95,7 +150,8 @@ def _make_backend(settings: Settings) -> Backend:
     grace = settings.regenerate_grace
     sealed = RecordSealer(settings.keyring)
     vault = Vault(settings.store, sealed, formats, lifetimes=lifetimes, clock=clock, grace=grace)
-    stored = StoreBackend(settings.keyring, vault, grace=grace)
+    users = Users(vault, events.tell, max_sessions=settings.max_sessions_per_user)
+    stored = StoreBackend(settings.keyring, vault, grace=grace, users=users)
     return LoginBackend(cookie, stored, clock) if settings.is_store_for_logins else stored
 
 

@@ -12,7 +12,7 @@ import sessionware
 PACKAGE = Path(sessionware.__file__).parent
 TESTS = Path(__file__).parent
 #: Folders whose tests concern the package as a whole.
-WHOLE = {"behaviour", "concurrency", "documentation", "production", "security", "typing", "vectors"}
+WHOLE = {"behaviour", "concurrency", "documentation", "fuzz", "production", "security", "typing", "vectors"}
 MODULES = sorted(path for path in TESTS.rglob("*.py") if "__pycache__" not in path.parts)
 
 

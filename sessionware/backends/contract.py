@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sessionware.cookies.request import CookieContext
 from sessionware.events import Decision
+from sessionware.protocol.users import Users
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found
 
@@ -65,6 +66,10 @@ class Backend(Protocol):
     #: Whether a session is saved, and ended, by the answer alone. If so, nothing can be saved after the headers, an
     #: event is told when the answer leaves, and an answer that never leaves takes along what was saved and ended.
     travels_with_answer: bool
+
+    @property
+    def users(self) -> Users | None:
+        """Lists and revokes the sessions of users; ``None`` where only browsers hold them."""
 
     def make_keys(self, full_name: str, *, domain: str | None, path: str) -> Any:
         """What opens and seals the cookie of this name, Domain and Path; made once."""

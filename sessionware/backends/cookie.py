@@ -42,6 +42,7 @@ class CookieBackend:
     """
 
     travels_with_answer = True
+    users = None
 
     def __init__(self, keyring: Keyring, formats: Formats, *, lifetimes: Lifetimes, clock: Clock) -> None:
         self._keyring = keyring

@@ -33,6 +33,7 @@ class LoginBackend:
     travels_with_answer = True
 
     def __init__(self, cookie: CookieBackend, store: StoreBackend, clock: Clock) -> None:
+        self.users = store.users
         self._cookie = cookie
         self._store = store
         self._clock = clock

@@ -15,6 +15,7 @@ from sessionware.events import Decision, rejection
 from sessionware.protocol.end import Ending, end
 from sessionware.protocol.rotate import NewId, create, write
 from sessionware.protocol.update import Emptied, SameId, discarded, renew, standing
+from sessionware.protocol.users import Users
 from sessionware.protocol.vault import Vault
 from sessionware.session.changes import Changes
 from sessionware.session.records import Found
@@ -28,7 +29,8 @@ class StoreBackend:
 
     travels_with_answer = False
 
-    def __init__(self, keyring: Keyring, vault: Vault, *, grace: float | None) -> None:
+    def __init__(self, keyring: Keyring, vault: Vault, *, grace: float | None, users: Users) -> None:
+        self.users = users
         self._keyring = keyring
         self._vault = vault
         self._grace = grace
@@ -41,7 +43,7 @@ class StoreBackend:
     ) -> tuple[Found | None, Sequence[Decision]]:
         load = self._vault.load if has_data else self._vault.load_without_data
         rejections: list[Decision] = []
-        superseded: list[Found] = []
+        superseded: list[tuple[int, Found]] = []
         lookups = 0
         for value in context.candidates():
             try:
@@ -61,15 +63,18 @@ class StoreBackend:
                 loaded = replace(loaded, old_key_id=opened.key_id)
             if loaded.superseded is None:
                 return loaded, rejections
-            superseded.append(loaded)
+            superseded.append((len(rejections), loaded))
         return self._first_that_lives(superseded, rejections), rejections
 
-    def _first_that_lives(self, superseded: list[Found], rejections: list[Decision]) -> Found | None:
-        """Of the sessions under a former id the first that has become one which lives."""
-        for found in superseded:
+    def _first_that_lives(self, superseded: list[tuple[int, Found]], rejections: list[Decision]) -> Found | None:
+        """Of the sessions under a former id the first that has become one which lives.
+
+        The others are rejected; each comes with its place among the *rejections*.
+        """
+        for number, (place, found) in enumerate(superseded):
             if found.superseded is not None and self._vault.has_live_successor(found.superseded):
                 return found
-            rejections.append(rejection("revoked", found.record.handle))
+            rejections.insert(place + number, rejection("revoked", found.record.handle))
         return None
 
     def save(
@@ -81,15 +86,16 @@ class StoreBackend:
         token: bytes | None,
         touched_at: float,
     ) -> Outcome:
-        if found is not None and found.superseded is None and self._vault.is_over(found.record, touched_at):
+        sign_of_life = None if changes.is_passive else touched_at
+        if found is not None and found.superseded is None and self._vault.is_over(found.record, sign_of_life):
             read, found = found, standing(self._vault, found)
             if found is None and changes.login is None:
                 return Outcome(None, KEEP, discarded(read, ()).events)
         # A login stands, and takes nothing along of what has ended.
         written = (
-            create(self._vault, changes, token)
+            create(self._vault, changes, token, users=self.users)
             if found is None
-            else write(self._vault, found, changes, grace=self._grace)
+            else write(self._vault, found, changes, grace=self._grace, users=self.users)
         )
         if isinstance(written, NewId):
             return Outcome(written.found, Send(context.keys.sign(written.token)), written.events)
@@ -99,7 +105,7 @@ class StoreBackend:
 
     def take_over(self, context: CookieContext[CookieSigner], found: Found | None, *, changes: Changes) -> Outcome:
         """Write the session of a user whose login was over one that was *found* in the cookie."""
-        written = create(self._vault, changes, None, former=None if found is None else found.record)
+        written = create(self._vault, changes, None, users=self.users, former=None if found is None else found.record)
         return Outcome(written.found, Send(context.keys.sign(written.token)), written.events)
 
     def renew(self, context: CookieContext[CookieSigner], found: Found) -> Outcome:
@@ -107,8 +113,9 @@ class StoreBackend:
         return Outcome(renewed.found, KEEP, renewed.events)
 
     def end(self, found: Found) -> bool:
-        ending = end(self._vault, found.key)
-        if ending is Ending.NOTHING_LEFT:
+        ended = end(self._vault, found.key)
+        self.users.take_out(found.record, ended.keys)
+        if ended.ending is Ending.NOTHING_LEFT:
             # It went by itself, because its time was over; if it was not, another request has ended it.
             return self._vault.is_over(found.record)
-        return ending is Ending.DONE
+        return ended.ending is Ending.DONE

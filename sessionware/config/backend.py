@@ -76,7 +76,7 @@ class Backend:
 
     store_class: type | None = None
     store: Store | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict, repr=False)  # a URL may have a password
     failed: frozenset[str] = frozenset()
 
     def make(self, clock: Callable[[], float], faults: Faults) -> Store | None:

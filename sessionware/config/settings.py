@@ -16,7 +16,8 @@ from sessionware.config.table import OPTIONS, STORE_GROUPS, OnStoreFailure
 from sessionware.cookies.header import CookieSettings, faults_of
 from sessionware.cookies.origin import OtherSites
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
-from sessionware.events import Listener
+from sessionware.events import ContextSource, Listener
+from sessionware.exceptions import hide_own_frames
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.stores.contract import Store
 from sessionware.stores.memory import MemoryStore
@@ -32,6 +33,11 @@ TIMEOUTS = ("idle_timeout", "absolute_timeout")
 
 _MISSING_SECRET = f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
 
+_LIMIT_OF_COOKIES = (
+    "max_sessions_per_user: sessions in cookies cannot be counted, because the browsers alone hold them; set backend "
+    "to a store, or login_backend to one for signed-in sessions"
+)
+
 
 class Config:
     """Options that were checked one by one, to be given to a middleware.
@@ -45,9 +51,15 @@ class Config:
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         faults = Faults()
+        self._options: dict[str, Any] = {}
         #: How a secret is given, in the words of an error.
         self._place_of_secret = place_of_secret(options)
-        self._options = _checked(flatten({} if options is None else options, faults), faults)
+        try:
+            self._options = _checked(flatten({} if options is None else options, faults), faults)
+        except Exception as error:
+            hide_own_frames(error)
+            del options  # they have the secret, and a crash report shows the locals of this frame
+            raise
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], prefix: str = "SESSIONWARE_") -> Config:
@@ -59,7 +71,12 @@ class Config:
         faults = Faults()
         config = cls()
         config._place_of_secret = f"as the variable {prefix}SECRET"
-        config._options = _checked(from_environment(environ, prefix, faults), faults)
+        try:
+            config._options = _checked(from_environment(environ, prefix, faults), faults)
+        except Exception as error:
+            hide_own_frames(error)
+            del environ  # as in __init__()
+            raise
         return config
 
     @property
@@ -113,11 +130,14 @@ class Settings:
     serializer: Serializer
     lifetimes: Lifetimes
     regenerate_grace: float | None
+    max_sessions_per_user: int | None
     on_store_failure: OnStoreFailure
     save_on_error: bool
+    clear_site_data: tuple[str, ...]
     other_sites: OtherSites | None
     cookie: CookieSettings
     listeners: tuple[Listener, ...]
+    event_context: ContextSource | None
     clock: Clock
     environ_key: str
     manager_key: str
@@ -137,16 +157,14 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     values = {name: option.convert(option.default) for name, option in OPTIONS.items()} | good
     clock = values["clock"] or current_time
     cookie = CookieSettings(**_group("cookie", values))
-    for fault in faults_of(cookie):
-        faults.add(fault)
     backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
-    store = None if backend is None else backend.make(clock, faults)
     logins = None if "login_backend" in failed else _login_backend(values["login_backend"], given, backend, faults)
-    if logins is not None:
-        store = logins.make(clock, FaultsOfLogins(faults))
-    place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
-    keyring = None if "secret" in failed else _keyring(values["secret"], backend, place, faults)
+    store = _store(backend, logins, clock, faults)
+    keyring = None if "secret" in failed else _keyring(values["secret"], backend, config, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
+    if backend == Backend() and logins is None and values["max_sessions_per_user"] is not None:
+        faults.add(_LIMIT_OF_COOKIES)
+    _check(cookie, lifetimes, clock, faults)
     faults.raise_if_any()
     return Settings(
         store=store,
@@ -155,16 +173,25 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         serializer=Serializer(values["types"]),
         lifetimes=lifetimes,
         regenerate_grace=values["regenerate_grace"],
+        max_sessions_per_user=values["max_sessions_per_user"],
         on_store_failure=values["on_store_failure"],
         save_on_error=values["save_on_error"],
+        clear_site_data=values["clear_site_data"],
         other_sites=OtherSites(values["trusted_origins"]) if values["cross_site"] == "refuse" else None,
         cookie=cookie,
         listeners=values["on_event"],
+        event_context=None if values["event_context"] is None else ContextSource(values["event_context"]),
         clock=clock,
         environ_key=values["environ_key"],
         manager_key=manager_key_of(values["environ_key"]),
         user_key=values["user_key"],
     )
+
+
+def _store(backend: Backend | None, logins: Backend | None, clock: Clock, faults: Faults) -> Store | None:
+    """The store of all sessions, or of those that are signed in."""
+    store = None if backend is None else backend.make(clock, faults)
+    return store if logins is None else logins.make(clock, FaultsOfLogins(faults))
 
 
 def _login_backend(named: object, given: Mapping[str, Any], backend: Backend | None, faults: Faults) -> Backend | None:
@@ -220,12 +247,15 @@ def _group(group: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in options.items() if name.startswith(prefix)}
 
 
-def _keyring(given: tuple[bytes, ...] | None, backend: Backend | None, place: str, faults: Faults) -> Keyring | None:
+def _keyring(
+    given: tuple[bytes, ...] | None, backend: Backend | None, config: Mapping[str, Any] | Config | None, faults: Faults
+) -> Keyring | None:
     """The keyring; for a memory store without a secret, a random one, since its sessions end with the process."""
     if given is None and backend is not None and issubclass(backend.store_class or type(backend.store), MemoryStore):
         given = (secrets.token_bytes(KEY_BYTES),)
     if given is None:
         if "secret" not in faults.advised:
+            place = config._place_of_secret if isinstance(config, Config) else place_of_secret(config)
             faults.add(_MISSING_SECRET + place)
         return None
     try:
@@ -252,7 +282,19 @@ def _lifetimes(values: Mapping[str, Any], given: Mapping[str, Any], failed: set[
             f"refresh_after: {refresh_after:.15g} seconds is not less than the idle_timeout of {idle:.15g} seconds, so "
             "a session that is only read would never be renewed; leave it out for a tenth of idle_timeout"
         )
-    return Lifetimes(idle=idle, absolute=absolute, refresh_after=refresh_after)
+    return Lifetimes(idle=idle, absolute=absolute, refresh_after=refresh_after, not_before=values["not_before"])
+
+
+def _check(cookie: CookieSettings, lifetimes: Lifetimes, clock: Clock, faults: Faults) -> None:
+    """Note what no option alone can tell."""
+    for fault in faults_of(cookie):
+        faults.add(fault)
+    ahead = 0 if lifetimes.not_before is None else lifetimes.not_before - clock()
+    if ahead > 0:
+        faults.add(
+            f"not_before: the moment is {ahead:.15g} seconds in the future, so every session would be over as soon as "
+            "it begins; give one that has passed (in seconds, not milliseconds, and with the right zone)"
+        )
 
 
 def _told(name: str, values: Mapping[str, Any], given: Mapping[str, Any]) -> str:

@@ -14,10 +14,13 @@ from sessionware.conversions import (
     Converter,
     boolean,
     duration,
+    either,
     expected,
     function,
     functions,
     imported,
+    integer,
+    moment,
     nonempty_string,
     one_of,
     optional,
@@ -85,6 +88,13 @@ def _types(value: object) -> Mapping[Any, Any]:
     return found
 
 
+def _at_least_one(value: object) -> int:
+    number = integer(value)
+    if number < 1:
+        raise expected("a number of at least 1 (None for no limit)", value)
+    return number
+
+
 def _on_store_failure(value: object) -> OnStoreFailure:
     words = (member.value for member in OnStoreFailure)
     return value if isinstance(value, OnStoreFailure) else OnStoreFailure(one_of(*words)(value))
@@ -102,6 +112,39 @@ def _same_site(value: object) -> str:
     if value is None:
         raise ValueError("None is ambiguous; write 'None' for SameSite=None, or leave the option out for 'Lax'")
     return str(one_of("Lax", "Strict", "None")(value))
+
+
+#: What a browser can be told to forget of a site (W3C, Clear Site Data), and why some of it must not be asked for.
+CLEARABLE = ("cache", "storage")
+_ALL_COOKIES = (
+    "would remove the cookies of other applications on the host and on its subdomains; the session's own is removed "
+    "without it"
+)
+_NOT_CLEARABLE = {
+    "cookies": _ALL_COOKIES,
+    "*": f"includes cookies, which {_ALL_COOKIES}",
+    "executioncontexts": "would reload the other tabs of the site, and lose what is typed there",
+}
+
+
+def _clear_site_data(value: object) -> tuple[str, ...]:
+    """The words in their order, each once."""
+    written = re.split(r"[,\s]+", value) if isinstance(value, str) else value
+    if value is None or written == ["none"]:
+        return ()
+    if not isinstance(written, (list, tuple, set, frozenset)):
+        raise expected(f"{either(CLEARABLE)}, or a list of them", value)
+    words = {_clearable(word) for word in written if word != ""}
+    return tuple(word for word in CLEARABLE if word in words)
+
+
+def _clearable(word: object) -> str:
+    found = word.strip().strip('"').lower() if isinstance(word, str) else ""
+    if found in _NOT_CLEARABLE:
+        raise ValueError(f"{found!r} {_NOT_CLEARABLE[found]}; leave it out")
+    if found not in CLEARABLE:
+        raise expected(f"{either(CLEARABLE)}, or a list of them", word)
+    return found
 
 
 def _environ_key(value: object) -> str:
@@ -175,7 +218,9 @@ OPTIONS: dict[str, Option] = {
         "removing it a logout, for code that never calls ``login``.",
     ),
     "max_sessions_per_user": Option(
-        _later(None), None, "At login, the oldest sessions above this number end. Not in this version yet."
+        optional(_at_least_one),
+        None,
+        "At a login, the user's oldest sessions above this number end. Cookie sessions cannot be counted.",
     ),
     "on_store_failure": Option(
         _on_store_failure,
@@ -223,10 +268,16 @@ OPTIONS: dict[str, Option] = {
         "them.",
     ),
     "not_before": Option(
-        _later(None), None, "Sessions whose last login is earlier than this moment are over. Not in this version yet."
+        optional(moment),
+        None,
+        "Sessions whose last login, or else whose beginning, is earlier than this moment are over: a datetime with a "
+        "zone, its ISO text (``2026-01-31T12:00:00Z``), or seconds since the epoch.",
     ),
     "clear_site_data": Option(
-        _later(()), (), "What a browser is told to forget when a session ends. Not in this version yet."
+        _clear_site_data,
+        (),
+        "Of ``'cache'`` and ``'storage'``, what the browser of an https site is told to forget by the answer that ends "
+        "a session and deletes its cookie.",
     ),
     "login_backend": Option(
         optional(_backend),
@@ -243,7 +294,10 @@ OPTIONS: dict[str, Option] = {
     ),
     "import_from": Option(_later(()), (), "Importers of other systems' sessions. Not in this version yet."),
     "event_context": Option(
-        _later(None), None, "A callable that gives what events say of a request. Not in this version yet."
+        optional(function),
+        None,
+        "A callable that is given ``environ`` and gives a mapping of what the events of the request say of it, as its "
+        "address; they have it as ``event.context``.",
     ),
     "on_event": Option(functions, None, "A callable, or a list of them, called with every event."),
     "clock": Option(

@@ -79,15 +79,14 @@ class OtherSites:
         self._parents = tuple(place for place in places if place.host.startswith(_ANY_SUBDOMAIN))
 
     def refuse(self, environ: Mapping[str, Any]) -> None:
-        """Raise CrossSiteRequest if another site has caused the request."""
+        """Raise CrossSiteRequest if another site has caused the request.
+
+        It is logged once for each origin, and not for all that a client may make up.
+        """
         origin = self.origin_of(environ)
         if origin is not None:
+            self._warned.warn_of(origin, _REFUSED)
             raise CrossSiteRequest(f"{origin} has caused this request; {_CURES}", origin)
-
-    def warn_of(self, failure: Exception | None) -> None:
-        """Log *failure* if it is a refusal: once for each origin, and not for all that a client may make up."""
-        if isinstance(failure, CrossSiteRequest):
-            self._warned.warn_of(failure.origin, _REFUSED)
 
     def origin_of(self, environ: Mapping[str, Any]) -> str | None:
         """Who has caused the request, if that is another site; ``None`` if not, or if the method changes nothing.

@@ -146,13 +146,14 @@ class WarnedOnce:
 class CookieForm(Generic[K]):
     """What is the same for all requests: the cookie's names, keys and Set-Cookie lines, with Secure or without."""
 
-    __slots__ = ("full_name", "is_persistent", "keys", "lines", "seen_lines", "seen_name")
+    __slots__ = ("full_name", "is_persistent", "is_secure", "keys", "lines", "seen_lines", "seen_name")
 
     def __init__(self, settings: CookieSettings, keys: K, *, secure: bool) -> None:
         self.full_name = settings.full_name(secure=secure)
         self.seen_name = self.full_name + COMPANION_SUFFIX
         self.keys = keys
         self.is_persistent = settings.persistent
+        self.is_secure = secure
         self.lines = CookieLines(settings, self.full_name, secure=secure)
         self.seen_lines = CookieLines(settings, self.seen_name, secure=secure)
 
@@ -177,6 +178,11 @@ class CookieContext(Struct, Generic[K], frozen=True, eq=False):
     def full_name(self) -> str:
         """The cookie's name with its prefix; only this one is read, and only this one is set."""
         return self._form.full_name
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the cookie is sent with Secure, so that the site is one of https."""
+        return self._form.is_secure
 
     def candidates(self) -> list[str]:
         """The distinct values sent under our name, in the order of the header, eight at most."""
@@ -220,6 +226,11 @@ class CookieContext(Struct, Generic[K], frozen=True, eq=False):
         if self.seen_candidates():
             return [self._form.seen_lines.deletion, self._form.lines.deletion]
         return [self._form.lines.deletion]
+
+
+def is_of_https_site(environ: Mapping[str, Any], context: CookieContext[Any] | None) -> bool:
+    """Whether the browser sees https; behind a proxy that ends TLS, where the scheme may be http, the cookie tells."""
+    return environ.get("wsgi.url_scheme") in _ENCRYPTED_SCHEMES or (context is not None and context.is_secure)
 
 
 def _max_age(ends_at: float | None, now: float) -> int:

@@ -18,6 +18,7 @@ TOKEN_BYTES = 32
 HANDLE_BYTES = 16
 _HANDLE_LABEL = b"sessionware handle\0"
 _STORE_KEY_LABEL = b"sessionware store key\0"
+_INDEX_KEY_LABEL = b"sessionware index key\0"
 _SESSION_ID_CHARACTERS = 22
 #: From standard to URL-safe base64 (RFC 4648, sections 4 and 5).
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
@@ -46,6 +47,11 @@ def handle_of(token: bytes) -> bytes:
 def store_key(handle: bytes) -> str:
     """The key under which a store keeps the session of *handle*: 43 characters of ``[0-9A-Za-z_-]``."""
     return to_base64url(sha256(_STORE_KEY_LABEL + handle).digest()).decode("ascii")
+
+
+def index_key(user_id: str | int) -> str:
+    """The key under which a store keeps the index of a user; 42 and "42" are one user."""
+    return to_base64url(sha256(_INDEX_KEY_LABEL + str(user_id).encode()).digest()).decode("ascii")
 
 
 def session_id_of(handle: bytes) -> str:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import enum
 
+from msgspec import Struct
+
 from sessionware.exceptions import Conflict, Gone
 from sessionware.protocol.vault import MAX_CHAIN_STEPS, Backoff, Vault, superseded_in
-from sessionware.session.records import Cause, Ended, Superseded
+from sessionware.session.records import Cause, Ended, Found, Live, Superseded
 
 
 class Ending(enum.Enum):
@@ -23,28 +25,40 @@ class Ending(enum.Enum):
     NOT_OURS = "not ours"
 
 
-def end(vault: Vault, key: str) -> Ending:
+class End(Struct, frozen=True):
+    """What a call of :func:`end` has done.
+
+    ``keys`` are those under which nothing is left now, the last one that of the session. ``record`` is what the call
+    has ended, without its data, or ``None`` if it has ended nothing or what no key opens.
+    """
+
+    ending: Ending
+    keys: tuple[str, ...]
+    record: Live | None = None
+
+
+def end(vault: Vault, key: str) -> End:
     """End what stands under *key*, or what it became.
 
     A login over an anonymous session is not ended by that session's old id.
     """
     walked: list[str] = []
-    ending = _end_one(vault, key)
-    while isinstance(ending, Superseded):
+    ended = _end_one(vault, key)
+    while isinstance(ended, Superseded):
         walked.append(key)
-        if ending.cause is Cause.LOGIN:
-            ending = Ending.NOT_OURS
+        if ended.cause is Cause.LOGIN:
+            ended = End(Ending.NOT_OURS, ())
         elif len(walked) > MAX_CHAIN_STEPS:
-            ending = Ending.NOTHING_LEFT
+            ended = End(Ending.NOTHING_LEFT, ())
         else:
-            key = ending.next_key
-            ending = _end_one(vault, key)
+            key = ended.next_key
+            ended = _end_one(vault, key)
     for key in reversed(walked):
         vault.delete(key)
-    return ending
+    return End(ended.ending, (*walked, *ended.keys), ended.record)
 
 
-def _end_one(vault: Vault, key: str) -> Ending | Superseded:
+def _end_one(vault: Vault, key: str) -> End | Superseded:
     """End what stands under this very *key*; a superseded record is left alone, and is the answer."""
     backoff = Backoff()
     while True:
@@ -53,16 +67,16 @@ def _end_one(vault: Vault, key: str) -> Ending | Superseded:
         if superseded is not None:
             return superseded
         if loaded is None:
-            return Ending.NOTHING_LEFT
+            return End(Ending.NOTHING_LEFT, (key,))
         if isinstance(loaded, Ended):
             vault.delete(key)
-            return Ending.NOT_OURS if loaded.was_asked_for else Ending.NOTHING_LEFT
+            return End(Ending.NOT_OURS if loaded.was_asked_for else Ending.NOTHING_LEFT, (key,))
         try:
             vault.replace(key, Ended(), loaded.version)
         except Gone:
-            return Ending.NOTHING_LEFT
+            return End(Ending.NOTHING_LEFT, (key,))
         except Conflict:
             backoff.pause()
             continue
         vault.delete(key)
-        return Ending.DONE
+        return End(Ending.DONE, (key,), loaded.record if isinstance(loaded, Found) else None)

@@ -1,8 +1,8 @@
-"""ROTATE: a session is given a new id, by ``regenerate``, ``login`` or ``remember``.
+"""ROTATE: a session is given a new id, by ``regenerate``, ``login``, ``confirm`` or ``remember``.
 
 The order of the store operations is the proof of what is promised, whatever runs between two of them and wherever a
-worker dies: the new record is complete before the old one points to it, and the compare-and-swap on the old one is the
-moment of the change.
+worker dies: the new record is complete, and a user's in the index, before the old one points to it, and the
+compare-and-swap on the old one is the moment of the change.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sessionware.protocol.update import (
     refuse_superseded,
     update,
 )
+from sessionware.protocol.users import Users
 from sessionware.protocol.vault import Backoff, Loaded, Vault, superseded_in
 from sessionware.session.changes import Changes
 from sessionware.session.records import Ended, Found, Live, Superseded
@@ -44,7 +45,9 @@ class NewId(Struct, frozen=True):
         return f"NewId({self.found!r}, token=...)"
 
 
-def write(vault: Vault, found: Found, changes: Changes, *, grace: float | None) -> NewId | SameId | Emptied | Discarded:
+def write(
+    vault: Vault, found: Found, changes: Changes, *, grace: float | None, users: Users
+) -> NewId | SameId | Emptied | Discarded:
     """Write *changes*, under a new id if they need one; the old id reads for *grace* seconds.
 
     If the changes would empty the session, it is ended under its old id. If a concurrent write has filled it, the new
@@ -55,11 +58,12 @@ def write(vault: Vault, found: Found, changes: Changes, *, grace: float | None) 
         events = (Decision("conflict", found.record),)
     outcome: NewId | SameId | Emptied | Discarded | Refilled
     if changes.needs_new_id and not _leaves_nothing(vault, found.record, changes):
-        outcome = _Rotation(vault, found, changes, grace=grace, events=events).run()
+        outcome = _Rotation(vault, found, changes, grace=grace, users=users, events=events).run()
     else:
         outcome = update(vault, found, changes, events)
     while isinstance(outcome, Refilled):
-        outcome = _Rotation(vault, outcome.found, changes, grace=grace, events=outcome.events).run()
+        rotation = _Rotation(vault, outcome.found, changes, grace=grace, users=users, events=outcome.events)
+        outcome = rotation.run()
     return outcome
 
 
@@ -70,9 +74,10 @@ def _leaves_nothing(vault: Vault, record: Live, changes: Changes) -> bool:
     return isinstance(changes.over(record, vault.clock()), Ended)
 
 
-def create(vault: Vault, changes: Changes, token: bytes | None, *, former: Live | None = None) -> NewId:
+def create(vault: Vault, changes: Changes, token: bytes | None, *, users: Users, former: Live | None = None) -> NewId:
     """Begin a session, under *token* if it is free, or move the *former* one, which is not in the store, into it."""
     found, token = _create(vault, former, changes, token)
+    _add_to_index(vault, users, found, changes, was=None)
     event = created(found.record, changes) if former is None else regenerated(found.record, former, changes)
     return NewId(found, token, (event,))
 
@@ -92,10 +97,22 @@ def _create(vault: Vault, record: Live | None, changes: Changes, token: bytes | 
     raise StoreUnavailable("every new session id that was drawn is taken: the random source or the store is broken")
 
 
+def _add_to_index(vault: Vault, users: Users, new: Found, changes: Changes, *, was: bytes | None) -> None:
+    """Add *new* to the index of its user; a login also ends the user's oldest sessions above the limit."""
+    try:
+        entries = users.add(new.record, was=was)
+        if changes.login is not None:
+            users.limit(entries, new.record)
+    except Exception:
+        # No browser will ever have the token of the new record.
+        vault.delete(new.key)
+        raise
+
+
 class _Rotation:
     """One change of id of one session."""
 
-    __slots__ = ("_changes", "_events", "_found", "_grace", "_new", "_token", "_vault")
+    __slots__ = ("_changes", "_events", "_found", "_grace", "_new", "_token", "_users", "_vault")
     _new: Found
     _token: bytes
 
@@ -106,12 +123,14 @@ class _Rotation:
         changes: Changes,
         *,
         grace: float | None,
+        users: Users,
         events: tuple[Decision, ...] = (),
     ) -> None:
         self._vault = vault
         self._found = found
         self._changes = changes
         self._grace = grace
+        self._users = users
         self._events = list(events)
 
     def run(self) -> NewId | SameId | Emptied | Discarded | Refilled:
@@ -126,6 +145,9 @@ class _Rotation:
                 refuse_superseded()
             return SameId(found, ())
         self._new, self._token = _create(self._vault, found.record, changes, None)
+        takes_its_place = found.superseded is None and not changes.is_over_another_user
+        was = found.record.handle if takes_its_place else None
+        _add_to_index(self._vault, self._users, self._new, changes, was=was)
         if found.superseded is not None:
             return self._issued(created(self._new.record, changes))
         try:
@@ -141,6 +163,7 @@ class _Rotation:
             # The old record grows by the key of the new one, perhaps beyond what the store takes; or a function given
             # to alter() was run again and has raised. No browser will ever have the token of the new record.
             self._vault.delete(self._new.key)
+            self._users.take_out(self._new.record, [self._new.key])
             raise
 
     def _supersede(self) -> NewId | SameId | Emptied | Discarded | Refilled:
@@ -191,6 +214,7 @@ class _Rotation:
         if self._changes.login is not None:
             return self._logged_in(has_ended=superseded is None)
         end(self._vault, self._new.key)
+        self._users.take_out(self._new.record, [self._new.key])
         if superseded is None:
             return discarded(self._found, self._events)
         if self._changes.needs_present_id():
@@ -218,6 +242,7 @@ class _Rotation:
         before, after = self._found.record, self._new.record
         if self._changes.is_over_another_user:
             self._vault.delete(self._found.key)
+            self._users.take_out(before, [self._found.key])
             return self._issued(Decision("ended", before, "login"), created(after, self._changes))
         return self._issued(regenerated(after, before, self._changes))
 

@@ -21,8 +21,8 @@ from sessionware.crypto.sealing import RecordSealer, Rejected
 from sessionware.events import logger
 from sessionware.exceptions import SessionwareError, StoreUnavailable, hide_all_frames
 from sessionware.session.formats import Formats
-from sessionware.session.lifetimes import ALIVE, TOO_OLD, Lifetimes
-from sessionware.session.records import Ended, Found, Live, Record, Superseded
+from sessionware.session.lifetimes import ALIVE, REVOKED, TOO_OLD, Lifetimes
+from sessionware.session.records import Ended, Found, Index, Live, Record, Superseded
 from sessionware.stores.contract import Store, Version
 from sessionware.wire.serializer import Malformed
 
@@ -125,18 +125,20 @@ class Vault:
             verdict = self._lifetimes.verdict(record, now)
             if verdict is ALIVE:
                 return Found(record, version, old_key_id, key, None, is_ahead)
-            return Ended(verdict.value)
+            return Ended(verdict.value, was_asked_for=False)
         if isinstance(record, Superseded):
             return self._judged_superseded(record, now) or Found(record.was, version, old_key_id, key, record)
         return record
 
     def _judged_superseded(self, record: Superseded, now: float) -> Ended | None:
         record.was.settle(now)
+        if self._lifetimes.is_revoked(record.was):
+            return Ended(REVOKED.value, record, was_asked_for=False)
         end = self._lifetimes.end_of(record.was)
         # A grace that would last longer than any was written by a clock that was ahead.
         if now >= record.until or record.until - now > self._longest_grace:
-            return Ended("unknown_id", record)
-        return None if end is None or now < end else Ended(TOO_OLD.value, record)
+            return Ended("unknown_id", record, was_asked_for=False)
+        return None if end is None or now < end else Ended(TOO_OLD.value, record, was_asked_for=False)
 
     def is_over(self, record: Live, touched_at: float | None = None) -> bool:
         """Whether the time of *record* is over; a request that has *touched* it in time counts as a sign of life."""
@@ -169,6 +171,47 @@ class Vault:
         sealed = self._sealed.seal(self._formats.pack(record), key)
         ttl = self._lifetimes.ttl(record, self.clock()) if isinstance(record, Live) else self._short_ttl(record)
         return self._ask(self._store.replace, key, sealed, ttl, version)
+
+    def load_index(self, key: str) -> tuple[Index, Version | None]:
+        """The index under *key*, and its version, or ``None`` if there is no entry.
+
+        What no key opens, and what is no index, counts as an empty one, which can be replaced.
+        """
+        entry = self._ask(self._store.load, key)
+        if entry is None:
+            return Index(), None
+        payload, version = entry
+        try:
+            return self._formats.unpack_index(self._sealed.open(payload, key).payload), version
+        except (Rejected, Malformed):
+            return Index(), version
+
+    def swap_index(self, key: str, index: Index, version: Version | None) -> None:
+        """Put *index* in the place of what has *version*, or where there is nothing.
+
+        Raises :exc:`Conflict`, :exc:`Gone` or :exc:`AlreadyExists`. An index is needed until the last of its sessions
+        has ended. An empty one goes by itself: a delete would take along what another login has just added.
+        """
+        sealed = self._sealed.seal(self._formats.pack_index(index), key)
+        ttl = self._ttl_of_index(index)
+        if version is None:
+            self._ask(self._store.create, key, sealed, ttl)
+        else:
+            self._ask(self._store.replace, key, sealed, ttl, version)
+
+    def _ttl_of_index(self, index: Index) -> float | None:
+        if not index.entries:
+            return ENDED_TTL_SECONDS
+        latest = 0.0
+        for entry in index.entries:
+            if entry.ends_at is None:
+                return None
+            latest = max(latest, entry.ends_at)
+        return max(latest - self.clock(), ENDED_TTL_SECONDS)
+
+    def expires_at(self, record: Live) -> float | None:
+        """When *record* dies if no request touches it any more."""
+        return self._lifetimes.expires_at(record)
 
     def delete(self, key: str) -> None:
         """Delete an entry that means nothing any more; where that fails, its ttl removes it."""

@@ -67,18 +67,21 @@ class Changes:
         "_packed",
         "_serializer",
         "_steps",
+        "confirmed_at",
         "csrf",
         "data",
         "displaced",
         "flashes",
         "has_conflict",
         "is_over_another_user",
+        "is_passive",
         "is_regenerated",
         "lifetimes",
         "login",
         "read",
         "remembered",
     )
+    confirmed_at: float | None
     data: dict[str, Any]
     login: Login | None
     remembered: Remember | None
@@ -99,12 +102,14 @@ class Changes:
             self.data = record.data
             #: The bytes of the data that was read.
             self.read = self._packed = record.packed
-        self.login = self.remembered = self._steps = self.csrf = self.flashes = None
+        self.login = self.remembered = self._steps = self.confirmed_at = self.csrf = self.flashes = None
         #: Whether a value of another request's, merged before, gives way to one that the application has held.
         self.has_conflict = False
         #: Values that the application may hold, and whose place another request's have taken in a merge.
         self.displaced = []
         self._is_exposed = self._is_assigned = self._is_forced = False
+        #: Whether the request is none of the user's, so that it does not say that the session was seen.
+        self.is_passive = False
         #: Whether a new id was asked for, be it by a login.
         self.is_regenerated = False
         #: Whether the login that is asked for is another user's than the session's, of which nothing may stay.
@@ -121,7 +126,7 @@ class Changes:
                 self._note_displaced(record.data)
             self.data = record.data
             self.read = self._packed = record.packed
-        self.login = self.remembered = self._steps = self.csrf = self.flashes = None
+        self.login = self.remembered = self._steps = self.confirmed_at = self.csrf = self.flashes = None
         self._is_assigned = self._is_forced = self.has_conflict = False
         self.is_regenerated = self.is_over_another_user = False
 
@@ -133,7 +138,7 @@ class Changes:
         """Note the values that the application may still hold, and that are no longer in the *merged* data."""
         for key, value in self.data.items():
             if type(value) not in IMMUTABLE and merged.get(key) is not value:
-                self.displaced.append(_Displaced(key, value, self._pack_one(value)))
+                self.displaced.append(_Displaced(key, value, self.pack_one(value)))
 
     def take_back(self) -> None:
         """Let a displaced value that was changed since be the session's again, unless its place was changed, too."""
@@ -148,7 +153,7 @@ class Changes:
 
     def _is_changed(self, held: _Displaced) -> bool:
         try:
-            return self._pack_one(held.value) != held.packed
+            return self.pack_one(held.value) != held.packed
         except SessionDataError:
             return True  # what cannot be stored is refused when it is to be saved
 
@@ -203,7 +208,7 @@ class Changes:
         """Set *key* to ``function(current)`` and give it; the function is noted, to run again on a fresh value."""
         if key not in self.data:
             self._serializer.check(key, default)
-        current = self._pack_one(self.data.get(key, default))
+        current = self.pack_one(self.data.get(key, default))
         noted = self._noted
         steps = noted.get(key, ())
         is_unchanged = current == steps[-1].result if steps else self._is_as_read(key)
@@ -211,7 +216,7 @@ class Changes:
         self.put(key, value)
         self._is_exposed = True
         if is_unchanged:
-            noted[key] = [*steps, Step(function, default, self._pack_one(value))]
+            noted[key] = [*steps, Step(function, default, self.pack_one(value))]
         else:
             noted.pop(key, None)
         return value
@@ -220,7 +225,7 @@ class Changes:
         """What *function* gives for a copy of the *packed* value of *key*."""
         current = self._unpack_one(packed)
         value = function(current)
-        if value is None and type(current) not in IMMUTABLE and self._pack_one(current) != packed:
+        if value is None and type(current) not in IMMUTABLE and self.pack_one(current) != packed:
             raise SessionDataError(
                 f"alter({key!r}, …): the function has changed its argument in place and given None, which would take "
                 "the place of the value; let it return what it has changed, or a new value"
@@ -241,11 +246,12 @@ class Changes:
         return self._bytes(read, key) == self._bytes(self.data, key)
 
     def _bytes(self, data: dict[str, Any], key: str) -> bytes | None:
-        return self._pack_one(data[key]) if key in data else None
+        return self.pack_one(data[key]) if key in data else None
 
     # In a list, because a dict by itself is packed as a session's data, with nothing but str for keys.
 
-    def _pack_one(self, value: Any) -> bytes:
+    def pack_one(self, value: Any) -> bytes:
+        """The bytes of one value of the data."""
         return self._serializer.dumps([value])
 
     def _unpack_one(self, packed: bytes) -> Any:
@@ -275,8 +281,13 @@ class Changes:
             self.flashes = None
             self.is_over_another_user = True
         self.login = login
-        self.remembered = self.csrf = None
+        self.remembered = self.confirmed_at = self.csrf = None
         self._is_assigned = self.is_regenerated = True
+
+    def confirm(self, now: float) -> None:
+        """Note that the user has proved *now* who they are, which asks for a new id."""
+        self.confirmed_at = now
+        self.is_regenerated = True
 
     def regenerate(self) -> None:
         """Ask for a new id with the same data."""
@@ -312,7 +323,7 @@ class Changes:
 
     def needs_present_id(self) -> bool:
         """Whether the changes can only be laid over the session under the id that this request has."""
-        return self.has_new_data() or self.remembered is not None or self._has_more
+        return self.has_new_data() or self.remembered is not None or self.confirmed_at is not None or self._has_more
 
     def user_id(self, record: Live | None) -> str | int | None:
         """The user whom the session of *record* is bound to, or will be."""
@@ -336,6 +347,14 @@ class Changes:
         """Whether anything is to be changed beside the data and the identity."""
         return self.csrf is not None or self.flashes is not None
 
+    def authenticated_at(self, record: Live | None) -> float | None:
+        """When the user of the session of *record* signed in or was confirmed last; ``None`` without a user."""
+        if self.confirmed_at is not None:
+            return self.confirmed_at
+        if self.login is not None:
+            return self.login.at
+        return None if record is None or record.user_id is None else record.started_at
+
     def cause(self, record: Live) -> Cause:
         """Why the session of *record* is given a new id."""
         if self.login is None:
@@ -344,9 +363,11 @@ class Changes:
 
     def reason_for_new_id(self, record: Live) -> str:
         """The reason of the event ``regenerated`` of the session of *record*."""
-        if self.login is None and self.remembered is not None:
-            return "remember"
-        return self.cause(record).value
+        if self.login is not None:
+            return self.cause(record).value
+        if self.confirmed_at is not None:
+            return "confirm"
+        return self.cause(record).value if self.remembered is None else "remember"
 
     def leaves_nothing(self, record: Live | None) -> bool:
         """Whether the session of *record* would be empty, which is its end."""
@@ -386,8 +407,9 @@ class Changes:
         else:
             data = self._merged(start.data)
             packed = self._serializer.dumps(data)
-        live = replace(start, data=data, packed=packed, seen_at=max(start.seen_at, now))
-        if self.login is not None or self.remembered is not None:
+        seen_at = start.seen_at if self.is_passive else max(start.seen_at, now)
+        live = replace(start, data=data, packed=packed, seen_at=seen_at)
+        if self.login is not None or self.remembered is not None or self.confirmed_at is not None:
             self._apply_identity(live)
         if self._has_more:
             live.csrf = live.csrf or self.csrf
@@ -411,16 +433,22 @@ class Changes:
         if self.login is not None:
             live.user_id, live.label = self.login.user_id, self.login.label
             live.started_at = self.login.at
+            live.seen_at = max(live.seen_at, self.login.at)
             live.ends_at = self.lifetimes.ends_at(self.login.at)
             live.is_remembered = False
             live.csrf = None
+        if self.confirmed_at is not None:
+            live.started_at = self.confirmed_at
+            live.seen_at = max(live.seen_at, self.confirmed_at)
+            if not live.is_remembered:
+                live.ends_at = self.lifetimes.ends_at(self.confirmed_at)
         if self.remembered is not None:
             lifetime, at = self.remembered.lifetime, self.remembered.at
             live.is_remembered = lifetime is not None
             live.ends_at = self.lifetimes.ends_at(live.started_at) if lifetime is None else at + lifetime
 
     def _difference(self, read: dict[str, Any]) -> _Difference:
-        put = {key: value for key, value in self.data.items() if self._bytes(read, key) != self._pack_one(value)}
+        put = {key: value for key, value in self.data.items() if self._bytes(read, key) != self.pack_one(value)}
         return _Difference(put, read.keys() - self.data.keys())
 
     def _standing_steps(self, key: str) -> list[Step]:
@@ -433,7 +461,7 @@ class Changes:
         mine = self._difference(read)
         # The application may hold a value that neither request has changed: it stays the very same object.
         merged = {
-            key: self.data[key] if key in self.data and self._bytes(read, key) == self._pack_one(value) else value
+            key: self.data[key] if key in self.data and self._bytes(read, key) == self.pack_one(value) else value
             for key, value in theirs.items()
             if key not in mine.dropped
         }
@@ -447,6 +475,6 @@ class Changes:
     def _rerun(self, key: str, steps: list[Step], value: Any) -> Any:
         for step in steps:
             current = step.default if value is _ABSENT else value
-            value = self._called(key, step.function, self._pack_one(current))
+            value = self._called(key, step.function, self.pack_one(current))
         self._serializer.check(key, value)
         return value

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
 #: What is longer counts as endless, which no duration is.
@@ -43,16 +43,27 @@ def _seconds(value: object) -> float | None:
     return None
 
 
+#: A session may be granted more than 8,000 years: a time that no datetime can tell is told as the last that one can.
+_LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)
+_LAST_SECOND = int(_LAST_MOMENT.timestamp())
+
+
+def moment(seconds: float) -> datetime:
+    """*seconds* since the epoch as an aware datetime in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc) if seconds < _LAST_SECOND else _LAST_MOMENT
+
+
 class Verdict(enum.Enum):
     """What the times in a record say; the values are the reasons of the event ``rejected``."""
 
     ALIVE = "alive"
     IDLE = "idle"
     TOO_OLD = "too_old"
+    REVOKED = "revoked"
 
 
 #: A look-up in an enum is slow on the path of every read.
-ALIVE, IDLE, TOO_OLD = Verdict
+ALIVE, IDLE, TOO_OLD, REVOKED = Verdict
 
 
 class Timed(Protocol):
@@ -72,12 +83,14 @@ class Timed(Protocol):
 class Lifetimes:
     """The configured timeouts in seconds, and what follows from them for a record.
 
-    A session dies at its limit, not after it (NIST SP 800-63B, 7.2).
+    A session dies at its limit, not after it (NIST SP 800-63B, 7.2). One that began, or was logged in last, before the
+    moment ``not_before`` (in seconds since the epoch) is over, remembered or not.
     """
 
     idle: float | None = None
     absolute: float | None = None
     refresh_after: float | None = None
+    not_before: float | None = None
 
     def ends_at(self, started_at: float) -> float | None:
         """The absolute end that is written into the record of a session that starts or is logged in now."""
@@ -101,7 +114,9 @@ class Lifetimes:
 
     def verdict(self, record: Timed, now: float) -> Verdict:
         """Whether *record* is alive, and if not, which limit it has reached."""
-        # Every read of a session comes here, so end_of() is written out.
+        # Every read of a session comes here, so end_of() and is_revoked() are written out.
+        if self.not_before is not None and record.started_at < self.not_before:
+            return REVOKED
         if record.ends_at is not None and now >= record.ends_at:
             return TOO_OLD
         if record.is_remembered:
@@ -111,6 +126,10 @@ class Lifetimes:
         if self.idle is not None and now - record.seen_at >= self.idle:
             return IDLE
         return ALIVE
+
+    def is_revoked(self, record: Timed) -> bool:
+        """Whether *record* is of a session that began, or was logged in last, before ``not_before``."""
+        return self.not_before is not None and record.started_at < self.not_before
 
     def ttl(self, record: Timed, now: float) -> float | None:
         """Seconds for which a store must keep *record*."""

@@ -21,7 +21,7 @@ class Login:
     __slots__ = ("at", "is_over_another_user", "label", "user_id")
 
     def __init__(self, user_id: str | int, label: str | None, at: float, *, over: str | int | None) -> None:
-        _check_user_id(user_id)
+        check_user_id(user_id, "login")
         if label is not None and not _is_short(label):
             raise SessionDataError(f"login(label=…) takes a string of up to {MAX_CHARACTERS} characters")
         self.user_id = user_id
@@ -39,19 +39,25 @@ class Remember:
     __slots__ = ("at", "lifetime")
 
     def __init__(self, lifetime: Any, at: float) -> None:
-        try:
-            self.lifetime = None if lifetime is None else parse_duration(lifetime)
-        except (ValueError, OverflowError) as error:
-            raise SessionDataError(f"remember(): {error}") from None
+        self.lifetime = None if lifetime is None else duration_for("remember", lifetime)
         self.at = at
 
 
-def _check_user_id(user_id: object) -> None:
+def duration_for(member: str, value: Any) -> float:
+    """The seconds of the duration that *member* of a session was given; raises :exc:`SessionDataError` for none."""
+    try:
+        return parse_duration(value)
+    except (ValueError, OverflowError) as error:
+        raise SessionDataError(f"{member}(): {error}") from None
+
+
+def check_user_id(user_id: object, function: str) -> None:
+    """Raise SessionDataError, in the name of *function*, for what is no user's id."""
     if type(user_id) is int and user_id.bit_length() <= MAX_ID_BITS:
         return
     if not user_id or not _is_short(user_id):
         raise SessionDataError(
-            f"login() takes the user's id as a str of 1 to {MAX_CHARACTERS} characters, or as an int of up to "
+            f"{function}() takes the user's id as a str of 1 to {MAX_CHARACTERS} characters, or as an int of up to "
             f"{MAX_ID_BITS} bits, and this is of type {type(user_id).__name__}; give str(id) for ids of other kinds"
         )
 

@@ -6,14 +6,15 @@ It knows neither cookie nor store. To load, save and end it calls :class:`Persis
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, NoReturn
 
 from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import session_id_of
-from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, without_frames
+from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, hide_own_frames, without_frames
 from sessionware.session.changes import IMMUTABLE, Changes
-from sessionware.session.login import Login
+from sessionware.session.lifetimes import moment as _moment
+from sessionware.session.login import Login, duration_for
 from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
 
@@ -30,12 +31,13 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     One request, and one thread at a time.
     """
 
-    __slots__ = ("__weakref__", "_cookie_header", "_environ", "_persistence", "_phase", "_request")
+    __slots__ = ("__weakref__", "_cookie_header", "_environ", "_is_passive", "_persistence", "_phase", "_request")
 
     def __init__(self, persistence: Persistence, environ: Mapping[str, Any], cookie_header: str) -> None:
         self._persistence = persistence
         self._environ = environ
         self._cookie_header = cookie_header
+        self._is_passive = False
         self._phase = OPEN
         self._request: SessionRequest | None = None
 
@@ -151,7 +153,12 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         On a conflict with another request the function runs again on the fresh value, so counters never lose a count
         and a cart no item. It is given a copy of its own, and should do nothing but compute.
         """
-        return self._changing().alter(key, function, default)
+        changes = self._changing()
+        try:
+            return changes.alter(key, function, default)
+        except Exception as error:
+            hide_own_frames(error)
+            raise
 
     def revert(self) -> None:
         """Undo the unsaved changes of the data; never a login, an end, or what :meth:`save` wrote."""
@@ -171,6 +178,14 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     def is_new(self) -> bool:
         """Whether no session was found when it was loaded, or it was ended since."""
         return self._loaded().is_new
+
+    @property
+    def rejected(self) -> str | None:
+        """Why the cookie that came was not accepted, of several the first: a reason of the event ``rejected``.
+
+        ``None`` if one was accepted, or if none came. An end, and what is written after it, leave it as it was.
+        """
+        return self._loaded().rejected
 
     @property
     def modified(self) -> bool:
@@ -205,6 +220,23 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         request = self._loaded()
         expires_at = request.changes.lifetimes.expires_at(request.record)
         return None if expires_at is None else _moment(expires_at)
+
+    @property
+    def authenticated_at(self) -> datetime | None:
+        """When the user signed in or was confirmed last, in UTC; ``None`` where nobody is signed in."""
+        request = self._loaded()
+        at = request.changes.authenticated_at(request.stored)
+        return None if at is None else _moment(at)
+
+    def authenticated_within(self, duration: Any) -> bool:
+        """Whether the user signed in or was confirmed less than *duration* ago: seconds, a timedelta, or ``"10m"``.
+
+        ``False`` where nobody is signed in. Raises SessionDataError for what is no duration.
+        """
+        seconds = duration_for("authenticated_within", duration)
+        request = self._loaded()
+        at = request.changes.authenticated_at(request.stored)
+        return at is not None and self._persistence.clock() - at < seconds
 
     # One-time messages, and CSRF tokens.
 
@@ -258,11 +290,22 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """Bind the session to *user_id*: a new id, against fixation, and a new absolute lifetime.
 
         Over another user's session it starts empty; the data of an anonymous or the same user's session stays.
-        *label* is kept with the session, for a list of the user's devices in a later version. Raises SessionDataError
+        *label* is shown in the list of the user's sessions, :meth:`SessionManager.sessions_of`. Raises SessionDataError
         for what is neither str nor int.
         """
         request = self._identifying()
         request.changes.log_in(Login(user_id, label, self._persistence.clock(), over=request.user_id))
+
+    def confirm(self) -> None:
+        """Note that the user has just proved again who they are, by a password, say, before a sensitive step.
+
+        Gives a new id, and both timeouts start again; a remembered session keeps its end. Raises SessionDataError where
+        nobody is signed in.
+        """
+        request = self._identifying()
+        if request.user_id is None:
+            raise SessionDataError("confirm(): nobody is signed in; write session.login(user_id)")
+        request.changes.confirm(self._persistence.clock())
 
     def regenerate(self) -> None:
         """Ask for a new id with the same data. It does nothing on a new session."""
@@ -278,6 +321,15 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """
         request = self._identifying()
         request.changes.remember(lifetime, self._persistence.clock(), request.stored)
+
+    def passive(self) -> None:
+        """Note that this request is none of the user's, but a poll or a countdown: it does not renew "last seen".
+
+        A write keeps "last seen" as it was, too, unless it is a :meth:`login` or a :meth:`confirm`. It loads nothing.
+        """
+        self._is_passive = True
+        if self._request is not None:
+            self._request.changes.is_passive = True
 
     def invalidate(self) -> None:
         """End the session now, in the store and in the browser; what is written afterwards begins a new one."""
@@ -301,12 +353,3 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         if self._phase is FINISHED:
             raise HeadersSent("the response is complete; nothing can be saved any more")
         return self._persistence.save(request, after_headers=self._phase is not OPEN)
-
-
-#: A session may be granted more than 8,000 years: a time that no datetime can tell is told as the last that one can.
-_LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)
-_LAST_SECOND = int(_LAST_MOMENT.timestamp())
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc) if seconds < _LAST_SECOND else _LAST_MOMENT

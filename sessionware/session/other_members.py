@@ -50,7 +50,6 @@ OTHER_MEMBERS = {
     **dict.fromkeys(("pop_flash", "peek_flash", "get_flashed_messages", "flashes", "_flashes"), _FLASHES),
     **dict.fromkeys(("get_csrf_token", "new_csrf_token", "_csrft_"), _CSRF),
     **dict.fromkeys(("check_csrf_token", "validate_csrf"), "write session.verify_csrf(token)"),
-    **dict.fromkeys(("confirm", "authenticated_at", "authenticated_within", "passive", "rejected"), _LATER),
 }
 
 

@@ -80,19 +80,38 @@ class Ended:
     """The record of a session that has ended, for a moment, so that a writer under way cannot bring it back.
 
     A record past its end counts as this, too: ``reason`` is then the reason of the event ``rejected``, and ``former``
-    is the superseded record whose grace is over, which still tells where its session went. Neither is stored.
+    is the superseded record whose grace is over, which still tells where its session went. What ``was_asked_for`` was
+    ended by a request; otherwise the session went by itself. None of these is stored.
     """
 
     reason: str = "revoked"
     former: Superseded | None = None
-
-    @property
-    def was_asked_for(self) -> bool:
-        """Whether a request has ended the session; otherwise it went by itself."""
-        return self.reason == "revoked"
+    was_asked_for: bool = True
 
 
 Record = Live | Superseded | Ended
+
+
+class IndexEntry(Struct, frozen=True):
+    """One session in the index of its user, by its handle.
+
+    ``was`` is the handle of the session whose place it takes, by a change of id. ``ends_at`` is that of its record,
+    which no update moves, so that an entry need never be written again.
+    """
+
+    handle: bytes
+    was: bytes | None
+    ends_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The record of a user: the sessions that were signed in, in the order of their logins.
+
+    A session may have ended since, and an entry says nothing else of it: what is told of a session, its record tells.
+    """
+
+    entries: tuple[IndexEntry, ...] = ()
 
 
 class Found(Struct, frozen=True):

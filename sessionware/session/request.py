@@ -40,7 +40,8 @@ class SessionRequest(Struct, eq=False):
     that a store that is down is asked once in a request; ``outage`` is the last error that the application was given.
     What is written to a session that another request has ended goes with it, and begins no new one. ``untold`` are the
     events of a session that travels with the answer, until that leaves. Whether it does may change, by a login or by a
-    logout; ``is_cookie_standing`` says that the store has made true already what ``cookie_lines`` say.
+    logout; ``is_cookie_standing`` says that the store has made true already what ``cookie_lines`` say. ``rejected`` is
+    the reason of the event of this name, for a request that has come with no cookie that was accepted.
     """
 
     context: Any
@@ -59,6 +60,9 @@ class SessionRequest(Struct, eq=False):
     load_failure: SessionwareError | None = None
     save_failure: StoreUnavailable | None = None
     outage: StoreUnavailable | ConflictError | CrossSiteRequest | None = None
+    rejected: str | None = None
+    is_of_https_site: bool = False
+    event_context: Mapping[str, Any] | None = None
 
     __repr__ = object.__repr__  # it holds a token, and the lines of cookies
 
@@ -106,12 +110,20 @@ class SessionRequest(Struct, eq=False):
         found = self.found
         return self.changes.is_pending(None if found is None else found.record)
 
+    def is_pending_or_unstorable(self) -> bool:
+        """Whether something would be written now, or would be refused."""
+        try:
+            return self.is_pending()
+        except SessionwareError:
+            return True
+
 
 class Touched(Protocol):
     """A session that was touched for the first time, as the load sees it."""
 
     _cookie_header: str
     _environ: Mapping[str, Any]
+    _is_passive: bool
     _phase: Phase
     _request: SessionRequest | None
 

@@ -29,7 +29,8 @@ _CREATE_TABLE = """
 _CREATE_INDEX = """
     CREATE INDEX IF NOT EXISTS sessionware_sessions_expiry ON sessionware_sessions (expires_at)
     WHERE expires_at IS NOT NULL"""
-_LOAD = "SELECT payload, version, expires_at FROM sessionware_sessions WHERE key = ?"
+# A row that another program has written may hold a value of any type in any column.
+_LOAD = "SELECT CAST(payload AS BLOB), version, expires_at FROM sessionware_sessions WHERE key = ?"
 _INSERT = """
     INSERT INTO sessionware_sessions (key, payload, version, expires_at) VALUES (?, ?, ?, ?)
     ON CONFLICT (key) DO NOTHING"""
@@ -357,7 +358,7 @@ def _end_after(former: float | None, ttl: float | None, now: float) -> float | N
     if ttl is None:
         return None
     earliest, latest = now + ttl, now + ttl * (1 + END_SLACK)
-    return former if former is not None and earliest <= former <= latest else latest
+    return former if type(former) is float and earliest <= former <= latest else latest
 
 
 def _new_number() -> int:

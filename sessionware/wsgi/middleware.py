@@ -35,7 +35,11 @@ class SessionMiddleware:
             what = "None" if app is None else f"a {type(app).__name__}"
             raise ConfigError(f"expected a WSGI application first, got {what}: write SessionMiddleware(app, {{...}})")
         self.app = app
-        self.manager = SessionManager(config, **options)
+        try:
+            self.manager = SessionManager(config, **options)
+        except Exception:
+            del config, options  # they have the secret, and a crash report shows the locals of this frame
+            raise
         self._lifecycle = self.manager._lifecycle
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

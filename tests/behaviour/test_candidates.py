@@ -233,9 +233,9 @@ def test_an_ended_id_never_works_again(stored: Site) -> None:
 
 def test_a_record_copied_to_another_key_does_not_open(make_memory: SiteMaker) -> None:
     site = make_memory()
-    victim, thief = visitor(site, login("ada")), visitor(site)
+    thief, victim = visitor(site), visitor(site, login("ada"))
     inner = site.store.inner
-    victim_key, thief_key = site.store.keys[0], site.store.keys[1]
+    thief_key, victim_key = site.store.keys[0], site.store.keys[1]
     entry, own = inner.load(victim_key), inner.load(thief_key)
     assert entry is not None
     assert own is not None

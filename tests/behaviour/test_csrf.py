@@ -86,7 +86,9 @@ def test_only_the_first_token_is_a_change(browser: Browser) -> None:
     assert browser.site.names() == []
 
 
-@pytest.mark.parametrize("change", [call("regenerate"), call("remember", "30d"), put(new=2), call("revert")])
+@pytest.mark.parametrize(
+    "change", [call("regenerate"), call("remember", "30d"), put(new=2), call("revert"), call("flash", "saved")]
+)
 def test_a_token_is_kept(browser: Browser, change: Action) -> None:
     text = browser.send(token).result
 
@@ -153,6 +155,17 @@ def test_two_requests_that_ask_at_once_for_the_first_token_both_get_a_good_one(b
         browser.receive(answer)
 
     assert all(accepts(browser, answer.result) for answer in answers)
+
+
+def test_while_a_new_secret_is_deployed_the_token_that_was_stored_first_stays_good(make_stored: SiteMaker) -> None:
+    site = make_stored(secret=[SECRET, NEW_SECRET])
+    browser = visitor(site)
+    deployed = browser.twin(site.like(secret=[NEW_SECRET, SECRET]))
+    first: list[str] = []
+
+    browser.send(then(len, lambda session: first.append(deployed.send(token).result), token))
+
+    assert accepts(browser, first[0])
 
 
 def test_a_token_is_good_after_the_secret_was_changed(make: SiteMaker) -> None:

@@ -310,7 +310,7 @@ def test_a_pop_that_would_empty_the_session_keeps_what_another_request_has_writt
     assert popped(browser) == []
 
 
-@pytest.mark.parametrize("change", [flash("late"), pop])
+@pytest.mark.parametrize("change", [flash("late"), pop, then(call("regenerate"), flash("late"))])
 def test_a_change_of_the_flashes_under_a_former_id_is_the_409(stored: Site, change: Action) -> None:
     browser = visitor(stored, flash("saved"))
     slow = browser.twin()

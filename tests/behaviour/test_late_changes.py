@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.actions import Action, call, drop, put, read, then
+from support.actions import Action, call, drop, member, put, read, then
 from support.browser import Browser, Site, SiteMaker, visitor
 from support.constants import COOKIE
 
@@ -34,6 +34,8 @@ LATE: dict[str, Action] = {
     "regenerate": call("regenerate"),
     "remember": call("remember", "1d"),
     "save": call("save"),
+    "flash": call("flash", "saved"),
+    "csrf_token": member("csrf_token"),
 }
 
 

@@ -8,28 +8,12 @@ from typing import Any
 
 import pytest
 from support.actions import call, drop, login, member, put, raised_by, read, then
-from support.browser import Browser, Site, visitor
+from support.browser import Browser, LoginSite, Site, visitor
 from support.constants import COOKIE, NEW_SECRET, SECRET
 from support.stores import RecordingStore, local_store
 
 from sessionware import HeadersSent, StoreUnavailable
 from sessionware.testing import FakeClock
-
-
-class LoginSite(Site):
-    """A site whose signed-in sessions are in a store that records."""
-
-    def __init__(self, logins: RecordingStore, clock: FakeClock, **options: Any) -> None:
-        self._logins = logins
-        super().__init__("cookie", clock, **{"login_backend": logins, **options})
-
-    @property
-    def store(self) -> RecordingStore:
-        return self._logins
-
-    def again(self, **options: Any) -> LoginSite:
-        """The same site after a deploy."""
-        return LoginSite(self._logins, self.clock, **{**self.options, **options})
 
 
 @pytest.fixture(params=["memory", "file", "sqlite"])
@@ -80,6 +64,19 @@ def test_a_login_moves_the_session_into_the_store(site: LoginSite, anonymous: Br
     assert event.session_id == anonymous.ask(member("id")).result
 
 
+def test_a_login_takes_the_flashes_into_the_store_and_leaves_the_csrf_tokens(site: LoginSite) -> None:
+    browser = visitor(site, call("flash", "one"))
+    before = browser.send(member("csrf_token")).result
+
+    browser.send(then(login("ada"), call("flash", "two")))
+    after = [browser.send(member("csrf_token")).result for _ in range(2)]
+
+    checked = [browser.ask(call("verify_csrf", token)).result for token in (before, *after)]
+    assert checked == [False, True, True]
+    assert browser.send(call("pop_flashes")).result == [("message", "one"), ("message", "two")]
+    assert browser.send(call("pop_flashes")).result == []
+
+
 def test_a_login_without_a_session_begins_one_in_the_store(site: LoginSite) -> None:
     browser = Browser(site)
 
@@ -99,7 +96,7 @@ def test_a_login_keeps_the_time_at_which_the_session_began(site: LoginSite, anon
 
 
 def test_a_login_at_a_session_that_has_expired_while_the_request_ran_takes_nothing_along(site: LoginSite) -> None:
-    browser = visitor(site.again(absolute_timeout=100), put(cart=["tea"]))
+    browser = visitor(site.like(absolute_timeout=100), put(cart=["tea"]))
 
     browser.send(then(read, lambda session: site.clock.advance(101), login("ada", theme="dark")))
 
@@ -216,7 +213,7 @@ def test_a_malformed_cookie_is_rejected_once(site: LoginSite, value: str) -> Non
 
 def test_cookies_of_a_secret_that_was_removed_are_of_an_unknown_key(site: LoginSite, anonymous: Browser) -> None:
     ada = visitor(site, login("ada"))
-    later = site.again(secret=NEW_SECRET)
+    later = site.like(secret=NEW_SECRET)
 
     for browser in (anonymous, ada):
         assert Browser(later, browser.cookies).data() == {}
@@ -225,7 +222,7 @@ def test_cookies_of_a_secret_that_was_removed_are_of_an_unknown_key(site: LoginS
 
 
 def test_both_kinds_open_with_an_old_secret(site: LoginSite, anonymous: Browser, ada: Browser) -> None:
-    later = site.again(secret=[NEW_SECRET, SECRET])
+    later = site.like(secret=[NEW_SECRET, SECRET])
 
     assert Browser(later, anonymous.cookies).data() == Browser(later, ada.cookies).data() == {"cart": ["tea"]}
 
@@ -327,7 +324,7 @@ def test_after_the_headers_a_users_change_is_saved_and_a_visitors_refused(site: 
 
 
 def test_in_an_outage_that_reads_as_anonymous_a_users_logout_is_refused(site: LoginSite, ada: Browser) -> None:
-    lenient = Browser(site.again(on_store_failure="anonymous"), ada.cookies)
+    lenient = Browser(site.like(on_store_failure="anonymous"), ada.cookies)
 
     with site.store.down():
         assert lenient.send(read).result == {}

@@ -25,6 +25,7 @@ MEMBERS: dict[str, Action] = {
     "created_at": member("created_at"),
     "last_seen_at": member("last_seen_at"),
     "expires_at": member("expires_at"),
+    "verify_csrf": call("verify_csrf", "A" * 86),
 }
 MUTATING: dict[str, Action] = {
     "[]=": put(new=2),
@@ -47,6 +48,9 @@ MUTATING: dict[str, Action] = {
     "remember None": call("remember", None),
     "save": call("save"),
     "revert": call("revert"),
+    "flash": call("flash", "saved"),
+    "pop_flashes": call("pop_flashes"),
+    "csrf_token": member("csrf_token"),
 }
 
 

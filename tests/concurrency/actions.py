@@ -78,6 +78,16 @@ def _remember(session: Session, me: str) -> None:
     session.remember("30d")
 
 
+def _confirm(session: Session, me: str) -> None:
+    if session.user_id is not None:
+        session.confirm()
+
+
+def _confirm_and_write(session: Session, me: str) -> None:
+    _confirm(session, me)
+    session[f"by-{me}"] = me
+
+
 def _invalidate(session: Session, me: str) -> None:
     session.invalidate()
 
@@ -125,6 +135,8 @@ REGENERATE = Kind("regenerate", _regenerate, rotates=True)
 REGENERATE_WRITE = Kind("regenerate and write", _regenerate_and_write, writes=True, rotates=True)
 REGENERATE_SAVE = Kind("regenerate, save, alter", _regenerate_save_and_count, counts=True, rotates=True)
 REMEMBER = Kind("remember", _remember, rotates=True)
+CONFIRM = Kind("confirm", _confirm, rotates=True)
+CONFIRM_WRITE = Kind("confirm and write", _confirm_and_write, writes=True, rotates=True)
 INVALIDATE = Kind("invalidate", _invalidate, ends=True)
 CLEAR = Kind("clear and write", _clear_and_write, writes=True, ends=True)
 EMPTY = Kind("emptying", _empty)
@@ -134,7 +146,7 @@ CSRF = Kind("read the CSRF token", _csrf)
 
 KINDS = (
     READ, WRITE, WRITE_SAME, DROP, ALTER, NESTED, SAVE, LOGIN, LOGIN_OTHER, REGENERATE, REGENERATE_WRITE,
-    REGENERATE_SAVE, REMEMBER, INVALIDATE, CLEAR, EMPTY, FLASH, POP_FLASHES, CSRF,
+    REGENERATE_SAVE, REMEMBER, CONFIRM, CONFIRM_WRITE, INVALIDATE, CLEAR, EMPTY, FLASH, POP_FLASHES, CSRF,
 )  # fmt: skip
 
 #: The users that a session may have at the beginning.

@@ -71,6 +71,7 @@ def test_no_failure_of_the_store_is_taken_for_a_success_or_for_a_logout(
         check_saved(kind, answer, final)
         check_flashes_and_tokens(kind, answer, world, arrive(cookie, answer))
         check_still_there(kind, user, answer, final)
+        world.check_index(cookie, answer.cookie)
 
 
 def check_saved(kind: Kind, answer: Answer, final: Answer) -> None:

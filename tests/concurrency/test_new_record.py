@@ -10,8 +10,6 @@ from support.browser import Answer, told
 from sessionware import Session
 from sessionware.stores import MemoryStore
 
-SWAP = 2  # after the load of the old record, and the create of the new one
-
 
 def run(outer: Action, inner: Action, *, is_revoked: bool = False) -> tuple[World, str, Answer]:
     """*inner* comes while *outer* changes the id, whose new record may be taken away then."""
@@ -19,12 +17,12 @@ def run(outer: Action, inner: Action, *, is_revoked: bool = False) -> tuple[Worl
     cookie = world.begin(lambda session: session.update(a=1, b=1))
 
     def at_the_swap() -> None:
-        _, new_key = dict.fromkeys(world.store.keys)
+        _, new_key, *_ = dict.fromkeys(world.store.keys)
         world.request(inner, cookie)
         if is_revoked:
             world.store.inner.delete(new_key)
 
-    world.store.before[SWAP].append(at_the_swap)
+    world.store.before["replace"].append(at_the_swap)
     return world, cookie, world.request(outer, cookie)
 
 

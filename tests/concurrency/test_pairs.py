@@ -24,6 +24,7 @@ from concurrency.actions import (
     LOGIN_OTHER,
     NESTED,
     OTHER,
+    OWNER,
     POP_FLASHES,
     READ,
     REMEMBER,
@@ -32,7 +33,7 @@ from concurrency.actions import (
     beginning,
     peek_flashes,
 )  # fmt: skip
-from concurrency.world import ChainWorld, SlowWorld, TokensWorld, World, arrive, is_good, points
+from concurrency.world import ChainWorld, LoginWorld, SlowWorld, TokensWorld, World, arrive, is_good, points
 from support.browser import Answer, told
 
 from sessionware import Session
@@ -119,6 +120,7 @@ def test_every_interleaving_keeps_the_promises(first: Kind, second: Kind, user: 
         check_nobody_is_logged_out(outcome)
         check_users_stay_apart(outcome)
         check_flashes_and_tokens(outcome)
+        outcome.world.check_index(outcome.cookie, outcome.a.cookie, outcome.b.cookie)
 
 
 def check_answers(outcome: Outcome) -> None:
@@ -279,6 +281,19 @@ def test_an_end_by_the_first_of_a_chain_of_ids_holds(ender: Kind, second: Kind, 
         check_the_end_holds(outcome)
         check_users_stay_apart(outcome)
         assert outcome.a.status == 200, outcome
+
+
+@pytest.mark.parametrize("make", [LoginWorld])
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_a_users_session_beside_cookies_of_visitors_keeps_the_promises(
+    first: Kind, second: Kind, make: Callable[[], World]
+) -> None:
+    for outcome in runs(first, second, OWNER, make):
+        check_users_stay_apart(outcome)
+        check_the_end_holds(outcome)
+        check_nobody_is_logged_out(outcome)
+        check_nothing_acknowledged_is_lost(outcome)
+        check_flashes_and_tokens(outcome)
 
 
 @pytest.mark.parametrize("make", [ChainWorld])

@@ -278,6 +278,10 @@ def check_an_emptied_session_stays_empty(run: Run) -> None:
             assert SECRET_KEY not in run.world.read(cookie).seen, run
 
 
+def check_index(run: Run) -> None:
+    run.world.check_index(run.cookie, *(request.answer.cookie for request in run.requests))
+
+
 CHECKS: tuple[Callable[[Run], None], ...] = (
     check_answers,
     check_deletions,
@@ -287,6 +291,7 @@ CHECKS: tuple[Callable[[Run], None], ...] = (
     check_new_sessions,
     check_nothing_acknowledged_is_lost,
     check_an_emptied_session_stays_empty,
+    check_index,
 )
 
 
@@ -333,6 +338,7 @@ def check_without_a_grace(run: Run) -> None:
             assert final.seen[f"by-{request.me}"] == request.me, run
     if run.goes_on and not run.has_latecomers:
         check_nothing_acknowledged_is_lost(run)
+    check_index(run)
 
 
 @settings(max_examples=100 * THOROUGH)
@@ -380,6 +386,7 @@ def test_a_worker_that_dies_leaves_a_session_that_works_or_has_ended(kind: Kind,
 
         check_left(kind, user, left)
         check_again(kind, user, world, cookie, left)
+        world.check_index(cookie)
 
 
 def dead(kind: Kind, user: str | None, when: str, point: int) -> tuple[World, str]:

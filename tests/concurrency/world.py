@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from concurrency.actions import Kind, beginning
+from concurrency.actions import OTHER, OWNER, Kind, beginning
 from support.actions import Action
-from support.browser import Answer, Site
+from support.browser import Answer, LoginSite, Site
 from support.constants import COOKIE
 from support.stores import OPERATIONS
 
@@ -95,6 +95,29 @@ class World(Site):
         answer = self.read(value)
         loaded = [event.session_id for event in self.events[before:] if event.name == "loaded"]
         return answer, loaded[-1] if loaded else None
+
+    def writable_id(self, value: str | None) -> str | None:
+        """The id of the signed-in session that a browser with this cookie can write to; ``None`` if there is none."""
+        self.store.reset()
+        ids: list[str] = []
+
+        def write(session: Session) -> None:
+            ids.append(session.id)
+            session.modified = True
+
+        answer = self.request(write, value) if value else Answer()
+        return ids[0] if answer.status == 200 and answer.user_id is not None else None
+
+    def check_index(self, *cookies: str | None) -> None:
+        """Each session of a user that a browser can write to with one of *cookies* is in the user's list."""
+        writable = {self.writable_id(cookie) for cookie in cookies} - {None}
+        if writable:
+            listed = {info.id for user in (OWNER, OTHER) for info in self.manager.sessions_of(user)}
+            assert writable <= listed
+
+
+class LoginWorld(World, LoginSite):
+    """The sessions of users are in the store, and those of visitors are not."""
 
 
 class SlowWorld(World):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import importlib.util
 import os
 import re
 import secrets
@@ -14,7 +13,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,28 +21,9 @@ from urllib.parse import urlencode
 
 import pytest
 import webtest
+from documentation.examples import EXAMPLES, Load
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 START_SECONDS = 30
-Load = Callable[[str, str], webtest.TestApp]
-
-
-@pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Loads an example in an empty directory, with secrets of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SESSION_SECRET", secrets.token_urlsafe(32))
-    monkeypatch.setenv("FLASK_SECRET", secrets.token_urlsafe(32))
-
-    def load(name: str, app: str = "app") -> webtest.TestApp:
-        specification = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
-        assert specification is not None
-        assert specification.loader is not None
-        module = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(module)
-        return webtest.TestApp(getattr(module, app))
-
-    return load
 
 
 def test_the_plain_application_counts_visits(load: Load) -> None:
@@ -100,6 +80,30 @@ def test_signing_out_of_the_flask_application_ends_only_our_session(load: Load) 
 
     assert set(app.cookies) == {"session"}
     assert app.get("/", headers={"Cookie": old}).json["user"] is None
+
+
+def test_the_form_of_the_flask_application_takes_its_token_and_flashes_once(load: Load) -> None:
+    app = load("flask_app", "app")
+    form = app.get("/name").form
+
+    form["name"] = "Ada"
+    page = form.submit().follow()
+
+    assert "Your name was saved." in page
+    assert page.form["name"].value == "Ada"
+    assert "Your name was saved." not in app.get("/name")
+
+
+@pytest.mark.parametrize("fields", [{}, {"csrf_token": ""}, {"csrf_token": "A" * 86}])
+def test_the_form_of_the_flask_application_refuses_what_did_not_come_from_its_page(
+    load: Load, fields: dict[Any, Any]
+) -> None:
+    app = load("flask_app", "app")
+    app.get("/name")
+
+    app.post("/name", {"name": "Eve", **fields}, status=400)
+
+    assert app.get("/name").form["name"].value == ""
 
 
 def test_the_bottle_application_keeps_the_theme(load: Load, tmp_path: Path) -> None:
@@ -344,7 +348,7 @@ def test_the_old_cookie_is_dead_after_signing_out_of_the_demo(ada: Browser) -> N
 
 
 def test_the_demo_takes_no_form_of_another_site(ada: Browser) -> None:
-    ada.ask("POST", "/sign-out", "", Origin="http://attacker.example")
+    ada.ask("POST", "/sign-out", "", **{"Origin": "http://attacker.example", "Sec-Fetch-Site": "cross-site"})
 
     assert ada.status == 403
     assert "of <Ada>" in ada.get("/whoami")

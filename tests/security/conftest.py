@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.browser import Site, SiteMaker
+from support.browser import LoginSite, Site, SiteMaker
 from support.stores import LOCAL_STORES, RecordingStore, local_store
 
 
@@ -26,6 +26,18 @@ def make_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMa
         return
     store = RecordingStore(local_store(request.param, tmp_path))
     yield lambda **options: Site(store, **options)
+    store.close()
+
+
+@pytest.fixture(params=["cookie", *LOCAL_STORES, "login_backend"])
+def make_any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMaker]:
+    """The same, and sites that keep the sessions of users in a store, beside those of visitors in their cookies."""
+    if request.param == "cookie":
+        yield Site
+        return
+    is_for_logins = request.param == "login_backend"
+    store = RecordingStore(local_store("memory" if is_for_logins else request.param, tmp_path))
+    yield lambda **options: (LoginSite if is_for_logins else Site)(store, **options)
     store.close()
 
 

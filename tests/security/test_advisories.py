@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from security.dice import Dice
 from security.tokens import fill, key_of, token_in
 from support.actions import Action, then
 from support.browser import Site, SiteMaker
@@ -18,7 +19,6 @@ from support.constants import COOKIE, KEY, NEW_SECRET, SECRET
 from support.stores import LOCAL_STORES, RecordingStore, local_store
 
 from sessionware import CookieTooLarge, Session
-from sessionware.crypto.identifiers import TOKEN_BYTES
 from sessionware.stores import MemoryStore
 from sessionware.testing import FakeClock
 
@@ -59,6 +59,19 @@ def test_nothing_is_compressed() -> None:
 
     assert min(lengths) > 1300
     assert max(lengths) - min(lengths) < 4
+
+
+@pytest.mark.parametrize("backend", ["cookie", *LOCAL_STORES])
+def test_no_token_against_forged_requests_stands_in_two_pages(backend: str, tmp_path: Path) -> None:
+    """BREACH: the length of compressed pages tells of a secret that stands in each of them."""
+    site = Site("cookie" if backend == "cookie" else local_store(backend, tmp_path))
+    value = site.begin(lambda session: session.csrf_token)
+
+    tokens = [site.request(lambda session: session.csrf_token, value).result for _ in range(50)]
+
+    pieces = [{token[place : place + 8] for place in range(len(token) - 7)} for token in tokens]
+    assert all(one.isdisjoint(other) for one in pieces for other in pieces if one is not other)
+    assert site.request(lambda session: all(map(session.verify_csrf, tokens)), value).result
 
 
 def test_equal_data_gives_unrelated_cookies() -> None:
@@ -136,26 +149,6 @@ def test_what_has_expired_is_purged_and_nothing_else(backend: str, tmp_path: Pat
 
 
 # Ids.
-
-
-class Dice:
-    """A random source that gives the *loaded* bytes first, and then random ones."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *loaded: bytes) -> None:
-        import secrets
-
-        self._real = secrets.token_bytes
-        self._loaded = list(loaded)
-        monkeypatch.setattr(secrets, "token_bytes", self)
-
-    def __call__(self, size: int | None = None) -> bytes:
-        if self._loaded and size == TOKEN_BYTES:
-            return self._loaded.pop(0)
-        return self._real(size)
-
-    @property
-    def is_spent(self) -> bool:
-        return not self._loaded
 
 
 CHANGES: dict[str, Action] = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from sessionware.session.formats import Formats
+from sessionware.session.records import Index, IndexEntry
 from sessionware.wire.serializer import Malformed, Serializer
 
 SERIALIZER = Serializer({})
@@ -24,11 +26,16 @@ def test_a_record_with_the_right_fields_is_read(header: list[Any]) -> None:
     Formats(SERIALIZER).unpack(packed(header, {}))
 
 
+NO_ENDS = (math.nan, math.inf, -math.inf, -1e300, 10**400)
 NO_NUMBERS_OR_BYTES: tuple[Any, ...] = (None, [], "1")
 WRONG = [
     *((LIVE, place, value) for place in range(1, len(LIVE)) for value in ({"a": 1}, ("x",))),
     *((LIVE, place, value) for place in (2, 3, 4) for value in (None, "1", True)),
+    *((LIVE, 9, value) for value in (b"", b"too short", bytes(33), "x" * 32)),
+    *((LIVE, 10, value) for value in (None, ["text"], [b"", None])),
+    *((LIVE, place, value) for place in (2, 3, 4) for value in (math.nan, -math.inf, -1e300)),
     *((LIVE, 5, value) for value in ("1", False)),
+    *((record, place, value) for record, place in ((LIVE, 5), (SUPERSEDED, 13)) for value in NO_ENDS),
     *(
         (SUPERSEDED, place, value)
         for place in (1, 2, 11, 12, 13)
@@ -48,6 +55,40 @@ def test_a_field_of_a_wrong_type_makes_a_record_malformed(header: list[Any], pla
         Formats(SERIALIZER).unpack(payload)
     with pytest.raises(Malformed):
         Formats(SERIALIZER).unpack_without_data(payload)
+
+
+ENTRY: list[Any] = [bytes(16), None, 2.0]
+
+
+def test_an_index_comes_back_as_it_was() -> None:
+    index = Index((IndexEntry(bytes(16), None, None), IndexEntry(b"b" * 16, bytes(16), 2.5)))
+    formats = Formats(SERIALIZER)
+
+    assert formats.unpack_index(formats.pack_index(index)) == index
+
+
+@pytest.mark.parametrize("header", [LIVE, SUPERSEDED, [3], [5], [4, 1]])
+def test_a_session_is_no_index(header: list[Any]) -> None:
+    with pytest.raises(Malformed):
+        Formats(SERIALIZER).unpack_index(packed(header, {}))
+
+
+def test_an_index_is_no_session() -> None:
+    payload = Formats(SERIALIZER).pack_index(Index((IndexEntry(*ENTRY),)))
+
+    with pytest.raises(Malformed):
+        Formats(SERIALIZER).unpack(payload)
+    with pytest.raises(Malformed):
+        Formats(SERIALIZER).unpack_without_data(payload)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [{}, None, "x", [7], [[]], [ENTRY[:2]], [["a" * 16, None, 2.0]], [[bytes(16), "a", 2.0]], [[bytes(16), None, "2"]]],
+)
+def test_a_field_of_a_wrong_type_makes_an_index_malformed(entries: Any) -> None:
+    with pytest.raises(Malformed):
+        Formats(SERIALIZER).unpack_index(packed([4], entries))
 
 
 @pytest.mark.parametrize("data", [None, 7, "text", [], [["a", 1]]])

@@ -587,6 +587,26 @@ def test_a_version_of_no_write_of_its_own_replaces_nothing(open_store: Opener, v
     assert store.load(key) == (b"payload", created)
 
 
+@pytest.mark.parametrize("end", [None, "text", b"bytes"])
+@pytest.mark.parametrize("payload", ["text", 7, 0.5])
+def test_a_row_of_another_program_is_read_as_bytes_and_can_be_replaced(
+    open_store: Opener, path: pathlib.Path, payload: object, end: object
+) -> None:
+    store = open_store()
+    store.create("key", b"payload", 60)
+    with contextlib.closing(connect(path)) as database, database:
+        database.execute("UPDATE sessionware_sessions SET payload = ?, expires_at = ?", (payload, end))
+
+    found = store.load("key")
+    assert found is not None
+    store.replace("key", b"new", 60, found.version)
+    replaced = store.load("key")
+
+    assert found.payload == str(payload).encode()
+    assert replaced is not None
+    assert replaced.payload == b"new"
+
+
 def test_a_directory_that_vanished_is_unavailable(tmp_path: pathlib.Path) -> None:
     directory = tmp_path / "directory"
     directory.mkdir()

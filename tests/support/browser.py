@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from support.actions import Action, nothing, put, read
 from support.constants import COOKIE, HTTPS, KEY, PLAIN, SECRET
@@ -59,18 +59,21 @@ class Answer:
 class Site:
     """One configured middleware on https, with a fake clock, a store that records, and all events."""
 
+    #: The option that is given the store.
+    option: ClassVar[str] = "backend"
+
     def __init__(self, backend: str | Store = "cookie", clock: FakeClock | None = None, **options: Any) -> None:
         self.backend = backend if isinstance(backend, (str, RecordingStore)) else RecordingStore(backend)
         self.clock = FakeClock() if clock is None else clock
         self.options = options
         self.events: list[Event] = []
-        config = {"secret": SECRET, "backend": self.backend, "clock": self.clock, "on_event": self.events.append}
+        config = {"secret": SECRET, self.option: self.backend, "clock": self.clock, "on_event": self.events.append}
         self.app = SessionMiddleware(_run_test_app, {**config, **options})
         self.manager = self.app.manager
 
     def like(self, **options: Any) -> Site:
         """A site beside this one or after a deploy: the same store and clock, other options."""
-        return Site(self.backend, self.clock, **{**self.options, **options})
+        return type(self)(self.backend, self.clock, **{**self.options, **options})
 
     @property
     def store(self) -> RecordingStore:
@@ -139,6 +142,12 @@ class Site:
     def rejections(self) -> list[str | None]:
         """Why cookies were rejected so far."""
         return [event.reason for event in self.events if event.name == "rejected"]
+
+
+class LoginSite(Site):
+    """A site that keeps the sessions of users in its store, and those of visitors in their cookies."""
+
+    option = "login_backend"
 
 
 SiteMaker = Callable[..., Site]
