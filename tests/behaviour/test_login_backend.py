@@ -94,6 +94,16 @@ def test_what_a_request_did_before_its_login_is_told_before_it(
     assert anonymous.site.names() == names
 
 
+def test_a_visitors_end_that_no_answer_has_told_the_browser_is_no_event(anonymous: Browser) -> None:
+    anonymous.site.events.clear()
+
+    with pytest.raises(ZeroDivisionError):
+        anonymous.send(then(call("clear"), login("ada"), call("save"), lambda session: 1 / 0))
+
+    assert anonymous.site.names() == ["created login", "discarded app_raised"]
+    assert anonymous.data() == {"cart": ["tea"]}
+
+
 def test_a_login_without_a_session_begins_one_in_the_store(site: LoginSite) -> None:
     browser = Browser(site)
 
