@@ -58,8 +58,18 @@ def check_user_id(user_id: object, function: str) -> None:
     if not user_id or not _is_short(user_id):
         raise SessionDataError(
             f"{function}() takes the user's id as a str of 1 to {MAX_CHARACTERS} characters, or as an int of up to "
-            f"{MAX_ID_BITS} bits, and this is of type {type(user_id).__name__}; give str(id) for ids of other kinds"
+            f"{MAX_ID_BITS} bits, and this {_fault_of(user_id)}"
         )
+
+
+def _fault_of(user_id: object) -> str:
+    if user_id == "":
+        return "is empty, as a form's field is that was not filled in"
+    if type(user_id) is int:
+        return f"has {user_id.bit_length()} bits"
+    if type(user_id) is str:
+        return "holds a lone surrogate" if _has_surrogate(user_id) else f"has {len(user_id)} characters"
+    return f"is of type {type(user_id).__name__}; give str(id) for ids of other kinds"
 
 
 def _is_short(value: object) -> bool:
