@@ -274,7 +274,6 @@ class Lifecycle:
             request = SessionRequest(context, found, changes, now, travels, found is None)
             if decisions and found is None:
                 request.rejected = decisions[0].reason
-
         session._request = request
         if self._asks_environ and session._phase is OPEN:
             self._ask_environ(request, environ)
