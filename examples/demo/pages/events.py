@@ -30,7 +30,7 @@ _FRAME = Markup("""<!doctype html>
 </html>
 """)
 _TABLE = Markup("""
-<table class="events"><tr><th>When</th><th>What</th><th>Why</th><th>Session</th><th>Caused by</th></tr>{lines}</table>
+<table class="events"><tr><th>UTC</th><th>What</th><th>Why</th><th>Session</th><th>By</th></tr>{lines}</table>
 <p class="left">This session ends in <strong>{left}</strong>.</p>
 """)
 _LINE = Markup(
