@@ -400,16 +400,39 @@ class TestRevokingAUser:
         assert is_signed_in(mine)
         assert not is_signed_in(other)
 
-    def test_a_sibling_of_the_kept_one_is_not_kept(self, stored: Site) -> None:
+    @pytest.mark.parametrize("kept", [0, 1], ids=["the faster", "the slower"])
+    def test_of_two_that_were_one_session_the_other_one_is_not_kept(self, stored: Site, kept: int) -> None:
+        mine = signed_in_at(stored)
+        slow = mine.twin()
+        stored.store.before["create"].append(lambda: mine.send(call("regenerate")))
+        slow.send(login("ada"))
+        both = [mine, slow]
+
+        assert stored.manager.revoke_user("ada", keep=id_of(both[kept])) == 1
+
+        assert is_signed_in(both[kept])
+        assert not is_signed_in(both[1 - kept])
+
+    def test_a_login_by_a_former_id_is_a_session_of_its_own(self, stored: Site) -> None:
+        mine = signed_in_at(stored)
+        slow, former = mine.twin(), id_of(mine)
+        mine.send(call("regenerate"))
+        slow.send(login("ada"))
+
+        assert stored.manager.revoke_user("ada", keep=former) == 1
+
+        assert is_signed_in(mine)
+        assert not is_signed_in(slow)
+
+    def test_a_logout_of_one_of_two_siblings_leaves_the_other(self, stored: Site) -> None:
         mine = signed_in_at(stored)
         slow = mine.twin()
         mine.send(call("regenerate"))
         slow.send(login("ada"))
 
-        assert stored.manager.revoke_user("ada", keep=id_of(mine)) == 1
+        slow.send(call("clear"))
 
-        assert is_signed_in(mine)
-        assert not is_signed_in(slow)
+        assert ids(stored) == [id_of(mine)]
 
     @pytest.mark.parametrize("keep", ["", "nonsense", "A" * 22])
     def test_an_id_that_names_nothing_keeps_nothing(self, stored: Site, keep: str) -> None:

@@ -15,6 +15,7 @@ from sessionware.crypto.identifiers import (
     TOKEN_BYTES,
     handle_from_session_id,
     handle_of,
+    index_key,
     new_handle,
     new_token,
     session_id_of,
@@ -52,6 +53,22 @@ def test_the_handle_of_a_token_is_always_the_same() -> None:
 
 def test_the_store_key_of_a_handle_is_always_the_same() -> None:
     assert store_key(handle_of(TOKEN)) == "KA0SH2hMlYq1GEOSjfVybYAoeoyWmLi860DentEniAY"
+
+
+def test_the_index_key_of_a_user_is_always_the_same() -> None:
+    assert index_key("ada") == "Rg17T67zLxbEDSvCjq3p5osOP4f7EY5nQV2I-gWgCuk"
+
+
+def test_an_int_and_its_text_have_one_index() -> None:
+    assert index_key(42) == index_key("42") != index_key("43")
+
+
+@given(st.text(max_size=20))
+def test_an_index_key_is_one_that_stores_take_and_no_hash_without_a_label(user_id: str) -> None:
+    user_id = user_id.encode("utf-8", "ignore").decode()
+
+    assert re.fullmatch("[0-9A-Za-z_-]{43}", index_key(user_id))
+    assert index_key(user_id) != store_key(user_id.encode())
 
 
 @given(st.binary(min_size=TOKEN_BYTES, max_size=TOKEN_BYTES))

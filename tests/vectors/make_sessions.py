@@ -1,4 +1,4 @@
-"""Writes the vectors of whole sessions: a cookie and a stored record that every later version must open.
+"""Writes the vectors of whole sessions: a cookie, a stored record and an index that every later version must open.
 
 Run once for a format; a file that is there is never written again: ``python tests/vectors/make_sessions.py FILE``.
 """

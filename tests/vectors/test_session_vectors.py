@@ -45,5 +45,18 @@ def test_a_frozen_session_opens_with_all_that_it_held(way: str, file: Path) -> N
     assert session.pop_flashes() == [("success", Markup("<b>saved</b>"))]
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_frozen_index_lists_the_session(file: Path) -> None:
+    vectors = frozen(file)
+    entries = {key: bytes.fromhex(value) for key, value in vectors["store"]["entries"].items()}
+    manager = SessionManager(
+        secret=vectors["secret"], backend=KeyValueStore(entries), clock=FakeClock(vectors["now"] + 60)
+    )
+
+    [info] = manager.sessions_of("42")
+
+    assert (info.id, info.user_id, info.label) == (vectors["store"]["id"], 42, "a phone")
+
+
 def test_there_are_vectors() -> None:
     assert FILES
