@@ -9,6 +9,8 @@
 #   make docs       the documentation as pages for the browser; a warning is an error
 #   make soak       the tests of the production stores again, each with its full counts (more than half an hour;
 #                   ARGUMENTS='-k killed' for some of them)
+#   make fuzz       look for inputs from outside that break a promise, for a minute at each target (SECONDS=… for
+#                   another time, ARGUMENTS=cookie_header for one target); what was tried is kept for the next run
 #   make test-drivers   the tests of Redis, memcached, SQL and the listeners, by the oldest drivers that setup.cfg
 #                   allows and the newest
 #   make bench      measure, side by side with Beaker, Flask-Session and Django, on private servers that it starts itself
@@ -36,7 +38,7 @@ MYPY = $(BIN)/mypy sessionware tests
 
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-all docs soak check lint types format bench bench-million clean
+.PHONY: help demo test test-all docs soak fuzz check lint types format bench bench-million clean
 .DELETE_ON_ERROR:
 
 help:
@@ -77,12 +79,19 @@ docs: $(VENV)/.with-docs
 	@echo "make: the documentation is at $(VENV)/docs/index.html"
 
 # Where the tests are whose counts are larger then.
-SOAKED := concurrency production stores/memcached stores/redis stores/sql
+SOAKED := behaviour/test_model.py concurrency production stores/memcached stores/redis stores/sql
 
 soak: $(VENV)/.with-tests
 	@rm -rf $(WORK) && mkdir -p $(WORK)
 	root=$$(pwd) && bin=$$(cd $(BIN) && pwd) && cd $(WORK) && \
 	    SESSIONWARE_SOAK=1 "$$bin/pytest" -c "$$root/setup.cfg" --timeout 3600 $(SOAKED:%="$$root/tests/%") $(ARGUMENTS)
+
+SECONDS ?= 60
+
+fuzz: $(VENV)/.with-fuzz
+	@mkdir -p $(VENV)/fuzz
+	@root=$$(pwd) && bin=$$(cd $(BIN) && pwd) && cd $(VENV)/fuzz && \
+	    PYTHONPATH="$$root/tests" "$$bin/python" -m fuzz --seconds $(SECONDS) $(ARGUMENTS)
 
 bench: $(VENV)/.with-bench
 	@$(BIN)/python -m benchmarks --json $(VENV)/benchmarks.json $(ARGUMENTS)
@@ -121,6 +130,12 @@ $(VENV)/.wheel: $(SOURCES) $(VENV)/bin/python
 $(VENV)/.with-demo $(VENV)/.with-docs $(VENV)/.with-tests $(VENV)/.with-bench: $(VENV)/.with-%: setup.cfg | $(VENV)/.wheel
 	@echo "make: what the extra '$*' needs"
 	@$(PIP) install "$$(echo $(WHEELS)/*.whl)[$*]"
+	@touch $@
+
+# Without a wheel for this machine, atheris would have to be built by clang: then the fuzzer does without it.
+$(VENV)/.with-fuzz: $(VENV)/.with-tests
+	@echo "make: what the extra 'fuzz' needs"
+	@$(PIP) install --only-binary atheris "$$(echo $(WHEELS)/*.whl)[fuzz]" || echo "make: atheris does not install here"
 	@touch $@
 
 $(VENV)/.with-tox: setup.cfg $(VENV)/bin/python

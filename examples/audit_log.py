@@ -43,7 +43,7 @@ def describe(environ: WSGIEnvironment) -> Mapping[str, Any]:
         "agent": environ.get("HTTP_USER_AGENT", "")[:MAX_CHARACTERS],
         "request": environ.setdefault("audit.request_id", uuid.uuid4().hex),
         "method": environ["REQUEST_METHOD"][:MAX_CHARACTERS],
-        "path": environ["PATH_INFO"][:MAX_CHARACTERS],
+        "path": environ.get("PATH_INFO", "")[:MAX_CHARACTERS],
     }
 
 
@@ -103,5 +103,6 @@ options = {
     "backend": "sqlite:///sessions.db",
     "secret": os.environ["SESSION_SECRET"],
     "on_event": AuditLog(os.environ.get("AUDIT_LOG", "audit.jsonl")),
+    "event_context": describe,
 }
 app = SessionMiddleware(shop, options)

@@ -1,4 +1,4 @@
-"""One request's session, from its first touch to its answer: load, save, renew, end."""
+"""What a session asks of its manager: load, save, renew and end it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
 from sessionware.config.settings import OnStoreFailure, Settings
-from sessionware.cookies.origin import SAFE_METHODS, needed_of
-from sessionware.cookies.request import COMPANION_SUFFIX, ENCRYPTED, CookieContext, Cookies, is_of_https_site
+from sessionware.cookies.origin import SAFE_METHODS
+from sessionware.cookies.request import COMPANION_SUFFIX, CookieContext, Cookies, is_of_https_site
 from sessionware.crypto.csrf import CsrfSecrets
 from sessionware.events import Decision, Events, failure_of_store, is_logged, logger, told_of_load
 from sessionware.exceptions import (
@@ -32,28 +32,16 @@ from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import ALIVE
 from sessionware.session.mapping import Session
 from sessionware.session.records import Found
-from sessionware.session.request import COMMITTED, FINISHED, LOADING, OPEN, Phase, SessionRequest, Touched
+from sessionware.session.request import LOADING, OPEN, SessionRequest, Touched
 from sessionware.session.sizes import explained
 from sessionware.session.user_key import protected_by
 from sessionware.stores.processes import warning_of_processes
 
 Answer = TypeVar("Answer")
 
-_VARY = ("Vary", "Cookie")
-_NO_STORE = ("Cache-Control", "no-store")
-_UNANSWERED = (
-    "a change of a session needed a cookie, and the connection has left WSGI, as that of a WebSocket does: no answer "
-    "can carry one, so the change is lost. Begin a session and sign in by ordinary requests"
-)
-_UNANSWERED_FAILURE = (
-    "a change of a session was not saved, which no answer can tell, because the connection has left WSGI, as that of a "
-    "WebSocket does: %s"
-)
-_SERVER_ERROR = 500
-
 
 class Lifecycle:
-    """Serves the sessions of one manager: what :class:`Persistence` promises them, and the commit of their answers."""
+    """Serves the sessions of one manager, as :class:`Persistence` promises them."""
 
     def __init__(self, settings: Settings, backend: Backend, events: Events) -> None:
         self._backend = backend
@@ -61,16 +49,15 @@ class Lifecycle:
         self._events = events
         self._serializer = settings.serializer
         self._lifetimes = settings.lifetimes
-        self._save_on_error = settings.save_on_error
-        self._clear_site_data = ", ".join(f'"{word}"' for word in settings.clear_site_data)
+        self._clears_site_data = bool(settings.clear_site_data)
         self._event_context = settings.event_context
-        self._asks_environ = bool(settings.clear_site_data) or settings.event_context is not None
+        self._asks_environ = self._clears_site_data or settings.event_context is not None
         self._other_sites = settings.other_sites
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
         self._warning_of_processes = warning_of_processes(settings.store)
-        self._cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
+        self.cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
         self.clock = settings.clock
         #: What this makes for each request.
         self.session_class: type[Session] = Session if settings.user_key is None else protected_by(settings.user_key)
@@ -81,7 +68,6 @@ class Lifecycle:
         #: What no other middleware around the same application may use: places in environ, and names of cookies.
         self.environ_names = (settings.environ_key, settings.manager_key)
         self.cookie_names = {name, name + COMPANION_SUFFIX} if backend.travels_with_answer else {name}
-        self.raises_store_failures = settings.on_store_failure is OnStoreFailure.RAISE
 
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
@@ -89,159 +75,7 @@ class Lifecycle:
 
     def cookie_name(self, environ: Mapping[str, Any]) -> str:
         """The full name of the cookie that this request reads and sets."""
-        return self._cookies.full_name(environ)
-
-    # The answer.
-
-    def commit(self, session: Session, status: int) -> list[tuple[str, str]]:
-        """Save what is to be saved, and give the header pairs of the answer; none for an untouched session."""
-        request = session._request
-        if request is None:
-            self.leave_untouched(session, COMMITTED)
-            return []
-        if session._phase is not OPEN:
-            raise HeadersSent("this session was committed already")
-        session._phase = FINISHED
-        self._complete(request, status)
-        session._phase = COMMITTED
-        pairs = [_VARY]
-        for line in request.cookie_lines:
-            pairs.append(("Set-Cookie", line))
-        if request.is_of_https_site:
-            pairs += self._clearing_pairs(request)
-        return [*pairs, _NO_STORE] if request.is_anonymous else pairs
-
-    def _clearing_pairs(self, request: SessionRequest) -> list[tuple[str, str]]:
-        """What an answer tells the browser to forget that deletes the cookie, and with which no session begins."""
-        is_told = request.is_of_https_site and request.found is None and request.cookie_lines
-        return [("Clear-Site-Data", self._clear_site_data)] if is_told else []
-
-    def answered(self, session: Session) -> None:
-        """The answer has left: tell the events of a session that travels with it."""
-        request = session._request
-        if request is not None and request.untold:
-            self._tell_untold(request)
-
-    def _tell_untold(self, request: SessionRequest) -> None:
-        untold, request.untold = request.untold, ()
-        self._events.tell(*untold, context=request.event_context)
-
-    def _complete(self, request: SessionRequest, status: int) -> None:
-        if request.outage is not None and status == _SERVER_ERROR and self.answers(request.outage):
-            # The framework turned the error into its own 500 page; our 503, 409 or 403 takes its place.
-            raise without_frames(request.outage)
-        if request.load_failure is not None:
-            return
-        found = request.found
-        if self._discards(status):
-            self._discard_if_pending(request)
-        elif request.changes.is_pending(None if found is None else found.record):
-            self._save(request)
-            if request.found is not found:
-                return  # what was written says that the session was seen, or that it has ended
-        self._renew_if_stale(request)
-
-    def _discards(self, status: int) -> bool:
-        """Whether the application answers with an error for which nothing is kept."""
-        return status >= _SERVER_ERROR and not self._save_on_error
-
-    def _discard_if_pending(self, request: SessionRequest) -> None:
-        if request.is_pending_or_unstorable():
-            self._discard(request, "error_status")
-
-    def commit_after_headers(self, session: Session, *, status: int) -> None:
-        """Save what has changed since the headers were sent; raises as :meth:`commit` does, and HeadersSent."""
-        request = session._request
-        if request is None or session._phase is not COMMITTED or request.load_failure is not None:
-            return
-        can_save = request.can_save_after_headers
-        if self._discards(status):
-            self._discard_if_pending(request)
-            self.answered(session)
-        elif request.is_pending():
-            if not can_save:
-                raise HeadersSent("a nested value was changed after the cookie was sent; that change is not saved")
-            self._save(request)
-        if can_save:
-            self._renew_if_stale(request)
-
-    def abandon(self, session: Session) -> None:
-        """The application has raised: discard what is unsaved. What was ended stays ended."""
-        request = session._request
-        self.finish(session)
-        if request is None or request.load_failure is not None:
-            return
-        is_pending = request.is_pending_or_unstorable() or bool(request.untold)
-        request.untold = ()
-        if not request.is_cookie_standing:
-            request.cookie_lines = ()
-        if is_pending:
-            self._discard(request, "app_raised")
-            self.answered(session)  # there is no answer to wait for
-
-    def hand_over(self, session: Session) -> None:
-        """The connection has left WSGI, as a WebSocket's does: save what needs no cookie, and discard the rest.
-
-        It raises nothing, because no answer could tell.
-        """
-        request = session._request
-        if request is not None and request.load_failure is None:
-            try:
-                self._save_without_answer(request)
-            except SessionwareError as error:
-                logger.error(_UNANSWERED_FAILURE, error)
-        self.finish(session)
-
-    def _save_without_answer(self, request: SessionRequest) -> None:
-        needs_cookie = request.changes.needs_new_id or not request.can_save_after_headers
-        is_lost = request.has_unsent_cookie
-        if request.is_pending():
-            if needs_cookie:
-                is_lost = True
-            else:
-                self._save(request)
-        if is_lost:
-            logger.warning(_UNANSWERED)
-            request.untold = ()
-            self._discard(request, "unanswered")
-            self._tell_untold(request)
-        elif not needs_cookie:
-            self._renew_if_stale(request)
-
-    def finish(self, session: Session) -> None:
-        """The answer is complete: any later change raises HeadersSent."""
-        if session._request is None:
-            self.leave_untouched(session, FINISHED)
-        session._phase = FINISHED
-
-    def leave_untouched(self, session: Session, phase: Phase) -> None:
-        """The answer leaves without the session: keep of environ, which holds the session, what a late read needs."""
-        session._phase = phase
-        environ = session._environ
-        if environ.get("wsgi.url_scheme") == "https":
-            session._environ = ENCRYPTED
-        else:
-            session._environ = self._cookies.needed_of(environ)
-        if environ.get("REQUEST_METHOD") not in SAFE_METHODS:
-            session._environ = {**session._environ, **needed_of(environ)}
-
-    def answers(self, error: BaseException) -> bool:
-        """Whether an answer of our own, 503, 409 or 403, takes the place of the application's."""
-        if isinstance(error, StoreUnavailable):
-            return not self.raises_store_failures
-        return isinstance(error, (ConflictError, CrossSiteRequest))
-
-    def standing_cookies(self, session: Session) -> list[tuple[str, str]]:
-        """The header pairs of what ``save()`` or an end has made true in the store, whatever answer carries them.
-
-        A cookie session has none: there, the answer that is dropped would have made it true.
-        """
-        request = session._request
-        if request is None or not request.is_cookie_standing:
-            return []
-        return [*(("Set-Cookie", line) for line in request.cookie_lines), *self._clearing_pairs(request)]
-
-    # What a session asks for.
+        return self.cookies.full_name(environ)
 
     def load(self, session: Touched) -> SessionRequest:
         """Load the session of a request, at its first touch."""
@@ -256,7 +90,7 @@ class Lifecycle:
         try:
             if environ.get("REQUEST_METHOD") not in SAFE_METHODS and self._other_sites is not None:
                 self._other_sites.refuse(environ)
-            context = self._cookies.open(session._cookie_header, environ)
+            context = self.cookies.open(session._cookie_header, environ)
             found, decisions = self._backend.load(context, now)
         except SessionwareError as error:
             decisions = told_of_load(error)
@@ -274,7 +108,6 @@ class Lifecycle:
             request = SessionRequest(context, found, changes, now, travels, found is None)
             if decisions and found is None:
                 request.rejected = decisions[0].reason
-
         session._request = request
         if self._asks_environ and session._phase is OPEN:
             self._ask_environ(request, environ)
@@ -287,7 +120,7 @@ class Lifecycle:
 
     def _ask_environ(self, request: SessionRequest, environ: Mapping[str, Any]) -> None:
         """Keep what the answer and the events need of *environ*, which the request does not hold."""
-        if self._clear_site_data:
+        if self._clears_site_data:
             request.is_of_https_site = is_of_https_site(environ, request.context)
         if self._event_context is not None:
             request.event_context = self._event_context.of(environ)
@@ -329,15 +162,15 @@ class Lifecycle:
             return not request.is_ended_by_another
         if after_headers and not request.can_save_after_headers:
             raise HeadersSent("the headers are sent; this change needs a cookie")
-        return self._save(request)
+        return self.save_pending(request)
 
-    def _save(self, request: SessionRequest) -> bool:
+    def save_pending(self, request: SessionRequest) -> bool:
         if request.save_failure is not None:
             # Whether that write took effect is unknown: a second one might count what was counted already.
             raise without_frames(request.save_failure)
         changes = request.changes
         if request.is_ended_by_another and changes.login is None:
-            self._discard(request, "ended")
+            self.discard(request, "ended")
             return False
         try:
             outcome = self._backend.save(
@@ -391,6 +224,10 @@ class Lifecycle:
         else:
             self._events.tell(*decisions, context=request.event_context)
 
+    def tell_untold(self, request: SessionRequest) -> None:
+        untold, request.untold = request.untold, ()
+        self._events.tell(*untold, context=request.event_context)
+
     def _cookie_lines(self, request: SessionRequest, outcome: Outcome) -> tuple[str, ...]:
         """The Set-Cookie values of *outcome*; raises CookieTooLarge."""
         cookie, found, context = outcome.cookie, outcome.found, request.context
@@ -407,7 +244,7 @@ class Lifecycle:
         now = max(record.seen_at, request.touched_at)
         return (write(cookie.value, ends_at, now, is_persistent=record.is_remembered),)
 
-    def _renew_if_stale(self, request: SessionRequest) -> None:
+    def renew_if_stale(self, request: SessionRequest) -> None:
         """Write down that the session was seen now, if it is time to."""
         found = request.found
         if found is not None and (found.is_ahead or self._lifetimes.is_stale(found.record, request.touched_at)):
@@ -489,7 +326,7 @@ class Lifecycle:
         request.outage = without_frames(error)
         self._events.tell(failure_of_store(request.stored, error), context=request.event_context)
 
-    def _discard(self, request: SessionRequest, reason: str) -> None:
+    def discard(self, request: SessionRequest, reason: str) -> None:
         record = request.record
         record.handle = request.handle
         with suppress(SessionwareError):

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from sessionware.answer import Answers
 from sessionware.backends.contract import Backend
 from sessionware.backends.cookie import CookieBackend
 from sessionware.backends.login import LoginBackend
@@ -54,6 +55,7 @@ class SessionManager:
         backend = _make_backend(settings, events)
         self._users = backend.users
         self._lifecycle = Lifecycle(settings, backend, events)
+        self._answers = Answers(self._lifecycle, settings)
 
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
@@ -65,8 +67,8 @@ class SessionManager:
         Raises :exc:`StoreUnavailable`, :exc:`ConflictError`, :exc:`CookieTooLarge`, :exc:`RecordTooLarge` or
         :exc:`SessionDataError`; then nothing may be sent. A later change that needs a cookie raises :exc:`HeadersSent`.
         """
-        pairs = self._lifecycle.commit(session, status)
-        self._lifecycle.answered(session)
+        pairs = self._answers.commit(session, status)
+        self._answers.answered(session)
         return pairs
 
     def sessions_of(self, user_id: str | int) -> list[SessionInfo]:

@@ -101,6 +101,7 @@ FLOORS = {
         backends.store
         backends.login
         lifecycle
+        answer
         manager
     """,
     "applications": """

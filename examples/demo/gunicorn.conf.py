@@ -1,4 +1,4 @@
-"""Settings of gunicorn for the demo: four workers that share their sessions in one SQLite database."""
+"""Settings of gunicorn for the demo: four workers that share their sessions in one SQLite database, at two ports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 from typing import Any
 
 port = os.environ.get("PORT", "8000")
-bind = f"127.0.0.1:{port}"
+# Another site, whose page forges a form. Both are one server, so that one Ctrl-C stops them.
+neighbour_port = os.environ["NEIGHBOUR_PORT"]
+bind = [f"127.0.0.1:{port}", f"127.0.0.1:{neighbour_port}"]
 workers = 4
 # Browsers open connections before they need them; a worker without threads would wait on one that stays silent.
 worker_class = "gthread"
@@ -21,6 +23,8 @@ def when_ready(server: Any) -> None:
     """Print the address to open: "localhost", because browsers accept Secure cookies there over plain http."""
     print(
         f"\n  The demo is ready: http://localhost:{port}\n  Stop it with Ctrl-C.\n\n"
+        "  Open it in two browsers, or in one and a private window of it, to see one user with two devices. Another\n"
+        f"  site, whose page tries to change your address in the shop, is at http://localhost:{neighbour_port}\n\n"
         "  Below, each event of a session is a line. Two kinds of lines are no fault: each worker warns once that the\n"
         "  cookie is sent without Secure, since this is plain http on localhost; and after a sign-out the demo itself\n"
         "  tries the old cookie, which is then rejected.\n",

@@ -33,6 +33,12 @@ TIMEOUTS = ("idle_timeout", "absolute_timeout")
 
 _MISSING_SECRET = f"secret: it is missing; {SECRET_CURE}, keep it out of the source code, and pass it in, "
 
+#: The settings that are an option's value.
+_SAME = (
+    *("regenerate_grace", "max_sessions_per_user", "on_store_failure", "save_on_error", "clear_site_data"),
+    *("environ_key", "user_key"),
+)
+
 _LIMIT_OF_COOKIES = (
     "max_sessions_per_user: sessions in cookies cannot be counted, because the browsers alone hold them; set backend "
     "to a store, or login_backend to one for signed-in sessions"
@@ -159,11 +165,9 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     cookie = CookieSettings(**_group("cookie", values))
     backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
     logins = None if "login_backend" in failed else _login_backend(values["login_backend"], given, backend, faults)
-    store = _store(backend, logins, clock, faults)
+    store = _store(backend, logins, clock, faults, limit=values["max_sessions_per_user"])
     keyring = None if "secret" in failed else _keyring(values["secret"], backend, config, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
-    if backend == Backend() and logins is None and values["max_sessions_per_user"] is not None:
-        faults.add(_LIMIT_OF_COOKIES)
     _check(cookie, lifetimes, clock, faults)
     faults.raise_if_any()
     return Settings(
@@ -172,24 +176,22 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         keyring=cast(Keyring, keyring),
         serializer=Serializer(values["types"]),
         lifetimes=lifetimes,
-        regenerate_grace=values["regenerate_grace"],
-        max_sessions_per_user=values["max_sessions_per_user"],
-        on_store_failure=values["on_store_failure"],
-        save_on_error=values["save_on_error"],
-        clear_site_data=values["clear_site_data"],
         other_sites=OtherSites(values["trusted_origins"]) if values["cross_site"] == "refuse" else None,
         cookie=cookie,
         listeners=values["on_event"],
         event_context=None if values["event_context"] is None else ContextSource(values["event_context"]),
         clock=clock,
-        environ_key=values["environ_key"],
         manager_key=manager_key_of(values["environ_key"]),
-        user_key=values["user_key"],
+        **{name: values[name] for name in _SAME},
     )
 
 
-def _store(backend: Backend | None, logins: Backend | None, clock: Clock, faults: Faults) -> Store | None:
-    """The store of all sessions, or of those that are signed in."""
+def _store(
+    backend: Backend | None, logins: Backend | None, clock: Clock, faults: Faults, *, limit: int | None
+) -> Store | None:
+    """The store of all sessions, or of those that are signed in, which a *limit* of a user's sessions needs."""
+    if backend == Backend() and logins is None and limit is not None:
+        faults.add(_LIMIT_OF_COOKIES)
     store = None if backend is None else backend.make(clock, faults)
     return store if logins is None else logins.make(clock, FaultsOfLogins(faults))
 

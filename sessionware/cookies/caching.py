@@ -16,6 +16,7 @@ _CLOSED = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*")*', re.DOTALL)
 _CACHE_OVERRIDES = ("surrogate-control", "x-accel-expires")
 _NAME_OF = itemgetter(0)
 _CDN_OVERRIDE_SUFFIX = "cdn-cache-control"
+_PRIVATE = ("Cache-Control", "private")
 
 
 def merge_headers(headers: Sequence[tuple[str, str]], pairs: Iterable[tuple[str, str]]) -> Headers:
@@ -28,24 +29,21 @@ def merge_headers(headers: Sequence[tuple[str, str]], pairs: Iterable[tuple[str,
     # Most responses have no header that matters here, which one search through all names together shows.
     names = "\n".join(map(_NAME_OF, merged)).lower()
     sets_cookie = False
-    for name, value in pairs:
-        lowered = name.lower()
-        if lowered == "vary":
-            if "vary" in names:
-                _vary(merged, value)
-            else:
-                merged.append((name, value))
+    for pair in pairs:
+        lowered = pair[0].lower()
+        if lowered == "vary" and "vary" in names:
+            _vary(merged, pair[1])
         elif lowered == "cache-control":
-            _override(merged, value)
+            _override(merged, pair[1])
         else:
-            merged.append((name, value))
+            merged.append(pair)
             sets_cookie = sets_cookie or lowered == "set-cookie"
     if not sets_cookie:
         return merged
     if "cache-control" in names or "surrogate-control" in names or "x-accel-expires" in names:
         _make_private(merged)
     else:
-        merged.append(("Cache-Control", "private"))
+        merged.append(_PRIVATE)
     return merged
 
 

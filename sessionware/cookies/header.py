@@ -172,19 +172,28 @@ def find(header: str, name: str) -> list[str]:
     ``werkzeug.http.parse_cookie`` is not used: it raises for bytes that are not UTF-8, and it undoes escapes, which
     would give one value several spellings.
     """
+    at = header.find(name)
+    if at < 0:
+        return []
+    if (at == 0 or header.startswith("; ", at - 2)) and header.rfind(name) == at:
+        # Nearly every header: the name stands in it once, where browsers write it.
+        start = at + len(name)
+        if header.startswith("=", start):
+            return [_bare(header[start + 1 :].partition(";")[0])]
+    return _find_all(header, name, at)
+
+
+def _find_all(header: str, name: str, at: int) -> list[str]:
     values: list[str] = []
     start = 0
     # By offsets: taking the remainder at each occurrence would take a time that grows with the square of the length.
-    at = header.find(name)
     while at >= 0:
         after = at + len(name)
         end = header.find(";", after)
         value = (header[after:end] if end >= 0 else header[after:]).lstrip(" \t")
         # Only a name that begins its cookie is one: "=__Host-sid=forged" has no name (CVE-2023-23934).
         if value[:1] == "=" and header[start:at].rstrip(" \t")[-1:] in ("", ";"):
-            value = value[1:].strip(" \t")
-            if value[:1] == '"' == value[-1:] and len(value) > 1:
-                value = value[1:-1]
+            value = _bare(value[1:])
             if value not in values:
                 values.append(value)
         if end < 0 or len(values) == MAX_CANDIDATES:
@@ -192,6 +201,11 @@ def find(header: str, name: str) -> list[str]:
         start = end + 1
         at = header.find(name, start)
     return values
+
+
+def _bare(value: str) -> str:
+    value = value.strip(" \t")
+    return value[1:-1] if value[:1] == '"' == value[-1:] and len(value) > 1 else value
 
 
 class CookieLines:

@@ -1,20 +1,23 @@
 """Records as bytes.
 
 A record is one msgpack array of two, a header and the session's data, behind four bytes that say where the data
-begins: so one call unpacks all of it, and the data's own bytes are at hand to compare with later. The version of the
-format stands in the seal around it.
+begins, so that each can be unpacked by itself, and the data's own bytes are at hand to compare with later. The version
+of the format stands in the seal around it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec.structs import astuple
+import msgspec
+from msgspec import Meta, Struct, defstruct
+from msgspec.structs import astuple, fields
 
 from sessionware.crypto.csrf import SECRET_BYTES
 from sessionware.exceptions import SessionDataError
 from sessionware.session.lifetimes import MAX_SECONDS
 from sessionware.session.records import Cause, Ended, Index, IndexEntry, Live, Record, Superseded
+from sessionware.wire import tags
 from sessionware.wire.serializer import Malformed, Serializer
 
 #: The bytes of a session's data without a key.
@@ -26,10 +29,45 @@ _LIVE, _SUPERSEDED, _ENDED, _INDEX = 1, 2, 3, 4
 #: The fields of a Live record that hold its data come first; the others, in their order, are the header.
 _DATA_FIELDS = 2
 _NUMBERS = frozenset({float, int})
-_USER_IDS = frozenset({str, int, type(None)})
-_BYTES = frozenset({bytes})
 #: The first second that a datetime can tell. A NaN is not after it either: with one, no comparison ends a session.
 _EARLIEST_SECONDS = -62_135_596_800.0
+
+
+# What the headers hold, each field of its type: the signature tells who has written a header, and not what. As types of
+# msgspec they are checked in C, while the header is unpacked, and its random bytes are not taken for marks of the data.
+
+_Time = Annotated[float, Meta(ge=_EARLIEST_SECONDS)]
+_End = Annotated[float, Meta(ge=_EARLIEST_SECONDS, le=MAX_SECONDS)]
+_FIELD_TYPES: dict[str, Any] = {
+    **{field.name: field.type for field in fields(Live)[_DATA_FIELDS:]},
+    "created_at": _Time,
+    "started_at": _Time,
+    "seen_at": _Time,
+    "ends_at": _End | None,
+    # An int of more than 64 bits is an extension.
+    "user_id": str | int | msgspec.msgpack.Ext | None,
+    "csrf": Annotated[bytes, Meta(min_length=SECRET_BYTES, max_length=SECRET_BYTES)] | None,
+}
+_LiveHeader: Any = defstruct(
+    "_LiveHeader", _FIELD_TYPES.items(), tag=_LIVE, array_like=True, forbid_unknown_fields=True
+)
+_SupersededHeader: Any = defstruct(
+    "_SupersededHeader",
+    [("next_key", str), ("cause", Cause), ("until", _End)],
+    bases=(_LiveHeader,),
+    tag=_SUPERSEDED,
+    array_like=True,
+    forbid_unknown_fields=True,
+)
+
+
+class _EndedHeader(Struct, tag=_ENDED, array_like=True, forbid_unknown_fields=True):
+    pass
+
+
+#: In half the time that a serializer takes, and to the same bytes.
+_pack_header = msgspec.msgpack.Encoder().encode
+_unpack_header = msgspec.msgpack.Decoder(_LiveHeader | _SupersededHeader | _EndedHeader).decode
 
 
 class Formats:
@@ -57,7 +95,10 @@ class Formats:
         return self._joined([_INDEX], self._serializer.dumps([list(astuple(entry)) for entry in index.entries]))
 
     def _joined(self, header: list[Any], packed: bytes) -> bytes:
-        head = self._serializer.dumps(header)
+        try:
+            head = _pack_header(header)
+        except (OverflowError, TypeError):  # the id of a user that has more than 64 bits
+            head = self._serializer.dumps(header)
         return len(head).to_bytes(_OFFSET_BYTES, "big") + _PAIR + head + packed
 
     def unpack(self, payload: bytes) -> Record:
@@ -66,22 +107,21 @@ class Formats:
         Raises :exc:`Malformed`; and :exc:`SessionDataError`, which is the application's fault, for data that cannot be
         made from good bytes.
         """
+        start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
+        packed = payload[start:]
         try:
-            header, data = self._serializer.loads(payload[_OFFSET_BYTES:])
-            start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
-            return _record(header, data, payload[start:])
+            return _record(payload[_HEADER_START:start], self._serializer.loads(packed), packed)
         except (TypeError, ValueError, LookupError) as error:
             raise Malformed("no record") from error
         except SessionDataError:
-            del payload  # a crash report shows the locals of each frame
+            del payload, packed  # a crash report shows the locals of each frame
             raise
 
     def unpack_without_data(self, payload: bytes) -> Record:
         """As :meth:`unpack`, with empty data, which may be of types that this process does not declare."""
+        start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
         try:
-            start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
-            header = self._serializer.loads(payload[_HEADER_START:start])
-            return _record(header, {}, EMPTY)
+            return _record(payload[_HEADER_START:start], {}, EMPTY)
         except (TypeError, ValueError, LookupError) as error:
             raise Malformed("no record") from error
 
@@ -96,51 +136,39 @@ class Formats:
             raise Malformed("no index") from error
 
 
-def _record(header: list[Any], data: dict[str, Any], packed: bytes) -> Record:
-    kind = header[0]
-    if kind == _LIVE:
-        return _checked(Live(data, packed, *header[1:]))
-    if kind == _SUPERSEDED:
-        *fields, next_key, cause, until = header[1:]
-        is_time = type(until) in _NUMBERS and _EARLIEST_SECONDS <= until <= MAX_SECONDS
-        if type(next_key) is not str or not is_time:
-            raise ValueError("a field of a wrong type")
-        return Superseded(_checked(Live(data, packed, *fields)), next_key, Cause(cause), until)
-    if kind == _ENDED:
-        return Ended()
-    raise ValueError("no kind of record")
+def _record(head: bytes, data: dict[str, Any], packed: bytes) -> Record:
+    if type(data) is not dict:
+        raise ValueError("no data of a session")
+    header = _unpack_header(head)
+    if type(header) is _LiveHeader:
+        return _live(data, packed, *astuple(header))
+    if type(header) is _SupersededHeader:
+        *was, next_key, cause, until = astuple(header)
+        return Superseded(_live(data, packed, *was), next_key, cause, until)
+    return Ended()
+
+
+def _live(data: dict[str, Any], packed: bytes, *fields: Any) -> Live:
+    live = Live(data, packed, *fields)
+    user_id: Any = live.user_id
+    if type(user_id) is msgspec.msgpack.Ext:
+        live.user_id = _long_int(user_id)
+    return live
+
+
+def _long_int(extension: msgspec.msgpack.Ext) -> int:
+    if extension.code != tags.INT:
+        raise ValueError("a field of a wrong type")
+    number: int = tags.LEAVES[int].decode(bytes(extension.data))
+    return number
 
 
 def _checked_entry(entry: IndexEntry) -> IndexEntry:
-    """*entry*, or ValueError, as of :func:`_checked`."""
+    """*entry*, or ValueError if a field is of a wrong type."""
     if (
         type(entry.handle) is bytes
         and (entry.was is None or type(entry.was) is bytes)
         and (entry.ends_at is None or type(entry.ends_at) in _NUMBERS)
     ):
         return entry
-    raise ValueError("a field of a wrong type")
-
-
-def _checked(live: Live) -> Live:
-    """*live*, or ValueError if a field is of a wrong type: the signature tells who has written it, and not what."""
-    created_at, started_at, seen_at, ends_at = live.created_at, live.started_at, live.seen_at, live.ends_at
-    if (
-        type(live.data) is dict
-        and type(live.handle) is bytes
-        and type(created_at) in _NUMBERS
-        and type(started_at) in _NUMBERS
-        and type(seen_at) in _NUMBERS
-        and created_at >= _EARLIEST_SECONDS
-        and started_at >= _EARLIEST_SECONDS
-        and seen_at >= _EARLIEST_SECONDS
-        and (ends_at is None or (type(ends_at) in _NUMBERS and _EARLIEST_SECONDS <= ends_at <= MAX_SECONDS))
-        and type(live.is_remembered) is bool
-        and type(live.user_id) in _USER_IDS
-        and (live.label is None or type(live.label) is str)
-        and (live.csrf is None or (type(live.csrf) is bytes and len(live.csrf) == SECRET_BYTES))
-        and type(live.flashes) is list
-        and (not live.flashes or _BYTES.issuperset(map(type, live.flashes)))
-    ):
-        return live
     raise ValueError("a field of a wrong type")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import re
@@ -163,7 +164,13 @@ class FileStore:
         return told(error) if isinstance(error, OSError) else None
 
     def _path(self, key: str) -> str:
-        return os.path.join(self._root, key[0], key[1], key)
+        first = os.path.join(self._root, key[0])
+        second = os.path.join(first, key[1])
+        for directory in (first, second):
+            if os.path.islink(directory):
+                with noting("looking at its directories"):
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        return os.path.join(second, key)
 
     def _write(self, key: str, payload: bytes, ttl: float | None, check: Callable[[bytes | None], None]) -> Version:
         path = self._path(key)
@@ -256,6 +263,8 @@ def _is_at(path: str, descriptor: int) -> bool:
 
 def _files(directory: str) -> list[str]:
     """The names of the files in *directory*; links and directories are none of ours."""
+    if os.path.islink(directory) or os.path.islink(os.path.dirname(directory)):
+        return []
     try:
         with os.scandir(directory) as entries:
             return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]

@@ -17,7 +17,7 @@ from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.failures import guarded, noting, told
 from sessionware.stores.paths import absolute, check_directory, check_right_to, warn_of_other_users, written_path
 from sessionware.stores.pools import PerProcess, Pool
-from sessionware.stores.sweeping import Sweeping, expires_at
+from sessionware.stores.sweeping import END_SLACK, Sweeping, expires_at
 from sessionware.stores.urls import split
 
 # The name is ours alone, so that the table can stand in an application's database. With a rowid it is faster than
@@ -54,8 +54,6 @@ _TABLE_FAULT = (
 )
 
 _PURGE_BATCH = 500
-#: The end of an entry is left alone while it lies after the ttl by no more than this part of the ttl.
-_END_SLACK = 1 / 32
 _WAL_RETRY_SECONDS = 1.0
 _WAL_PAUSE_SECONDS = 0.01
 _BUSY = "database is locked"
@@ -201,7 +199,8 @@ class _Database(NamedTuple):
 
 
 def _make_pool(path: str, timeout: float) -> Pool[_Database]:
-    return Pool(functools.partial(_open, path, timeout), _close_one, has_ended=functools.partial(_was_replaced, path))
+    has_ended = functools.partial(_was_replaced, os.fsencode(path))
+    return Pool(functools.partial(_open, path, timeout), _close_one, has_ended=has_ended)
 
 
 def _file_at(path: str) -> _File | None:
@@ -212,7 +211,7 @@ def _file_at(path: str) -> _File | None:
     return found.st_dev, found.st_ino
 
 
-def _was_replaced(path: str, database: _Database) -> bool:
+def _was_replaced(path: bytes, database: _Database) -> bool:
     """Whether another file than *database* is at *path* now, or none: what is written to the old one would be lost."""
     try:
         # Not by _file_at, because this is asked before every statement.
@@ -358,7 +357,7 @@ def _end_after(former: float | None, ttl: float | None, now: float) -> float | N
     """
     if ttl is None:
         return None
-    earliest, latest = now + ttl, now + ttl * (1 + _END_SLACK)
+    earliest, latest = now + ttl, now + ttl * (1 + END_SLACK)
     return former if type(former) is float and earliest <= former <= latest else latest
 
 

@@ -12,6 +12,9 @@ from sessionware.exceptions import StoreUnavailable
 WRITES_BETWEEN_SWEEPS = 100
 #: Twice the number of writes in between, so that sweeps remove entries faster than creates add them.
 ENTRIES_PER_SWEEP = 200
+#: A database has an index of the ends, and to move an entry in it takes half of what a write writes. So a write leaves
+#: the end alone while it lies after the ttl by no more than this part of the ttl.
+END_SLACK = 1 / 32
 
 
 def expires_at(ttl: float | None, now: float) -> float | None:

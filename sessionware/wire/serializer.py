@@ -171,6 +171,12 @@ class Serializer:
         or of stack, gets that error: it says nothing of the bytes.
         """
         marks = data.translate(None, NO_MARKS)
+        if len(marks) <= MAX_CONTAINERS and len(marks.translate(None, OPENERS)) <= FEW_EXTENSIONS:
+            # Most sessions: too few containers to nest too deep, and too few extensions for anything else.
+            try:
+                return self._decoders[0](data)
+            except Exception:  # noqa: BLE001, S110 - what is wrong is told below
+                pass
         # Each zone is in an extension of its own.
         limit = tags.few_zones if len(marks) > tags.MAX_ZONES else nullcontext
         for load in self._ways:

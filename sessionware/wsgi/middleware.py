@@ -41,6 +41,7 @@ class SessionMiddleware:
             del config, options  # they have the secret, and a crash report shows the locals of this frame
             raise
         self._lifecycle = self.manager._lifecycle
+        self._answers = self.manager._answers
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         lifecycle = self._lifecycle
@@ -52,7 +53,7 @@ class SessionMiddleware:
         environ[OPEN_KEY] = (session, *outer) if outer else (session,)
         environ[lifecycle.environ_key] = session
         environ[lifecycle.manager_key] = self.manager
-        reply = Reply(lifecycle, session, environ, start_response)
+        reply = Reply(self._answers, session, environ, start_response)
         try:
             body = self.app(environ, reply.start)
         except BaseException as error:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from sessionware.answer import Answers
     from sessionware.exceptions import ConflictError, CrossSiteRequest, StoreUnavailable
-    from sessionware.lifecycle import Lifecycle
     from sessionware.session.mapping import Session
 
 Headers = list[tuple[str, str]]
@@ -34,6 +34,7 @@ class Reply:
     """
 
     __slots__ = (
+        "_answers",
         "_body",
         "_failure",
         "_file_wrapper",
@@ -41,7 +42,6 @@ class Reply:
         "_headers",
         "_is_over",
         "_iterator",
-        "_lifecycle",
         "_method",
         "_pairs",
         "_session",
@@ -57,9 +57,9 @@ class Reply:
     _write: Write
 
     def __init__(
-        self, lifecycle: Lifecycle, session: Session, environ: WSGIEnvironment, start_response: StartResponse
+        self, answers: Answers, session: Session, environ: WSGIEnvironment, start_response: StartResponse
     ) -> None:
-        self._lifecycle = lifecycle
+        self._answers = answers
         self._session = session
         self._start_response = start_response
         # Taken now, because an inner middleware may change both.
@@ -106,7 +106,7 @@ class Reply:
         if is_whole and session._request is None and self._pairs is None and self._status is not None:
             # Most requests: nothing to save, no header to add, no chunk to wait for.
             self._is_over = True
-            self._lifecycle.leave_untouched(session, FINISHED)
+            self._answers.leave_untouched(session, FINISHED)
             self._start_response(self._status, self._headers)
             return body  # type: ignore[no-any-return]
         try:
@@ -138,7 +138,7 @@ class Reply:
             self._hand_over()
             return None
         self._abandon()
-        if self._pairs is not None or not self._lifecycle.answers(error):
+        if self._pairs is not None or not self._answers.has_own_answer(error):
             return None
         return self._answer(cast("ConflictError | CrossSiteRequest | StoreUnavailable", error))
 
@@ -152,7 +152,7 @@ class Reply:
         ]
         if self._status is not None:
             headers += [pair for pair in self._headers if _is_kept(pair[0].lower())]
-        headers += self._lifecycle.standing_cookies(self._session)
+        headers += self._answers.standing_pairs(self._session)
         self._start_response(f"{error.code} {error.name}", headers)
         return [] if self._method == "HEAD" else [text]
 
@@ -248,12 +248,12 @@ class Reply:
             raise self._failure
         session, status, headers = self._session, self._status, self._headers
         if session._request is None:
-            self._lifecycle.leave_untouched(session, COMMITTED)
+            self._answers.leave_untouched(session, COMMITTED)
             self._pairs = []
             self._write = self._start_response(status, headers)
             return
         try:
-            pairs = self._lifecycle.commit(session, _code(status))
+            pairs = self._answers.commit(session, _code(status))
         except BaseException as error:
             self._failure = error
             self._finish()
@@ -261,7 +261,7 @@ class Reply:
         self._pairs = pairs
         self._write = self._start_response(status, merge_headers(headers, pairs))
         if session._request.untold:
-            self._lifecycle.answered(session)
+            self._answers.answered(session)
 
     def _save_rest(self) -> None:
         """Save what has changed since the commit."""
@@ -271,7 +271,7 @@ class Reply:
             self._hand_over()
         elif self._session._request is not None:
             try:
-                self._lifecycle.commit_after_headers(self._session, status=_code(self._status))
+                self._answers.commit_after_headers(self._session, status=_code(self._status))
             except BaseException:
                 self._finish()
                 raise
@@ -280,16 +280,16 @@ class Reply:
         """The application has never called start_response: its connection has gone out of WSGI's hands."""
         if not self._is_over:
             self._is_over = True
-            self._lifecycle.hand_over(self._session)
+            self._answers.hand_over(self._session)
 
     def _finish(self) -> None:
         self._is_over = True
-        self._lifecycle.finish(self._session)
+        self._answers.finish(self._session)
 
     def _abandon(self) -> None:
         if not self._is_over:
             self._is_over = True
-            self._lifecycle.abandon(self._session)
+            self._answers.abandon(self._session)
 
 
 class _SizedReply:

@@ -19,6 +19,15 @@ User = str | int | None
 Step = Callable[[Any], Any]
 
 
+@dataclass(frozen=True)
+class Flash:
+    """A one-time message, which differs from others of the same text by its number."""
+
+    number: int
+    category: str
+    message: str
+
+
 class Refused(Exception):
     """The request has the former id of a session, so its change is a ConflictError."""
 
@@ -43,6 +52,13 @@ class Record:
     successor: Record | None = None
     cause: Cause = Cause.OTHER
     grace_until: float = 0.0
+    #: The secret of its CSRF tokens, as something that is equal where the secrets are.
+    csrf: object = None
+    flashes: list[Flash] = field(default_factory=list)
+    #: What the first secret of a session follows from.
+    handle: object = field(default_factory=object)
+    #: What the application calls it, once that has been asked.
+    id: str = ""
     has_ended: bool = False
     version: int = 0
 
@@ -99,6 +115,8 @@ class Request:
     """One request, from its first touch: what it has read, and what its session holds now."""
 
     now: Callable[[], float]
+    #: All records that were ever written.
+    written: list[Record] = field(default_factory=list)
     record: Record | None = None
     #: The record as it was read or last written here.
     was: Record | None = None
@@ -108,6 +126,13 @@ class Request:
     read: Data = field(default_factory=dict)
     login: tuple[User, float] | None = None
     remembered: tuple[float | None, float] | None = None
+    confirmed_at: float | None = None
+    csrf_made: object = None
+    added: list[Flash] = field(default_factory=list)
+    popped: list[Flash] = field(default_factory=list)
+    is_passive: bool = False
+    #: The handle of a session that has none yet.
+    handle: object = field(default_factory=object)
     is_regenerated: bool = False
     is_over_another: bool = False
     is_forced: bool = False
@@ -127,13 +152,15 @@ class Request:
             self._take(record, seen)
 
     def _take(self, record: Record | None, was: Record | None = None) -> None:
-        self.record, self.was = record, copy.deepcopy(was or record)
+        self.record, self.was = record, _snapshot(was or record)
+        self.handle = object()
         self.data = {} if self.was is None else copy.deepcopy(self.was.data)
         self.read = copy.deepcopy(self.data)
         self._forget()
 
     def _forget(self) -> None:
-        self.login = self.remembered = None
+        self.login = self.remembered = self.confirmed_at = self.csrf_made = None
+        self.added, self.popped = [], []
         self.is_regenerated = self.is_over_another = self.is_forced = False
         self.steps = {}
 
@@ -158,8 +185,13 @@ class Request:
     def log_in(self, user: User) -> None:
         if self.user is not None and str(self.user) != str(user):
             self.data, self.read, self.steps = {}, {}, {}
+            self.added, self.popped = [], []
             self.is_forced, self.is_over_another = False, True
-        self.login, self.remembered, self.is_regenerated = (user, self.now()), None, True
+        self.login, self.is_regenerated = (user, self.now()), True
+        self.remembered = self.confirmed_at = self.csrf_made = None
+
+    def confirm(self) -> None:
+        self.confirmed_at, self.is_regenerated = self.now(), True
 
     def regenerate(self) -> None:
         self.is_regenerated = self.is_regenerated or self.record is not None
@@ -168,7 +200,31 @@ class Request:
         was_remembered = self.was is not None and self.was.is_remembered and self.login is None
         self.remembered = (seconds, self.now()) if seconds is not None or was_remembered else None
 
+    @property
+    def csrf(self) -> object:
+        """The secret of the session's CSRF tokens; a login leaves none."""
+        if self.csrf_made is not None or self.login is not None or self.was is None:
+            return self.csrf_made
+        return self.was.csrf
+
+    def make_csrf(self) -> object:
+        if self.csrf is None:
+            first = self.handle if self.was is None else self.was.handle
+            self.csrf_made = object() if self.login is not None else first
+        return self.csrf
+
+    def flashes_over(self, record: Record | None) -> list[Flash]:
+        stored = [] if record is None or self.is_over_another else record.flashes
+        return [*(flash for flash in stored if flash not in self.popped), *self.added]
+
+    def pop_flashes(self, category: str | None) -> list[tuple[str, str]]:
+        found = [flash for flash in self.flashes_over(self.was) if category in (None, flash.category)]
+        self.popped += [flash for flash in found if flash not in self.added]
+        self.added = [flash for flash in self.added if flash not in found]
+        return [(flash.category, flash.message) for flash in found]
+
     def revert(self) -> None:
+        self.added, self.popped = [], []
         self.data, self.steps, self.is_forced = copy.deepcopy(self.read), {}, False
 
     def invalidate(self) -> None:
@@ -194,10 +250,19 @@ class Request:
     def needs_new_id(self) -> bool:
         return self.is_regenerated or self.remembered is not None
 
+    @property
+    def _has_more(self) -> bool:
+        return self.csrf_made is not None or bool(self.added or self.popped)
+
+    def needs_present_id(self) -> bool:
+        """Whether the changes can only be laid over the session under the id that this request has."""
+        is_bound = self.remembered is not None or self.confirmed_at is not None
+        return is_bound or self._has_more or self.has_new_data()
+
     def is_pending(self) -> bool:
         if self.record is None:
-            return bool(self.data) or self.user is not None
-        return self.has_new_data() or self.is_forced or self.needs_new_id
+            return not _is_empty(self._over(None))
+        return self.is_forced or self.needs_new_id or self.needs_present_id()
 
     def _over(self, theirs: Record | None) -> Record:
         """The record that these changes make of *theirs*; of nothing, a new one."""
@@ -205,16 +270,28 @@ class Request:
         start = Record({}, None, now, now, now + ABSOLUTE) if theirs is None or self.is_over_another else theirs
         is_as_read = list(start.data.items()) == list(self.read.items())
         data = self.data if is_as_read else self._merged(start.data)
-        made = Record(copy.deepcopy(data), start.user, start.started_at, max(start.seen_at, now), start.ends_at)
-        made.is_remembered = start.is_remembered
+        made = Record(copy.deepcopy(data), start.user, start.started_at, start.seen_at, start.ends_at)
+        made.is_remembered, made.csrf = start.is_remembered, start.csrf or self.csrf_made
+        made.flashes = self.flashes_over(theirs)
+        if not self.is_passive:
+            made.seen_at = max(made.seen_at, now)
+        self._identify(made)
+        return made
+
+    def _identify(self, made: Record) -> None:
         if self.login is not None:
             made.user, made.started_at = self.login
             made.ends_at, made.is_remembered = made.started_at + ABSOLUTE, False
+            made.csrf = self.csrf_made
+        if self.confirmed_at is not None:
+            made.started_at = self.confirmed_at
+            made.ends_at = made.ends_at if made.is_remembered else made.started_at + ABSOLUTE
+        if self.login is not None or self.confirmed_at is not None:
+            made.seen_at = max(made.seen_at, made.started_at)
         if self.remembered is not None:
             seconds, at = self.remembered
             made.is_remembered = seconds is not None
             made.ends_at = made.started_at + ABSOLUTE if seconds is None else at + seconds
-        return made
 
     def _merged(self, theirs: Data) -> Data:
         put = {key: value for key, value in self.data.items() if key not in self.read or self.read[key] != value}
@@ -230,7 +307,9 @@ class Request:
         """Write what is pending; ``False`` if another request has ended the session."""
         if self.is_pending():
             if self.is_ended_by_another and self.login is None:
+                handle = self.handle
                 self._take(None)
+                self.handle = handle
                 return False
             self._write()
         return not self.is_ended_by_another
@@ -247,12 +326,15 @@ class Request:
         return self.effects
 
     def _is_stale(self, was: Record) -> bool:
-        return self.touched_at - was.seen_at >= REFRESH_AFTER
+        return not self.is_passive and self.touched_at - was.seen_at >= REFRESH_AFTER
 
     def _renew(self, was: Record) -> None:
         raise NotImplementedError
 
     def _issue(self, record: Record) -> None:
+        if self.record is None:
+            record.handle = self.handle
+        self.written.append(record)
         self.effects = [Cookie(record)]
         self.is_former = self.is_ended_by_another = False
         self._take(record)
@@ -264,7 +346,14 @@ class Request:
 
 
 def _is_empty(record: Record) -> bool:
-    return not record.data and record.user is None
+    return not record.data and record.user is None and record.csrf is None and not record.flashes
+
+
+def _snapshot(record: Record | None) -> Record | None:
+    """*record* as it is now, whatever becomes of it."""
+    if record is None:
+        return None
+    return replace(record, data=copy.deepcopy(record.data), flashes=[*record.flashes])
 
 
 class CookieRequest(Request):
@@ -278,6 +367,8 @@ class CookieRequest(Request):
         if _is_empty(made):
             self._emptied()
         else:
+            if self.was is not None and not self.is_regenerated:
+                made.handle, made.id = self.was.handle, self.was.id
             self._issue(made)
 
     def _renew(self, was: Record) -> None:
@@ -307,7 +398,7 @@ class StoredRequest(Request):
     def _write_under_former_id(self, was: Record) -> None:
         if self.login is not None:
             self._issue(self._over(was))
-        elif self.has_new_data() or self.remembered is not None or (self.is_forced and not self.is_regenerated):
+        elif self.needs_present_id() or not self.is_regenerated:
             raise Refused
         else:
             self._forget()
@@ -321,7 +412,7 @@ class StoredRequest(Request):
             self.effects = []
             self.is_ended_by_another = True
             self._take(None)
-        elif self.is_regenerated and not self.has_new_data() and self.remembered is None:
+        elif self.is_regenerated and not self.needs_present_id():
             self.is_former = True
             self._forget()
         else:
@@ -337,6 +428,7 @@ class StoredRequest(Request):
 
     def _replace(self, record: Record, made: Record) -> None:
         record.data, record.seen_at, record.version = made.data, made.seen_at, record.version + 1
+        record.csrf, record.flashes = made.csrf, made.flashes
         self._take(record)
 
     def _renew(self, was: Record) -> None:

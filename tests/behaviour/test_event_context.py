@@ -153,7 +153,9 @@ def test_a_session_without_wsgi_has_the_context_of_its_environ() -> None:
     assert [event.context for event in events] == [CONTEXT]
 
 
-def test_a_first_touch_after_the_headers_has_none(told: Browser) -> None:
+def test_a_first_touch_after_the_headers_has_none(make: SiteMaker) -> None:
+    told = visitor(make(event_context=lambda environ: {"is_asked": True}))
+
     def app(environ: Any, start_response: Any) -> Any:
         start_response("200 OK", PLAIN)
         yield b"first"

@@ -153,6 +153,15 @@ def test_a_session_that_begins_after_an_end_in_it_is_seen_now(browser: Browser, 
     assert browser.ask(SEEN_AT).result == moment(clock())
 
 
+def test_after_an_end_it_holds_for_what_begins_then(browser: Browser, clock: FakeClock) -> None:
+    begun = moment(clock())
+
+    browser.send(then(passive, call("clear"), put(new=2), call("save"), lasting(clock, 100), put(new=3)))
+
+    assert browser.ask(SEEN_AT).result == begun
+    assert browser.data() == {"new": 3}
+
+
 @pytest.mark.parametrize("action", [login("ada"), call("confirm")], ids=["login", "confirm"])
 def test_a_sign_in_is_the_users_own(signed_in: Browser, clock: FakeClock, action: Action) -> None:
     clock.advance(HOUR / 2)

@@ -37,7 +37,6 @@ def entries(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_bytes().splitlines()]
 
 
-@pytest.mark.xfail(reason="event_context is not in this version yet")
 def test_a_sign_in_says_who_when_where_from_and_in_which_session(shop: webtest.TestApp, log: Path) -> None:
     shop.post("/login?token=hunter2", {"user": "ada"})
 
@@ -65,7 +64,6 @@ def test_a_session_can_be_followed_through_its_changes_of_id(shop: webtest.TestA
     assert third["user"] == "ada"
 
 
-@pytest.mark.xfail(reason="event_context is not in this version yet")
 def test_the_lines_of_one_request_share_its_id(shop: webtest.TestApp, log: Path) -> None:
     shop.post("/login", {"user": "ada"})
     shop.post("/login", {"user": "grace"})

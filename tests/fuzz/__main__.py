@@ -19,6 +19,8 @@ from pathlib import Path
 from fuzz.targets import NAMES, target_of
 
 _EXAMPLES_AT_A_TIME = 500
+#: A line for each module, and what concerns C alone.
+_NOISE = ("INFO: Instrumenting", "WARNING: Failed to find function", "INFO: Using built-in")
 _WITHOUT_ATHERIS = (
     f"fuzz: atheris is not installed for Python {sys.version.split()[0]}, so no coverage guides the search, and "
     "hypothesis draws alone. Its wheels are for Linux on x86-64: python -m pip install atheris"
@@ -55,7 +57,12 @@ def _is_guided_well(name: str, seconds: int, corpus: Path) -> bool:
     for directory in (kept, found):
         directory.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "fuzz.guided", name, str(seconds), str(kept), str(found)]
-    if subprocess.run(command, check=False).returncode == 0:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if not line.startswith(_NOISE):
+                print(line, end="", flush=True)
+    if process.returncode == 0:
         return True
     for path in sorted(found.iterdir(), key=os.path.getmtime)[-1:]:
         print(f"fuzz: to see it again: make fuzz ARGUMENTS='--input {path} {name}'")

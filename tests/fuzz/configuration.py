@@ -33,8 +33,8 @@ _URLS = tuple(
         "mysql+pymysql", "sqlite+pysqlite", "unix", "https", "nosuch", "valkey",
     )
     for rest in (
-        f"user:{MARKER}@host/0", f":{MARKER}@host:port/x", f"u:{MARKER}@[::1/0", f"u:{MARKER}@h1,h2/service/0?a={MARKER}@",
-        f"u%40{MARKER}@host/%zz?timeout={MARKER}@x",
+        f"user:{MARKER}@host/0", f":{MARKER}@host:port/x", f"u:{MARKER}@[::1/0",
+        f"u:{MARKER}@h1,h2/service/0?a={MARKER}@", f"u%40{MARKER}@host/%zz?timeout={MARKER}@x",
     )
 )  # fmt: skip
 #: Values that any option may be given and any message may show.

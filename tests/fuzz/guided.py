@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-import atheris  # type: ignore[import-not-found]
+import atheris
 from fuzz.targets import target_of
 
 _MAX_BYTES = 2048

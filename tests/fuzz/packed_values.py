@@ -28,7 +28,10 @@ def serializer() -> Serializer:
 
 @functools.cache
 def _samples() -> tuple[bytes, ...]:
-    values = [*every_type().items(), ("own", Money("1.5")), ("deep", functools.reduce(lambda v, _: [v], range(60), 1))]
+    deep: Any = 1
+    for _ in range(60):
+        deep = [deep]
+    values = [*every_type().items(), ("own", Money("1.5")), ("deep", deep)]
     return tuple(serializer().dumps({key: value}) for key, value in values)
 
 

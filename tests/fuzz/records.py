@@ -47,7 +47,8 @@ class _Kit:
         live = Live(data, serializer.dumps(data), handle_of(_TOKEN), *times)
         signed_in = Live(data, serializer.dumps(data), handle_of(_TOKEN), *times, True, "ada", "a phone", bytes(32))
         signed_in.flashes = [serializer.dumps([b"mark", "info", "hello"])]
-        self.records = (live, signed_in, Superseded(signed_in, _SUCCESSOR, Cause.LOGIN, now + 5))
+        former = Superseded(signed_in, _SUCCESSOR, Cause.LOGIN, now + 5)
+        self.records: tuple[Live | Superseded, ...] = (live, signed_in, former)
         self.sealed = CookieSealer(_KEYRING, COOKIE)
         self.token = CookieSigner(_KEYRING, Purpose.TOKEN_SIGN, COOKIE).sign(_TOKEN)
         self.sealed_records = RecordSealer(_KEYRING)

@@ -14,7 +14,6 @@ from sessionware.crypto.sealing import CookieSealer, CookieSigner, Opened, Recor
 
 _KEY = "KA0SH2hMlYq1GEOSjfVybYAoeoyWmLi860DentEniAY"
 _OTHER_KEY = "LA0SH2hMlYq1GEOSjfVybYAoeoyWmLi860DentEniAY"
-_REASONS = ("malformed", "bad_signature", "unknown_key", "undecryptable")
 _Opens = Callable[[Any], Opened]
 
 
@@ -42,11 +41,10 @@ def check(data: bytes) -> None:
     value = _value(choices, list(authentic))
     try:
         opened = opens(value)
-    except Rejected as rejected:
-        assert rejected.reason in _REASONS
+    except Rejected:
         assert not authentic.get(value)
-    else:
-        assert opened.payload == authentic[value]
+        return
+    assert opened.payload == authentic[value]
 
 
 def _value(choices: Choices, authentic: list[Any]) -> Any:

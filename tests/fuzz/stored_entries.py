@@ -1,4 +1,4 @@
-"""Any entry in a store's medium, whoever wrote it: no session, or what was written, and the calls of the store agree."""
+"""Any entry in a store's medium, whoever wrote it, is no session, and the calls of the store agree about it."""
 
 from __future__ import annotations
 

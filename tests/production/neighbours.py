@@ -125,18 +125,20 @@ class Web:
 
 
 def _shop(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-    """Begin a session, change it, read it, or leave it alone, as OPTIONS and every other path do."""
+    """Begin a session, remember it, change it, read it, or leave it alone, as OPTIONS and every other path do."""
     path = environ["PATH_INFO"]
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
     if "HTTP_ORIGIN" in environ:
         headers += [("Access-Control-Allow-Origin", environ["HTTP_ORIGIN"]), *_CORS.items()]
-    if environ["REQUEST_METHOD"] == "OPTIONS" or path not in ("/begin", "/change", "/read", "/form"):
+    if environ["REQUEST_METHOD"] == "OPTIONS" or path not in ("/begin", "/remember", "/change", "/read", "/form"):
         start_response("200 OK", headers)
         return [b"{}"]
     start_response("200 OK", headers if path in ("/change", "/read") else [("Content-Type", "text/html")])
     session = get_session(environ)
-    if path == "/begin":
+    if path in ("/begin", "/remember"):
         session["owner"] = "ada"
+        if path == "/remember":
+            session.remember("30d")
         return [b"<script>fetch('/ready')</script>"]
     if path == "/form":
         return [b"<form method=post action=/change></form><script>document.forms[0].submit()</script>"]

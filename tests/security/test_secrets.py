@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -235,6 +236,14 @@ def appended(value: Any) -> Action:
     return lambda session: session["cart"].append(value)
 
 
+def outcome_of(function: Callable[[], object]) -> object:
+    """What *function* gives or raises."""
+    try:
+        return function()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is looked at
+        return error
+
+
 STEPS: dict[str, Action] = {
     "read": read,
     "write": then(read, put(new=NEW)),
@@ -282,6 +291,26 @@ def a_key_of_the_data_is_the_user(scene: Scene) -> None:
     for value in (USER, "grace", None, [NEW]):
         scene.ask(put(who=value))
         scene.ask(scene.caught(put(who=value)))
+
+
+@way
+def the_sessions_of_a_user_are_listed_and_ended(scene: Scene) -> None:
+    site = scene.site = scene.site.like(**({"max_sessions_per_user": 2} if scene.site.is_stored else {}))
+    for broken in (None, *FAULTS.values()):
+        for number in range(3):
+            scene.begin(login(USER, data=DATA, number=number))
+        answer = scene.ask(member("id"))
+        calls: list[Callable[[], object]] = [
+            partial(site.manager.sessions_of, USER),
+            partial(site.manager.revoke, answer.result if answer else "x"),
+            partial(site.manager.revoke_user, USER, keep="x"),
+            partial(site.manager.sessions_of, [NEW]),  # type: ignore[arg-type]
+        ]
+        for one in calls:
+            state = nullcontext() if broken is None else scene.down(*broken, failure=driver_failure())
+            with state:
+                scene.witness.note(outcome_of(one))
+        scene.ask(put(new=NEW))
 
 
 @way
@@ -470,6 +499,19 @@ def a_listener_fails(scene: Scene) -> None:
             reading.clear()
 
 
+def raising_context(environ: Mapping[str, Any]) -> Mapping[str, Any]:
+    raise ValueError(environ["HTTP_COOKIE"])
+
+
+@way
+def the_context_of_an_event_cannot_be_told(scene: Scene) -> None:
+    contexts: list[Callable[[Mapping[str, Any]], Any]] = [raising_context, lambda environ: environ, list]
+    for context in contexts:
+        scene.site = scene.site.like(event_context=context)
+        nothing_goes_wrong(scene)
+        the_application_raises(scene)
+
+
 @way
 def a_filter_of_the_log_fails(scene: Scene) -> None:
     def fail(record: logging.LogRecord) -> bool:
@@ -487,7 +529,7 @@ def a_filter_of_the_log_fails(scene: Scene) -> None:
 @way
 def the_manager_is_looked_at(scene: Scene) -> None:
     manager = scene.site.manager
-    parts: list[Any] = [manager, scene.site.app, manager._settings, manager._lifecycle, scene.site.backend]
+    parts: list[Any] = [manager, scene.site.app, manager._settings, manager._lifecycle, manager._answers, scene.site.backend]
     for part in parts:
         scene.witness.note(repr(part))
         scene.witness.note(walked({name: getattr(part, name, None) for name in dir(part) if name[0] == "_" != name[1]}))
@@ -496,11 +538,8 @@ def the_manager_is_looked_at(scene: Scene) -> None:
         scene.site = Site(RecordingStore(), on_event=scene.witness.note)
         manager = scene.site.manager
     with scene.down(failure=driver_failure()):
-        for probe in (lambda: manager.ping(write=True), lambda: manager.purge()):
-            try:
-                probe()
-            except Exception as error:  # noqa: BLE001
-                scene.witness.note(error)
+        for probe in (lambda: manager.ping(write=True), manager.purge):
+            scene.witness.note(outcome_of(probe))
     if scene.site.is_stored:
         scene.site.store.keys.clear()
 

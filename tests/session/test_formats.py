@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -95,3 +97,29 @@ def test_a_field_of_a_wrong_type_makes_an_index_malformed(entries: Any) -> None:
 def test_data_that_are_no_dict_make_a_record_malformed(data: Any) -> None:
     with pytest.raises(Malformed):
         Formats(SERIALIZER).unpack(packed(LIVE, data))
+
+
+@pytest.mark.parametrize("handle", [b"\xc7" * 16, b"\xd4" * 16, b"\x9f" * 16], ids=repr)
+def test_the_random_bytes_of_a_handle_do_not_change_how_a_record_is_unpacked(handle: bytes) -> None:
+    """They would look like extensions and containers, which take a slower way."""
+    headers = [[1, each, *LIVE[2:]] for each in (bytes(16), handle)]
+
+    usual, odd = (calls_of(packed(header, {"cart": [1, 2]})) for header in headers)
+
+    assert usual == odd
+
+
+def calls_of(payload: bytes) -> list[str]:
+    """The names of the functions that unpacking *payload* calls."""
+    formats, called = Formats(SERIALIZER), list[str]()
+
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            called.append(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        formats.unpack(payload)
+    finally:
+        sys.setprofile(None)
+    return called

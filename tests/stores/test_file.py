@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -545,6 +545,31 @@ def test_an_entry_that_is_a_link_is_not_followed(store: FileStore, root: pathlib
 
     with pytest.raises(StoreUnavailable):
         store.load(key)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_directory_of_the_store_that_is_a_link_is_not_followed(
+    store: FileStore, root: pathlib.Path, tmp_path: pathlib.Path, depth: int
+) -> None:
+    key, elsewhere = new_key(), tmp_path / "elsewhere"
+    place = root.joinpath(*key[:depth])
+    store.create(key, b"payload", 1)
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    planted = files_in(elsewhere)
+
+    calls: list[Callable[[], object]] = [
+        lambda: store.load(key),
+        lambda: store.create(key, b"another", 60),
+        lambda: store.replace(key, b"another", 60, b"version"),
+        lambda: store.delete(key),
+    ]
+    for call in calls:
+        with pytest.raises(StoreUnavailable, match="symbolic links"):
+            call()
+
+    assert store.purge() == 0
+    assert files_in(elsewhere) == planted
 
 
 def test_a_pipe_in_the_place_of_an_entry_keeps_nobody_waiting(store: FileStore, root: pathlib.Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from typing import Any, ClassVar
@@ -25,6 +26,9 @@ _MARK_SECONDS = 86400.0
 
 #: The object itself may have removed an entry of so short a life at the next look.
 _SHORT_TTL_SECONDS = 10.0
+
+#: Of the random bytes that a key stands for.
+_KEY_BYTES = 32
 
 _STRIPES = 64
 #: Of this module and not of a store, because several stores may be made around one object.
@@ -109,7 +113,10 @@ class KeyValueStore:
         """Store *payload* under a new *key*, or raise :exc:`AlreadyExists`, also for a value of another program."""
         name = self._prefix + key
         with self._locked(name):
-            if self._read(name) is not None:
+            found = self._read(name)
+            if found is not None:
+                if unpack(found) is None:
+                    self._check_answer_for_missing_key()
                 raise AlreadyExists
             version = self._write(name, payload, ttl)
             if not self._gives_back and (ttl is None or ttl > _SHORT_TTL_SECONDS):
@@ -197,6 +204,15 @@ class KeyValueStore:
                 f"was given bytes and gave {_named(data)} back; sessions need an object that keeps bytes as they are"
             )
         self._gives_back = True
+
+    def _check_answer_for_missing_key(self) -> None:
+        """Look whether the object gives a value for each key, also for one that was just drawn."""
+        data = self._get(self._prefix + secrets.token_urlsafe(_KEY_BYTES))
+        if data is not None:
+            raise self._unavailable(
+                f"gave {_named(data)} for a key that it does not have; sessions need an object that raises KeyError, or"
+                " gives None, for a missing key"
+            )
 
     def _is_abandoned(self, name: str, data: Any) -> bool:
         """Whether a request found the same bytes so long ago that their writer must be dead; if none did, mark them.

@@ -14,6 +14,7 @@ from sessionware.stores.framing import VERSION_BYTES
 from sessionware.stores.sql.connections import ISOLATION_OPTION
 from sessionware.stores.sql.engine import DIALECTS
 from sessionware.stores.sql.failures import WrongTable
+from sessionware.stores.sweeping import END_SLACK
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect, Executable, Table
@@ -236,13 +237,22 @@ def make_statements(table: Table, dialect: Dialect, capabilities: Capabilities) 
     kind = dialect_kind(dialect)
     columns = table.c
     has_key = columns.key == sa.bindparam("k")
-    end: Any = sa.literal_column(_NOW[kind], sa.Double()) + sa.bindparam("ttl", type_=sa.Double())
-    written = {"payload": sa.bindparam("p"), "version": sa.bindparam("v"), "expires_at": end}
+    now: Any = sa.literal_column(_NOW[kind], sa.Double())
+    ttl: Any = sa.bindparam("ttl", type_=sa.Double())
+    written: dict[str, Any] = {"payload": sa.bindparam("p"), "version": sa.bindparam("v")}
+    end = now + ttl
+    # Most writes leave the end, and with it its index, alone. A new end is given them for the writes that follow.
+    latest = now + ttl * sa.literal_column(str(1 + END_SLACK), sa.Double())
+    kept = sa.case((columns.expires_at.between(end, latest), columns.expires_at), else_=latest)
     return Statements(
         load=sa.select(columns.payload, columns.version).where(has_key),
         # SQLAlchemy does not count the rows of an insert unless it is asked to.
-        insert=_insert(table, kind).values(key=sa.bindparam("k"), **written).execution_options(preserve_rowcount=True),
-        update=sa.update(table).where(has_key, columns.version == sa.bindparam("was")).values(**written),
+        insert=_insert(table, kind)
+        .values(key=sa.bindparam("k"), expires_at=end, **written)
+        .execution_options(preserve_rowcount=True),
+        update=sa.update(table)
+        .where(has_key, columns.version == sa.bindparam("was"))
+        .values(expires_at=kept, **written),
         exists=sa.select(sa.literal_column("1")).select_from(table).where(has_key),
         delete=sa.delete(table).where(has_key),
         purge=_purge(table, dialect, capabilities),

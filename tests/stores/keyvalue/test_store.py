@@ -285,6 +285,15 @@ def test_a_cache_that_keeps_nothing_is_told_at_the_first_write() -> None:
         KeyValueStore(cachelib.NullCache()).create(new_key(), b"payload", 60)
 
 
+def test_an_object_that_gives_a_value_for_every_key_is_told_at_the_first_write() -> None:
+    class Answering(dict[str, object]):
+        def get(self, key: str, *default: Any) -> Any:
+            return super().get(key, "")
+
+    with pytest.raises(StoreUnavailable, match="Answering: gave str for a key that it does not have"):
+        KeyValueStore(Answering()).create(new_key(), b"payload", 60)
+
+
 def test_an_object_that_gave_back_what_it_was_given_is_not_asked_again() -> None:
     class Counting(dict[str, bytes]):
         reads = 0

@@ -210,6 +210,43 @@ def test_times_are_those_of_the_database(
     assert 599 < ends[1] - ends[0] < 610
 
 
+def test_a_write_leaves_the_end_alone_that_moves_less_than_a_thirty_second_of_the_ttl(
+    store: SQLAlchemyStore, engine: sa.Engine, table: str
+) -> None:
+    """The index of the ends would be a good part of what each write adds to the database's log."""
+    key = new_key()
+
+    def end() -> float:
+        with engine.connect() as connection:
+            return float(connection.execute(sa.text(f"SELECT expires_at FROM {table}")).scalar_one())
+
+    ends = []
+    version = store.create(key, b"payload", 32_000)
+    for ttl in (32_000, 32_000, 32_500, 32_900, 64_000, 32_000):
+        version = store.replace(key, b"payload", ttl, version)
+        ends.append(end())
+
+    first, second, third, fourth, doubled, last = ends
+    assert first == second == third == fourth
+    assert doubled - first == pytest.approx(33_000, abs=100)
+    assert last == pytest.approx(first, abs=100)
+
+
+def test_an_entry_without_an_end_is_given_one_by_the_next_write(
+    store: SQLAlchemyStore, engine: sa.Engine, table: str
+) -> None:
+    key, ends = new_key(), []
+    version = store.create(key, b"payload", 60)
+
+    for ttl in (None, 60):
+        version = store.replace(key, b"payload", ttl, version)
+        with engine.connect() as connection:
+            ends.append(connection.execute(sa.text(f"SELECT expires_at FROM {table}")).scalar_one())
+
+    assert ends[0] is None
+    assert ends[1] > 1_700_000_000
+
+
 def test_more_threads_than_connections_take_turns(postgresql: PostgreSQLServer, make: StoreMaker) -> None:
     store, key = make(postgresql.url), new_key()
     store.create(key, b"payload", 60)

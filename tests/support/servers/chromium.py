@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,13 @@ class Chromium:
         """Open a page, and do not wait for it."""
         self._call("Target.createTarget", url=url, browserContextId=context)
 
+    def visit(self, url: str) -> None:
+        """Open *url* as a user who types it, in the profile's own window, whose cookies outlive the browser."""
+        self._call("Target.createTarget", url=url)
+
     def close(self) -> None:
+        """Close the browser as a user does, so that it writes down what it is to keep."""
+        self._call("Browser.close")
         self._connection.close()
 
 
@@ -84,14 +91,32 @@ class Window:
         self._browser.open(url, self._context)
 
 
+def _wait_for_the_end_of(process: ServerProcess) -> None:
+    """Cookies are written down at the very end, which a signal would cut off."""
+    end = time.monotonic() + ANSWER_SECONDS
+    while process.is_running and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def chromium(directory: Path) -> Iterator[Chromium]:
-    """A Chromium whose profile is in *directory*."""
+    """A Chromium whose profile is in *directory*, and is removed at the end."""
+    try:
+        with running_chromium(directory) as browser:
+            yield browser
+    finally:
+        shutil.rmtree(directory / "profile", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_chromium(directory: Path) -> Iterator[Chromium]:
+    """A Chromium whose profile is in *directory*, and stays there for the next one."""
     binary = find_binary("chromium", "chromium-browser", "google-chrome")
     if binary is None:
         pytest.skip("needs Chromium (Debian: apt install chromium)")
     profile = directory / "profile"
     port_file = profile / "DevToolsActivePort"
+    port_file.unlink(missing_ok=True)
     command = [binary, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]
     environment = {**os.environ, "HOME": str(directory), "XDG_CONFIG_HOME": str(directory)}
     process = ServerProcess(command, directory, lambda: port_file.read_text().count("\n") == 1, environment=environment)
@@ -101,9 +126,9 @@ def chromium(directory: Path) -> Iterator[Chromium]:
         browser = Chromium(int(port), path)
         yield browser
         browser.close()
+        _wait_for_the_end_of(process)
     finally:
         process.stop()
         # Its own processes may outlive it for a moment.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        shutil.rmtree(profile, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""What each address of the demo does, a file for each matter."""
