@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from behaviour.model import ABSOLUTE, Companion, CookieRequest, Effect, Flash, Record, Refused, Request, StoredRequest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from support.browser import Browser, Site
@@ -38,6 +38,8 @@ USERS = st.sampled_from(["ada", "bob", 7, "7"])
 CATEGORIES = st.sampled_from(["info", "error"])
 #: Numbers that no two runs, and no two flashes, have in common.
 _NUMBERS = itertools.count(1)
+#: In memory a run takes a few milliseconds.
+EXAMPLES = {"cookie": 250, "memory": 250}
 WHICH = st.integers(0, MAX_OPEN - 1)
 
 
@@ -351,7 +353,8 @@ class Sessions(RuleBasedStateMachine):
 
 def drive(backend: Store | str, clock: FakeClock, examples: int) -> None:
     machine = type("SessionsOverOne", (Sessions,), {"backend": backend, "clock": clock})
-    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None))
+    chosen = settings(max_examples=examples, stateful_step_count=40, deadline=None, phases=set(Phase) - {Phase.explain})
+    run_state_machine_as_test(machine, settings=chosen)
 
 
 @pytest.mark.parametrize("name", ["cookie", *LOCAL_STORES])
@@ -362,7 +365,7 @@ def test_a_session_holds_what_a_dict_and_a_user_would(
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     backend: Store | str = name if name == "cookie" else local_store(name, tmp_path, clock)
 
-    drive(backend, clock, 2000 if IS_SOAK else 100)
+    drive(backend, clock, 3000 if IS_SOAK else EXAMPLES.get(name, 60))
 
 
 @pytest.mark.parametrize("place", SERVERS)

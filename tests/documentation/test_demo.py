@@ -89,7 +89,7 @@ def messages(page: str) -> list[str]:
 
 
 def token(page: str) -> str:
-    return re.findall(r'name="csrf_token" value="(.*?)"', page)[0]
+    return str(re.findall(r'name="csrf_token" value="(.*?)"', page)[0])
 
 
 def address(page: str) -> str:
@@ -405,6 +405,13 @@ def test_a_visitor_sees_no_events(ada: Browser) -> None:
 
     assert "You are not signed in." in listed
     assert "<td>" not in listed
+
+
+def test_the_list_loads_itself_again_while_there_is_a_session(ada: Browser, phone: Browser) -> None:
+    ada.post("/devices/sign-out-others")
+
+    assert 'http-equiv="refresh"' in ada.get("/events")
+    assert 'http-equiv="refresh"' not in phone.get("/events")
 
 
 # What it refuses, and what it keeps
