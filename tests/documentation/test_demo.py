@@ -65,7 +65,7 @@ def name() -> str:
 
 @pytest.fixture
 def ada(demo: int, name: str) -> Browser:
-    """Somebody who is signed in to the demo."""
+    """A user who is signed in to the demo."""
     return signed_in(demo, name, agent=FIREFOX)
 
 
@@ -89,7 +89,7 @@ def messages(page: str) -> list[str]:
 
 
 def token(page: str) -> str:
-    return re.findall(r'name="csrf_token" value="(.*?)"', page)[0]
+    return str(re.findall(r'name="csrf_token" value="(.*?)"', page)[0])
 
 
 def address(page: str) -> str:
@@ -160,7 +160,7 @@ def test_it_gives_a_new_id(ada: Browser, name: str) -> None:
 # Signing in and out
 
 
-def test_a_wrong_password_signs_nobody_in_and_leaves_nothing_behind(demo: int, name: str) -> None:
+def test_a_wrong_password_begins_no_session(demo: int, name: str) -> None:
     browser = Browser(demo)
 
     page = browser.post("/sign-in", name=name, password="coffee")
@@ -405,6 +405,13 @@ def test_a_visitor_sees_no_events(ada: Browser) -> None:
 
     assert "You are not signed in." in listed
     assert "<td>" not in listed
+
+
+def test_the_list_loads_itself_again_while_there_is_a_session(ada: Browser, phone: Browser) -> None:
+    ada.post("/devices/sign-out-others")
+
+    assert 'http-equiv="refresh"' in ada.get("/events")
+    assert 'http-equiv="refresh"' not in phone.get("/events")
 
 
 # What it refuses, and what it keeps
