@@ -39,7 +39,7 @@ CATEGORIES = st.sampled_from(["info", "error"])
 #: Numbers that no two runs, and no two flashes, have in common.
 _NUMBERS = itertools.count(1)
 #: In memory a run takes a few milliseconds.
-EXAMPLES = {"cookie": 250, "memory": 250}
+EXAMPLES = {"cookie": 80, "memory": 80}
 WHICH = st.integers(0, MAX_OPEN - 1)
 
 
@@ -365,7 +365,7 @@ def test_a_session_holds_what_a_dict_and_a_user_would(
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     backend: Store | str = name if name == "cookie" else local_store(name, tmp_path, clock)
 
-    drive(backend, clock, 3000 if IS_SOAK else EXAMPLES.get(name, 60))
+    drive(backend, clock, 3000 if IS_SOAK else EXAMPLES.get(name, 30))
 
 
 @pytest.mark.parametrize("place", SERVERS)
@@ -374,7 +374,7 @@ def test_a_session_on_a_server_holds_what_a_dict_and_a_user_would(
 ) -> None:
     store = store_in(place, tmp_path, request)
 
-    drive(store, FakeClock(), 500 if IS_SOAK else 10)
+    drive(store, FakeClock(), 500 if IS_SOAK else 8)
 
     if isinstance(store, Closable):
         store.close()
