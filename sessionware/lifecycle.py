@@ -172,8 +172,11 @@ class Lifecycle:
         if request.is_ended_by_another and changes.login is None:
             self.discard(request, "ended")
             return False
+        write, context = self._backend.save, request.event_context
+        if context is not None:
+            write = self._events.within(context, write)
         try:
-            outcome = self._backend.save(
+            outcome = write(
                 request.context, request.found, changes=changes, token=request.token, touched_at=request.touched_at
             )
             lines = self._cookie_lines(request, outcome)
@@ -218,11 +221,13 @@ class Lifecycle:
         self._tell(request, outcome.events)
 
     def _tell(self, request: SessionRequest, decisions: tuple[Decision, ...]) -> None:
-        """Tell *decisions*, now or, of a session that travels with the answer, when that leaves."""
-        if request.travels_with_answer:
-            request.untold += decisions
-        else:
-            self._events.tell(*decisions, context=request.event_context)
+        """Tell *decisions*, now or, of a session that travels with the answer, when that leaves.
+
+        A login that has moved it into a store comes after all that the same request did to it before.
+        """
+        request.untold += decisions
+        if not request.travels_with_answer:
+            self.tell_untold(request)
 
     def tell_untold(self, request: SessionRequest) -> None:
         untold, request.untold = request.untold, ()

@@ -13,7 +13,7 @@ from sessionware.exceptions import StoreUnavailable
 from sessionware.protocol import index
 from sessionware.protocol.end import Ending, end
 from sessionware.protocol.index import Entries
-from sessionware.protocol.vault import Loaded, Vault
+from sessionware.protocol.vault import MAX_CHAIN_STEPS, Loaded, Vault, superseded_in
 from sessionware.session.lifetimes import moment
 from sessionware.session.login import check_user_id
 from sessionware.session.records import Found, Live
@@ -82,7 +82,7 @@ class Users:
         tried: dict[bytes, bool] = {}
 
         def without_the_revoked(entries: Entries) -> Entries:
-            line = set() if spared is None else index.line_of(entries, spared)
+            line = set() if spared is None else self._line_of(entries, spared)
             for entry in entries:
                 if entry.handle not in line and entry.handle not in tried:
                     tried[entry.handle] = self._revoke(entry.handle)
@@ -90,6 +90,15 @@ class Users:
 
         index.change(self._vault, user_id, without_the_revoked)
         return sum(tried.values())
+
+    def _line_of(self, entries: Entries, handle: bytes) -> set[bytes]:
+        """The line of *handle*; what has had several ids since is no longer known to the index, but to its records."""
+        line = index.line_of(entries, handle)
+        if line.isdisjoint(entry.handle for entry in entries):
+            heir = _heir_of(self._vault, handle)
+            if heir is not None:
+                line |= index.line_of(entries, heir)
+        return line
 
     def _revoke(self, handle: bytes, reason: str | None = None) -> bool:
         ended = end(self._vault, store_key(handle))
@@ -158,6 +167,17 @@ def _live(loaded: dict[bytes, Loaded], user_id: str | int) -> dict[bytes, Live]:
         for handle, found in loaded.items()
         if isinstance(found, Found) and found.superseded is None and _is_of(found.record, user_id)
     }
+
+
+def _heir_of(vault: Vault, handle: bytes) -> bytes | None:
+    """The handle of what the session of *handle* has become by changes of its id, if that lives."""
+    loaded = vault.load_without_data(store_key(handle))
+    for _ in range(MAX_CHAIN_STEPS):
+        superseded = superseded_in(loaded)
+        if superseded is None:
+            break
+        loaded = vault.load_without_data(superseded.next_key)
+    return loaded.record.handle if isinstance(loaded, Found) else None
 
 
 def _is_of(record: Live, user_id: str | int) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.actions import call, drop, login, member, put, raised_by, read, then
+from support.actions import Action, call, drop, login, member, put, raised_by, read, then
 from support.browser import Browser, LoginSite, Site, visitor
 from support.constants import COOKIE, NEW_SECRET, SECRET
 from support.stores import RecordingStore, local_store
@@ -75,6 +75,23 @@ def test_a_login_takes_the_flashes_into_the_store_and_leaves_the_csrf_tokens(sit
     assert checked == [False, True, True]
     assert browser.send(call("pop_flashes")).result == [("message", "one"), ("message", "two")]
     assert browser.send(call("pop_flashes")).result == []
+
+
+@pytest.mark.parametrize(
+    ("before", "names"),
+    [
+        pytest.param(call("clear"), ["ended invalidated", "created login"], id="clear"),
+        pytest.param(then(put(new=1), call("save")), ["saved", "regenerated login"], id="save"),
+    ],
+)
+def test_what_a_request_did_before_its_login_is_told_before_it(
+    anonymous: Browser, before: Action, names: list[str]
+) -> None:
+    anonymous.site.events.clear()
+
+    anonymous.send(then(before, login("ada")))
+
+    assert anonymous.site.names() == names
 
 
 def test_a_login_without_a_session_begins_one_in_the_store(site: LoginSite) -> None:

@@ -126,6 +126,20 @@ def test_removing_a_key_that_is_missing_does_nothing_to_a_visitors_session(site:
     assert browser.data() == {"cart": ["tea"]}
 
 
+@pytest.mark.parametrize("remover", [remover for name, remover in REMOVERS.items() if name != "popitem"])
+def test_in_an_outage_that_reads_as_anonymous_a_logout_is_refused(
+    make_stored: SiteMaker, remover: Callable[[Session], object]
+) -> None:
+    site = make_stored(user_key="user", on_store_failure="anonymous")
+    ada = visitor(site, put(user="ada"))
+
+    with site.store.down():
+        answer = ada.send(remover)
+
+    assert answer.status == 503
+    assert ada.ask(member("user_id")).result == "ada"
+
+
 def test_a_user_whose_login_was_before_the_option_is_signed_out_by_it(site: Site) -> None:
     ada = visitor(site.like(user_key=None), login("ada", cart=["tea"]))
 

@@ -411,6 +411,19 @@ class TestRevokingAUser:
         assert stored.manager.revoke_user("ada", keep=present) == 0
         assert is_signed_in(mine)
 
+    def test_a_request_with_an_id_that_was_changed_several_times_since_keeps_its_own_session(
+        self, stored: Site
+    ) -> None:
+        mine, other = signed_in_at(stored), signed_in_at(stored)
+        slow = mine.twin()
+        for change in (call("confirm"), call("remember", "30d"), call("regenerate")):
+            mine.send(change)
+
+        assert slow.send(lambda session: stored.manager.revoke_user("ada", keep=session.id)).result == 1
+
+        assert is_signed_in(mine)
+        assert not is_signed_in(other)
+
     def test_a_request_may_keep_its_own_session_and_change_its_id(self, stored: Site) -> None:
         mine, other = signed_in_at(stored), signed_in_at(stored)
 
