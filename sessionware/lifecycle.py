@@ -223,11 +223,17 @@ class Lifecycle:
     def _tell(self, request: SessionRequest, decisions: tuple[Decision, ...]) -> None:
         """Tell *decisions*, now or, of a session that travels with the answer, when that leaves.
 
-        A login that has moved it into a store comes after all that the same request did to it before.
+        A login that has moved it into a store comes after what the same request did to it before; but a visitor's end
+        before it is told with the answer, without which the browser keeps that session.
         """
-        request.untold += decisions
-        if not request.travels_with_answer:
-            self.tell_untold(request)
+        if request.travels_with_answer:
+            request.untold += decisions
+            return
+        untold, request.untold = request.untold, ()
+        if untold and not request.is_leaving:
+            request.untold = tuple(decision for decision in untold if decision.name == "ended")
+            untold = tuple(decision for decision in untold if decision.name != "ended")
+        self._events.tell(*untold, *decisions, context=request.event_context)
 
     def tell_untold(self, request: SessionRequest) -> None:
         untold, request.untold = request.untold, ()

@@ -50,21 +50,22 @@ class LoginBackend:
         """A visitor's session asks no store; of a user's and a visitor's, the user's is meant."""
         values = context.candidates()
         tokens = [value for value in values if context.keys.token.is_of_kind(value)]
-        rejections: list[Decision] = []
+        found: Found | None
+        rejected: Sequence[Decision] = ()
         if tokens:
             found, rejected = self._store.load(context.only(tokens, context.keys.token), touched_at, has_data=has_data)
-            rejections += rejected
-            if found is not None:
-                return found, rejections
-        if len(tokens) == len(values):
-            return None, rejections
+            if found is not None or len(tokens) == len(values):
+                return found, rejected
         sealed = context.only([value for value in values if value not in tokens], context.keys.cookie)
-        found, rejected = self._cookie.load(sealed, touched_at, has_data=has_data)
-        rejections += rejected
+        found, others = self._cookie.load(sealed, touched_at, has_data=has_data)
         if found is not None and found.record.user_id is not None:
             # It was signed in before there was a store for it, where nothing could revoke it.
-            return None, [*rejections, rejection("revoked", found.record.handle)]
-        return found, rejections
+            others, found = [*others, rejection("revoked", found.record.handle)], None
+        if not tokens:
+            return found, others
+        of_tokens, of_others = iter(rejected), iter(others)
+        in_order = (next(of_tokens if value in tokens else of_others, None) for value in values)
+        return found, [decision for decision in in_order if decision is not None]
 
     def save(
         self,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from behaviour.moments import HOUR
 from support.actions import Action, call, drop, login, member, put, raised_by, read, then
 from support.browser import Browser, LoginSite, Site, visitor
 from support.constants import COOKIE, NEW_SECRET, SECRET
@@ -92,6 +93,16 @@ def test_what_a_request_did_before_its_login_is_told_before_it(
     anonymous.send(then(before, login("ada")))
 
     assert anonymous.site.names() == names
+
+
+def test_a_visitors_end_that_no_answer_has_told_the_browser_is_no_event(anonymous: Browser) -> None:
+    anonymous.site.events.clear()
+
+    with pytest.raises(ZeroDivisionError):
+        anonymous.send(then(call("clear"), login("ada"), call("save"), lambda session: 1 / 0))
+
+    assert anonymous.site.names() == ["created login", "discarded app_raised"]
+    assert anonymous.data() == {"cart": ["tea"]}
 
 
 def test_a_login_without_a_session_begins_one_in_the_store(site: LoginSite) -> None:
@@ -226,6 +237,28 @@ def test_a_dead_token_hides_no_visitors_session(site: LoginSite, ada: Browser) -
 def test_a_malformed_cookie_is_rejected_once(site: LoginSite, value: str) -> None:
     assert site.read(header=f"{COOKIE}={value}").has_no_session
     assert site.rejections() == ["malformed"]
+
+
+@pytest.mark.parametrize(
+    ("order", "reasons"),
+    [
+        (["malformed", "token", "visitor"], ["malformed", "unknown_id", "idle"]),
+        (["visitor", "token", "malformed"], ["idle", "unknown_id", "malformed"]),
+        (["token", "visitor"], ["unknown_id", "idle"]),
+    ],
+)
+def test_of_several_cookies_the_first_in_the_header_says_why(
+    site: LoginSite, anonymous: Browser, ada: Browser, order: list[str], reasons: list[str]
+) -> None:
+    values = {"malformed": "nonsense", "token": ada.cookies[COOKIE], "visitor": anonymous.cookies[COOKIE]}
+    ada.send(call("clear"))
+    site.clock.advance(HOUR)
+    site.events.clear()
+
+    answer = site.ask(member("rejected"), "; ".join(f"{COOKIE}={values[name]}" for name in order))
+
+    assert answer.result == reasons[0]
+    assert site.rejections() == reasons
 
 
 def test_cookies_of_a_secret_that_was_removed_are_of_an_unknown_key(site: LoginSite, anonymous: Browser) -> None:
