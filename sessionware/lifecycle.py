@@ -213,7 +213,7 @@ class Lifecycle:
         request.found = outcome.found
         request.token = None
         request.is_ended_by_another = outcome.found is None and outcome.cookie is KEEP
-        if not request.is_ended_by_another:
+        if self._travels_with_answer and not request.is_ended_by_another:
             request.travels_with_answer = self._travels(outcome.found)
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
         if lines or request.is_ended_by_another:
@@ -256,9 +256,12 @@ class Lifecycle:
         return (write(cookie.value, ends_at, now, is_persistent=record.is_remembered),)
 
     def renew_if_stale(self, request: SessionRequest) -> None:
-        """Write down that the session was seen now, if it is time to."""
-        found = request.found
-        if found is not None and (found.is_ahead or self._lifetimes.is_stale(found.record, request.touched_at)):
+        """Write down that the session was seen now, if "last seen" is so old that a request which only reads does."""
+        found, refresh_after = request.found, self._lifetimes.refresh_after
+        if found is None:
+            return
+        is_stale = refresh_after is not None and request.touched_at - found.record.seen_at >= refresh_after
+        if is_stale or found.is_ahead:
             self._renew(request, found)
 
     def _renew(self, request: SessionRequest, found: Found) -> None:

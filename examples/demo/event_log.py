@@ -41,7 +41,7 @@ def note(event: Event) -> None:
     device = (event.context or {}).get("device")
     user = None if event.user_id is None else str(event.user_id)
     with connected() as database:
-        at = event.at.isoformat(timespec="seconds")
+        at = f"{event.at:%H:%M:%S}"
         database.execute(_KEEP, (at, event.name, event.reason, event.session_id, user, device))
         database.execute(_DROP_OLDEST, (MOST_KEPT,))
 

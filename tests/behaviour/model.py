@@ -307,7 +307,9 @@ class Request:
         """Write what is pending; ``False`` if another request has ended the session."""
         if self.is_pending():
             if self.is_ended_by_another and self.login is None:
+                handle = self.handle
                 self._take(None)
+                self.handle = handle
                 return False
             self._write()
         return not self.is_ended_by_another

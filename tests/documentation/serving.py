@@ -39,8 +39,9 @@ def answers(port: int) -> bool:
 class Browser:
     """Keeps cookies, and follows redirects after a form."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, agent: str = "") -> None:
         self.port = port
+        self.agent = agent
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
 
@@ -52,6 +53,9 @@ class Browser:
 
     def ask(self, method: str, path: str, body: str | None, **headers: str) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        headers["User-Agent"] = self.agent
+        # As all browsers send it; one that does not is taken for a proxy.
+        headers["Connection"] = "keep-alive"
         headers["Host"] = f"localhost:{self.port}"
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -59,6 +63,7 @@ class Browser:
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()
+        self.headers = answer.headers
         self.set_cookies = answer.headers.get_all("Set-Cookie", [])
         for line in self.set_cookies:
             self._keep(line)

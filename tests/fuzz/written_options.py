@@ -13,7 +13,9 @@ from support.cookies import cookie_settings
 
 from sessionware import conversions
 from sessionware.cookies.header import CookieLines, faults_of
+from sessionware.cookies.origin import OtherSites, read_origins
 from sessionware.cookies.request import Cookies, is_loopback, proxy_evidence
+from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import handle_from_session_id, session_id_of
 from sessionware.crypto.keys import read_secrets
 from sessionware.exceptions import CookieTooLarge, SessionDataError
@@ -33,6 +35,11 @@ _VARIABLES = (
     "HTTP_HOST", "SERVER_NAME", "wsgi.url_scheme", "HTTP_ORIGIN", "HTTP_REFERER", "HTTP_CONNECTION", "SERVER_PROTOCOL",
     "HTTP_USER_AGENT", "REMOTE_ADDR", "SCRIPT_NAME", "PATH_INFO", "HTTP_X_FORWARDED_PROTO", "HTTP_FORWARDED",
     "HTTP_COOKIE", "HTTP_SEC_FETCH_SITE",
+)  # fmt: skip
+
+_ORIGINS = (
+    "", "https://example.org", "https://*.example.org:8443", "http://[::1]:80", "null", "http://a:99999", "https://a.:",
+    "example.org", "[::", "http://[::ffff:1.2.3.4%x]",
 )  # fmt: skip
 
 
@@ -112,8 +119,32 @@ def _check_identity(choices: Choices) -> None:
             make()
 
 
+def _check_origin(choices: Choices) -> None:
+    names = ("HTTP_ORIGIN", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "HTTP_SEC_FETCH_SITE", "REQUEST_METHOD")
+    environ = {choices.one_of(names): choices.one_of(_ORIGINS) + _text(choices) for _ in range(choices.below(6))}
+    try:
+        trusted = read_origins(choices.one_of(_ORIGINS) + _text(choices))
+    except ValueError:
+        trusted = ()
+    assert read_origins(trusted) == trusted
+    origin = OtherSites(trusted).origin_of({"REQUEST_METHOD": "POST", **environ})
+    assert origin is None or origin.isprintable()
+    site, named = (environ.get(name, "").strip(" \t") for name in ("HTTP_SEC_FETCH_SITE", "HTTP_ORIGIN"))
+    if environ.get("REQUEST_METHOD", "POST") == "POST" and not named:
+        assert (origin is None) == (site in ("", "same-origin", "none"))
+
+
+def _check_csrf(choices: Choices) -> None:
+    secret = bytes(range(32))
+    token = choices.edited(csrf.mask(secret).encode()).decode("latin-1")
+    assert csrf.verify(secret, token) in (True, False)
+    assert not csrf.verify(secret, wild_value(choices))
+    assert not csrf.verify(bytes(32), csrf.mask(secret))
+
+
 _CHECKS = (
     _check_converter, _check_session_id, _check_secrets, _check_environ, _check_cookie_settings, _check_identity,
+    _check_origin, _check_csrf,
 )  # fmt: skip
 
 

@@ -23,10 +23,6 @@ def frozen(file: Path) -> dict[str, Any]:
     return found
 
 
-#: The first format had no index beside the record.
-WITH_INDEX = [file for file in FILES if len(frozen(file)["store"]["entries"]) > 1]
-
-
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 @pytest.mark.parametrize("way", ["cookie", "store"])
 def test_a_frozen_session_opens_with_all_that_it_held(way: str, file: Path) -> None:
@@ -49,7 +45,7 @@ def test_a_frozen_session_opens_with_all_that_it_held(way: str, file: Path) -> N
     assert session.pop_flashes() == [("success", Markup("<b>saved</b>"))]
 
 
-@pytest.mark.parametrize("file", WITH_INDEX, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_frozen_index_lists_the_session(file: Path) -> None:
     vectors = frozen(file)
     entries = {key: bytes.fromhex(value) for key, value in vectors["store"]["entries"].items()}
@@ -64,4 +60,3 @@ def test_a_frozen_index_lists_the_session(file: Path) -> None:
 
 def test_there_are_vectors() -> None:
     assert FILES
-    assert WITH_INDEX

@@ -17,21 +17,24 @@ _SECTION = Markup("""
   <h2>What happens to your sessions</h2>
   <iframe src="/events" title="The last events of your sessions"></iframe>
   <p><small>The list loads itself again every {seconds} seconds. Those requests are passive: they do not keep the
-  session alive, so the time below the list runs down until you reload the page.</small></p>
+  session alive, so the time above the list runs down until you reload the page. The session of a request that was
+  refused is not even looked for, so all users see that event.</small></p>
 </section>
 """)
 _FRAME = Markup("""<!doctype html>
 <html lang="en" class="frame">
 <meta charset="utf-8">
-<meta http-equiv="refresh" content="{seconds}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+{refresh}
 <title>events</title>
 <link rel="stylesheet" href="/style.css">
 {body}
 </html>
 """)
+_REFRESH = Markup('<meta http-equiv="refresh" content="{seconds}">').format(seconds=REFRESH_SECONDS)
 _TABLE = Markup("""
-<table class="events"><tr><th>When</th><th>What</th><th>Why</th><th>Session</th><th>Caused by</th></tr>{lines}</table>
-<p class="left">This session ends in <strong>{left}</strong>.</p>
+<p>This session ends in <strong>{left}</strong>.</p>
+<table class="events"><tr><th>UTC</th><th>What</th><th>Why</th><th>Session</th><th>By</th></tr>{lines}</table>
 """)
 _LINE = Markup(
     "<tr><td>{at}</td><td>{name}</td><td>{reason}</td><td><code>{session}</code>{this}</td><td>{device}</td></tr>"
@@ -59,13 +62,13 @@ def recent(lines: Iterable[Line], this: str, left: str) -> str:
         )
         for line in lines
     ]
-    return _frame(_TABLE.format(lines=Markup().join(rows), left=left))
+    return str(_FRAME.format(refresh=_REFRESH, body=_TABLE.format(lines=Markup().join(rows), left=left)))
 
 
 def over(rejected: str | None) -> str:
-    """The content of the frame when the session is over; an answer that only reads leaves the dead cookie alone."""
+    """The content of the frame when the session is over. It asks no more, since each look would be a rejection."""
     why = [text for _, text in why_signed_out(rejected)] or ["You are not signed in."]
-    return _frame(_OVER.format(why=why[0]))
+    return str(_FRAME.format(refresh="", body=_OVER.format(why=why[0])))
 
 
 def left_until(end: datetime | None, now: datetime) -> str:
@@ -76,7 +79,3 @@ def left_until(end: datetime | None, now: datetime) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     return f"{days} days, " * (days > 0) + f"{hours}:{minutes:02}:{seconds:02}"
-
-
-def _frame(body: Markup) -> str:
-    return str(_FRAME.format(seconds=REFRESH_SECONDS, body=body))

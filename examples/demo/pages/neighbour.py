@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 _INVITATION = Markup("""
-<section>
+<section class="wide">
   <h2>A forged form</h2>
   <p>Another site stands on this machine, and has a form that changes your address in this shop:
   <a href="{origin}/">{origin}</a>. Go there while you are signed in, and claim your prize.</p>
@@ -27,7 +27,7 @@ _PRIZE = Markup("""<!doctype html>
     <input type="hidden" name="address" value="a forger's house">
     <button>Claim it</button>
   </form>
-  <iframe name="answer" title="What the shop answers"></iframe>
+  <iframe class="short" name="answer" title="What the shop answers"></iframe>
   <p><small>Above is what the shop answers.</small></p>
 </section>
 <section>
