@@ -183,7 +183,7 @@ class Lifecycle:
         except SessionwareError as error:
             # Raised after the handler, for within it the store's error would be its context.
             failure = self._failure_of_save(request, error)
-        except Exception as error:
+        except BaseException as error:
             hide_own_frames(error)
             raise error
         else:
@@ -276,7 +276,7 @@ class Lifecycle:
             # The request only read: its answer is right, and the next one renews.
             self._events.tell(failure_of_store(found.record, error), context=request.event_context)
             return
-        except Exception as error:
+        except BaseException as error:
             hide_own_frames(error)
             raise error
         request.found = outcome.found
@@ -324,7 +324,7 @@ class Lifecycle:
             return operation()
         except SessionwareError as error:
             failure = without_frames(error)
-        except Exception as error:
+        except BaseException as error:
             hide_own_frames(error)
             raise error
         if isinstance(failure, StoreUnavailable):
