@@ -229,11 +229,13 @@ class Lifecycle:
         if request.travels_with_answer:
             request.untold += decisions
             return
-        untold, request.untold = request.untold, ()
-        if untold and not request.is_leaving:
-            request.untold = tuple(decision for decision in untold if decision.name == "ended")
-            untold = tuple(decision for decision in untold if decision.name != "ended")
-        self._events.tell(*untold, *decisions, context=request.event_context)
+        if request.untold:
+            untold, request.untold = request.untold, ()
+            if not request.is_leaving:
+                request.untold = tuple(decision for decision in untold if decision.name == "ended")
+                untold = tuple(decision for decision in untold if decision.name != "ended")
+            decisions = (*untold, *decisions)
+        self._events.tell(*decisions, context=request.event_context)
 
     def tell_untold(self, request: SessionRequest) -> None:
         untold, request.untold = request.untold, ()
