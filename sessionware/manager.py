@@ -141,6 +141,9 @@ def _asked(operation: Callable[[], Answer]) -> Answer:
         return operation()
     except StoreUnavailable as error:
         failure = without_frames(error)
+    except BaseException as error:
+        hide_own_frames(error)
+        raise error
     raise failure
 
 

@@ -52,7 +52,7 @@ class Users:
 
     def sessions_of(self, user_id: str | int) -> list[SessionInfo]:
         """The sessions of a user that are in force, the newest first; the dead are dropped from the index."""
-        check_user_id(user_id, "sessions_of")
+        check_user_id(user_id, "sessions_of()")
         entries = index.entries_of(self._vault, user_id)
         loaded = self._load(entries)
         live = _live(loaded, user_id)
@@ -77,7 +77,7 @@ class Users:
 
         A login at the same time is revoked, or begins afterwards.
         """
-        check_user_id(user_id, "revoke_user")
+        check_user_id(user_id, "revoke_user()")
         spared = handle_from_session_id(keep) if isinstance(keep, str) else None
         tried: dict[bytes, bool] = {}
 

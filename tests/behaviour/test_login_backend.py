@@ -261,6 +261,15 @@ def test_of_several_cookies_the_first_in_the_header_says_why(
     assert site.rejections() == reasons
 
 
+@pytest.mark.parametrize("written", ['""{}""', '" {}"', '"{}\t"'])
+def test_a_cookie_is_trimmed_once(site: LoginSite, anonymous: Browser, ada: Browser, written: str) -> None:
+    for browser in (anonymous, ada):
+        value = browser.cookies[COOKIE]
+
+        assert site.read(header=f'{COOKIE}="{value}"').seen
+        assert site.read(header=f"{COOKIE}={written.format(value)}").has_no_session
+
+
 def test_cookies_of_a_secret_that_was_removed_are_of_an_unknown_key(site: LoginSite, anonymous: Browser) -> None:
     ada = visitor(site, login("ada"))
     later = site.like(secret=NEW_SECRET)
