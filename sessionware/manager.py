@@ -6,16 +6,20 @@ It needs no WSGI server: a bare environ with a cookie, a scheme and a host is en
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from sessionware.answer import Answers
-from sessionware.backends.contract import Backend
+from sessionware.backends.configured import FormerConfiguration
+from sessionware.backends.contract import Backend, UserSessions
 from sessionware.backends.cookie import CookieBackend
+from sessionware.backends.former import Former
 from sessionware.backends.login import LoginBackend
+from sessionware.backends.previous import PreviousBackend
 from sessionware.backends.store import StoreBackend
-from sessionware.config.settings import Config, Settings, make_settings
+from sessionware.config.settings import Config, FormerSettings, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
+from sessionware.cookies.header import CookieSettings
 from sessionware.crypto.sealing import RecordSealer
 from sessionware.events import Events
 from sessionware.exceptions import ConfigError, StoreAnswer, StoreUnavailable, hide_own_frames, without_frames
@@ -52,9 +56,10 @@ class SessionManager:
             raise
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
-        backend = _make_backend(settings, events)
+        formers = _make_formers(settings, events)
+        backend = _make_backend(settings, events, formers)
         self._users = backend.users
-        self._lifecycle = Lifecycle(settings, backend, events)
+        self._lifecycle = Lifecycle(settings, backend, events, formers=formers)
         self._answers = Answers(self._lifecycle, settings)
 
     def open(self, environ: Mapping[str, Any]) -> Session:
@@ -98,7 +103,7 @@ class SessionManager:
         users = self._stored_users()
         return _asked(lambda: users.revoke_user(user_id, keep))
 
-    def _stored_users(self) -> Users:
+    def _stored_users(self) -> UserSessions:
         if self._users is None:
             raise ConfigError(_NO_USERS)
         return self._users
@@ -130,9 +135,10 @@ class SessionManager:
             _write_to(store, key)
 
     def close(self) -> None:
-        """Close the store's connections; a later request opens them again."""
-        if isinstance(self._settings.store, Closable):
-            self._settings.store.close()
+        """Close the connections of the store, and of former ones; a later request opens them again."""
+        for store in (self._settings.store, *(former.store for former in self._settings.previous)):
+            if isinstance(store, Closable):
+                store.close()
 
 
 def _asked(operation: Callable[[], Answer]) -> Answer:
@@ -147,17 +153,60 @@ def _asked(operation: Callable[[], Answer]) -> Answer:
     raise failure
 
 
-def _make_backend(settings: Settings, events: Events) -> Backend:
+class _Stored(NamedTuple):
+    """Where sessions travel, and the parts of it that are in a store."""
+
+    backend: Backend
+    stored: StoreBackend | None
+    vault: Vault | None
+
+
+def _make_backend(settings: Settings, events: Events, formers: Sequence[Former]) -> Backend:
+    backend, _, vault = _stored(settings, settings, events)
+    if not formers:
+        return backend
+    lifetimes, clock = settings.lifetimes, settings.clock
+    return PreviousBackend(backend, vault, formers, keyring=settings.keyring, lifetimes=lifetimes, clock=clock)
+
+
+def _stored(where: Settings | FormerSettings, settings: Settings, events: Events) -> _Stored:
+    """The backend of *where*, with the lifetimes, the types and the clock of *settings*."""
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
-    cookie = CookieBackend(settings.keyring, formats, lifetimes=lifetimes, clock=clock)
-    if settings.store is None:
-        return cookie
+    cookie = CookieBackend(where.keyring, formats, lifetimes=lifetimes, clock=clock)
+    if where.store is None:
+        return _Stored(cookie, None, None)
     grace = settings.regenerate_grace
-    sealed = RecordSealer(settings.keyring)
-    vault = Vault(settings.store, sealed, formats, lifetimes=lifetimes, clock=clock, grace=grace)
+    sealed = RecordSealer(where.keyring)
+    vault = Vault(where.store, sealed, formats, lifetimes=lifetimes, clock=clock, grace=grace)
     users = Users(vault, events.tell, max_sessions=settings.max_sessions_per_user)
-    stored = StoreBackend(settings.keyring, vault, grace=grace, users=users)
-    return LoginBackend(cookie, stored, clock) if settings.is_store_for_logins else stored
+    stored = StoreBackend(where.keyring, vault, grace=grace, users=users)
+    backend = LoginBackend(cookie, stored, clock) if where.is_store_for_logins else stored
+    return _Stored(backend, stored, vault)
+
+
+def _make_formers(settings: Settings, events: Events) -> tuple[Former, ...]:
+    """Where sessions are taken over from."""
+    formers: list[Former] = []
+    for former in settings.previous:
+        backend, stored, _ = _stored(former, settings, events)
+        formers.append(
+            FormerConfiguration(
+                backend,
+                stored,
+                cookie=former.cookie,
+                until=former.until,
+                lifetimes=settings.lifetimes,
+                is_same_cookie=_is_same_cookie(former.cookie, settings.cookie),
+            )
+        )
+    return tuple(formers)
+
+
+def _is_same_cookie(former: CookieSettings, present: CookieSettings) -> bool:
+    """Whether a browser keeps one of the two alone."""
+    names = {former.full_name(secure=secure) for secure in (True, False)}
+    is_same_name = not names.isdisjoint(present.full_name(secure=secure) for secure in (True, False))
+    return is_same_name and former.scope[1:] == present.scope[1:]
 
 
 def _write_to(store: Store, key: str) -> None:

@@ -100,6 +100,9 @@ FLOORS = {
         backends.cookie
         backends.store
         backends.login
+        backends.former
+        backends.configured
+        backends.previous
         lifecycle
         answer
         manager

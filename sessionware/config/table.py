@@ -20,6 +20,7 @@ from sessionware.conversions import (
     functions,
     imported,
     integer,
+    is_dotted_name,
     moment,
     nonempty_string,
     one_of,
@@ -152,6 +153,17 @@ def _environ_key(value: object) -> str:
     if _CGI_VARIABLE.fullmatch(key) or key.startswith("wsgi.") or key == "sessionware.open":
         raise ValueError(f"the key {shown(key)} has another use in environ; choose one such as 'myapp.session'")
     return key
+
+
+def _former_configurations(value: object) -> tuple[Mapping[str, Any], ...]:
+    """What each has is checked with the whole configuration, by which its store and its keys are made."""
+    given = imported(value) if isinstance(value, str) and is_dotted_name(value) else value
+    if given is None or (isinstance(given, str) and given.strip().lower() in ("", "none")):
+        return ()
+    found = (given,) if isinstance(given, Mapping) else given
+    if not isinstance(found, (list, tuple)) or not all(isinstance(one, Mapping) for one in found):
+        raise expected("a former configuration as a dict, or a list of them", value)
+    return tuple(found)
 
 
 #: What is said of an option that a later version will have.
@@ -290,7 +302,11 @@ OPTIONS: dict[str, Option] = {
         _later("strict"), "strict", "Whether values of subclasses are kept as their base. Not in this version yet."
     ),
     "previous": Option(
-        _later(()), (), "Former configurations, whose sessions are taken over. Not in this version yet."
+        _former_configurations,
+        (),
+        "A former configuration of sessionware, or a list of them, whose sessions are taken over: a dict with its "
+        "``backend``, ``secret`` (the present ones if it is left out) and ``cookie.*``, and with ``until``, the moment "
+        "from which its sessions are no longer looked for.",
     ),
     "import_from": Option(_later(()), (), "Importers of other systems' sessions. Not in this version yet."),
     "event_context": Option(

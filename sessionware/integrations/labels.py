@@ -13,7 +13,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     "saved": ("",),
     "merged": ("",),
     "renewed": ("",),
-    "regenerated": ("login", "relogin", "confirm", "regenerate", "remember"),
+    "regenerated": ("login", "relogin", "confirm", "regenerate", "remember", "taken_over"),
     "ended": ("invalidated", "emptied", "login"),
     "revoked": ("", "limit"),
     "rejected": (

@@ -71,6 +71,10 @@ def _end_one(vault: Vault, key: str) -> End | Superseded:
         if isinstance(loaded, Ended):
             vault.delete(key)
             return End(Ending.NOT_OURS if loaded.was_asked_for else Ending.NOTHING_LEFT, (key,))
+        record = loaded.record if isinstance(loaded, Found) else None
+        origins = None if record is None or record.taken_from is None else vault.origins
+        if origins is not None and record is not None:
+            origins.end_former(record)
         try:
             vault.replace(key, Ended(), loaded.version)
         except Gone:
@@ -79,4 +83,6 @@ def _end_one(vault: Vault, key: str) -> End | Superseded:
             backoff.pause()
             continue
         vault.delete(key)
-        return End(Ending.DONE, (key,), loaded.record if isinstance(loaded, Found) else None)
+        if origins is not None and record is not None:
+            origins.bury(record)
+        return End(Ending.DONE, (key,), record)

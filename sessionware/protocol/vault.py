@@ -12,14 +12,21 @@ import traceback
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from sessionware.clock import Clock
 from sessionware.crypto.sealing import RecordSealer, Rejected
 from sessionware.events import logger
-from sessionware.exceptions import SessionwareError, StoreUnavailable, hide_all_frames
+from sessionware.exceptions import (
+    AlreadyExists,
+    Conflict,
+    Gone,
+    SessionwareError,
+    StoreUnavailable,
+    hide_all_frames,
+)
 from sessionware.session.formats import Formats
 from sessionware.session.lifetimes import ALIVE, REVOKED, TOO_OLD, Lifetimes
 from sessionware.session.records import Ended, Found, Index, Live, Record, Superseded
@@ -72,10 +79,20 @@ class Backoff:
         self._longest = min(self._longest * 2, _LONGEST_PAUSE_SECONDS)
 
 
+class Origins(Protocol):
+    """What the end of a session asks that was taken over from a former configuration or from another package."""
+
+    def end_former(self, record: Live) -> None:
+        """End the former session, before that of *record* ends. Raises :exc:`StoreUnavailable`."""
+
+    def bury(self, record: Live) -> None:
+        """See to it that the former session, whose cookie may come again, is not taken over a second time."""
+
+
 class Vault:
     """The records of one manager in its store."""
 
-    __slots__ = ("_formats", "_lifetimes", "_longest_grace", "_sealed", "_store", "clock")
+    __slots__ = ("_formats", "_lifetimes", "_longest_grace", "_sealed", "_store", "clock", "origins")
 
     def __init__(
         self,
@@ -95,6 +112,8 @@ class Vault:
         self._longest_grace = 2 * (grace or 0)
         #: Gives seconds since the epoch.
         self.clock = clock
+        #: Where sessions come from that were taken over; ``None`` where none are.
+        self.origins: Origins | None = None
 
     def load_without_data(self, key: str) -> Loaded:
         """As :meth:`load`, with empty data, for a caller to whom only the fate of the session matters."""
@@ -165,6 +184,40 @@ class Vault:
         """Store a new session; raises :exc:`AlreadyExists`."""
         sealed = self._sealed.seal(self._formats.pack(record), key)
         return self._ask(self._store.create, key, sealed, self._lifetimes.ttl(record, self.clock()))
+
+    def adopt(self, key: str, record: Live) -> tuple[Found | Ended, bool]:
+        """Store *record*, which was taken over, unless another request has done so; what stands there, and whether it
+        is new.
+
+        :class:`Ended` says that the session was ended since, and is not to come back.
+        """
+        backoff = Backoff()
+        while True:
+            try:
+                return Found(record, self.create(key, record), None, key), True
+            except AlreadyExists:
+                loaded = self.load(key)
+            if isinstance(loaded, Found) or (isinstance(loaded, Ended) and loaded.was_asked_for):
+                return loaded, False
+            # What is left there went by itself, or no key opens it: the former session has outlived it.
+            self.delete(key)
+            backoff.pause()
+
+    def bury(self, key: str, ttl: float) -> None:
+        """Let *key* say for *ttl* seconds that its session was ended, whatever stands there."""
+        backoff = Backoff()
+        sealed = self._sealed.seal(self._formats.pack(Ended()), key)
+        while True:
+            entry = self._ask(self._store.load, key)
+            try:
+                if entry is None:
+                    self._ask(self._store.create, key, sealed, ttl)
+                else:
+                    self._ask(self._store.replace, key, sealed, ttl, entry.version)
+            except (AlreadyExists, Conflict, Gone):
+                backoff.pause()
+            else:
+                return
 
     def replace(self, key: str, record: Record, version: Version) -> Version:
         """Put *record* in the place of what has *version*; raises :exc:`Conflict` or :exc:`Gone`."""
