@@ -14,6 +14,7 @@ from sessionware.backends.configured import FormerConfiguration
 from sessionware.backends.contract import Backend, UserSessions
 from sessionware.backends.cookie import CookieBackend
 from sessionware.backends.former import Former
+from sessionware.backends.imported import ImportedSessions
 from sessionware.backends.login import LoginBackend
 from sessionware.backends.previous import PreviousBackend
 from sessionware.backends.store import StoreBackend
@@ -197,6 +198,16 @@ def _make_formers(settings: Settings, events: Events) -> tuple[Former, ...]:
                 until=former.until,
                 lifetimes=settings.lifetimes,
                 is_same_cookie=_is_same_cookie(former.cookie, settings.cookie),
+            )
+        )
+    for importer in settings.import_from:
+        formers.append(
+            ImportedSessions(
+                importer,
+                serializer=settings.serializer,
+                lifetimes=settings.lifetimes,
+                user_key=settings.user_key,
+                is_same_cookie=_is_same_cookie(importer.cookie, settings.cookie),
             )
         )
     return tuple(formers)

@@ -102,6 +102,7 @@ FLOORS = {
         backends.login
         backends.former
         backends.configured
+        backends.imported
         backends.previous
         lifecycle
         answer
@@ -113,6 +114,8 @@ FLOORS = {
         integrations.labels
         integrations.prometheus
         integrations.opentelemetry
+        importers.settings
+        importers.flask
         testing.clock
         testing.conformance.fixtures
         testing.conformance.entries

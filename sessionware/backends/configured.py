@@ -64,7 +64,7 @@ class FormerConfiguration:
         login = identity_of(record.user_id, record.started_at)
         identity = SAME_COOKIE if self.is_same_cookie else login
         reference = record.handle if found.key else b""
-        return Arrival(found, self, context, identity, record.handle + login, reference), ()
+        return Arrival(found, self, context, identity, record.handle + login, reference, record.started_at), ()
 
     def stands(self, context: FormerRequest, reference: bytes) -> bool:
         if not context.is_in_reach:

@@ -36,7 +36,10 @@ class Arrival(Struct, frozen=True, eq=False):
     """A session of a former worker that has come with a request.
 
     ``identity`` tells who is signed in, and by which login where that is known. ``reference`` finds the session again
-    without its cookie, and ``seed`` is the same for all requests that have come with it.
+    without its cookie, and ``seed`` is the same for all requests that have come with it. Its user signed in at
+    ``began_at`` at the latest, if that is known. ``events`` are told when it is taken over. Unless it ``is_unique``,
+    the session of another browser may have the same seed: a signed cookie without an id, that two visitors got in one
+    second.
     """
 
     found: Found
@@ -44,7 +47,10 @@ class Arrival(Struct, frozen=True, eq=False):
     context: Any
     identity: bytes
     seed: bytes
-    reference: bytes = b""
+    reference: bytes
+    began_at: float | None
+    events: tuple[Decision, ...] = ()
+    is_unique: bool = True
 
     def __repr__(self) -> str:
         """Without what opens the session."""

@@ -25,7 +25,14 @@ from sessionware.backends.former import (
 )
 from sessionware.clock import Clock
 from sessionware.cookies.request import CookieContext
-from sessionware.crypto.identifiers import HANDLE_BYTES, handle_from_session_id, handle_of, session_id_of, store_key
+from sessionware.crypto.identifiers import (
+    HANDLE_BYTES,
+    handle_from_session_id,
+    handle_of,
+    new_token,
+    session_id_of,
+    store_key,
+)
 from sessionware.crypto.keys import Keyring, Purpose
 from sessionware.crypto.sealing import CookieSigner, Rejected
 from sessionware.events import Decision, rejection
@@ -119,7 +126,7 @@ class PreviousBackend:
         loaded = self._vault.load(key) if has_data else self._vault.load_without_data(key)
         if isinstance(loaded, Ended) and loaded.was_asked_for and loaded.former is None:
             return None, (rejection("revoked", handle),)
-        if isinstance(loaded, Found) and loaded.superseded is None:
+        if isinstance(loaded, Found) and loaded.superseded is None and arrival.is_unique:
             return replace(loaded, arrived=arrival), ()
         return itself, ()
 
@@ -139,6 +146,8 @@ class PreviousBackend:
         """End ours alone: what has taken its place, at an old worker, goes on."""
         if self._vault is not None and found.key:
             self._vault.bury(found.key, ENDED_TTL_SECONDS)
+            # The same user may sign in again at the old worker, in the same former session.
+            self._vault.delete(found.key)
 
     def _token(self, context: CookieContext[Any], arrival: Arrival) -> bytes:
         """The token under which a former session is taken over: its own, if that opens with our keys, too."""
@@ -186,7 +195,7 @@ class PreviousBackend:
         before = arrival.found.record
         if arrival.found.superseded is not None:
             refuse_superseded()
-        token = self._token(context, arrival)
+        token = self._token(context, arrival) if arrival.is_unique else new_token()
         record = replace(before, taken_from=self._tie(context, arrival).pack())
         adopted = self._current.adopt(context, record, token)
         if adopted is None:
@@ -194,7 +203,7 @@ class PreviousBackend:
                 return Outcome(None, KEEP, (Decision("discarded", before, "ended"),))
             return self._current.save(context, None, changes=changes, token=None, touched_at=touched_at)
         outcome = self._current.save(context, adopted.found, changes=changes, token=None, touched_at=touched_at)
-        events = (Decision("regenerated", adopted.found.record, "taken_over", before), *outcome.events)
+        events = (Decision("regenerated", adopted.found.record, "taken_over", before), *arrival.events, *outcome.events)
         cookie = self._cookie_of(outcome, adopted, arrival)
         return Outcome(outcome.found, cookie, events)
 
@@ -204,7 +213,8 @@ class PreviousBackend:
         Until it has a name of its own, the session is found by the former cookie.
         """
         is_kept = outcome.cookie is KEEP and outcome.found is not None
-        return adopted.cookie if is_kept and not arrival.former.is_same_cookie else outcome.cookie
+        is_needed = is_kept and not (arrival.former.is_same_cookie and arrival.is_unique)
+        return adopted.cookie if is_needed else outcome.cookie
 
     def adopt(self, context: CookieContext[Any], record: Live, token: bytes) -> Adopted | None:
         return self._current.adopt(context, record, token)
@@ -343,5 +353,6 @@ def _is_replaced(found: Found, tie: Tie | None, arrival: Arrival | None) -> bool
         return False
     if tie is not None and tie.mark == arrival.former.mark:
         return True
-    record = arrival.found.record
-    return record.user_id is not None and record.started_at > found.record.started_at
+    return arrival.found.record.user_id is not None and (
+        arrival.began_at is None or arrival.began_at > found.record.started_at
+    )

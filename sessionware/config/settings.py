@@ -37,7 +37,7 @@ _MISSING_SECRET = f"secret: it is missing; {SECRET_CURE}, keep it out of the sou
 #: The settings that are an option's value.
 _SAME = (
     *("regenerate_grace", "max_sessions_per_user", "on_store_failure", "save_on_error", "clear_site_data"),
-    *("environ_key", "user_key"),
+    *("environ_key", "user_key", "import_from"),
 )
 
 #: How the end of a move is written in a former configuration.
@@ -149,6 +149,7 @@ class Settings:
     is_store_for_logins: bool
     keyring: Keyring
     previous: tuple[FormerSettings, ...]
+    import_from: tuple[Any, ...]
     serializer: Serializer
     lifetimes: Lifetimes
     regenerate_grace: float | None

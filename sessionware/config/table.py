@@ -166,6 +166,16 @@ def _former_configurations(value: object) -> tuple[Mapping[str, Any], ...]:
     return tuple(found)
 
 
+def _importers(value: object) -> tuple[Any, ...]:
+    given = imported(value) if isinstance(value, str) and is_dotted_name(value) else value
+    if given is None or (isinstance(given, str) and given.strip().lower() in ("", "none")):
+        return ()
+    found = given if isinstance(given, (list, tuple)) else (given,)
+    if not all(callable(getattr(one, "read", None)) and hasattr(one, "until") for one in found):
+        raise expected("an importer of sessionware.importers, or a list of them", value)
+    return tuple(found)
+
+
 #: What is said of an option that a later version will have.
 NOT_YET = "this option is not in this version yet; leave it out"
 
@@ -308,7 +318,12 @@ OPTIONS: dict[str, Option] = {
         "``backend``, ``secret`` (the present ones if it is left out) and ``cookie.*``, and with ``until``, the moment "
         "from which its sessions are no longer looked for.",
     ),
-    "import_from": Option(_later(()), (), "Importers of other systems' sessions. Not in this version yet."),
+    "import_from": Option(
+        _importers,
+        (),
+        "An importer of another package's sessions, or a list of them (``sessionware.importers``), each with its "
+        "``until``: those sessions are taken over.",
+    ),
     "event_context": Option(
         optional(function),
         None,

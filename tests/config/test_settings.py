@@ -446,7 +446,6 @@ def test_a_limit_of_sessions_is_a_number_or_none(written: object, limit: int | N
 
 LATER = {
     "values": ("strict", "lenient"),
-    "import_from": ((), [object()]),
 }
 
 
@@ -471,7 +470,6 @@ def test_what_is_left_for_later_has_its_default_and_takes_it(name: str) -> None:
         ("values", "STRICT"),
         ("clear_site_data", ""),
         ("clear_site_data", []),
-        ("import_from", "none"),
     ],
 )
 def test_the_default_of_what_is_left_for_later_may_be_written_as_in_a_file(name: str, written: object) -> None:

@@ -74,7 +74,7 @@ TEXT_SPELLINGS: list[Any] = [
     pytest.param(in_the_environment, id="environment"),
 ]
 
-LATER = ("values", "import_from")
+LATER = ("values",)
 
 #: Origins that are asked for.
 ORIGINS = ("https://idp.example", "http://idp.example:8443", "https://a.b.example.com")
@@ -154,7 +154,7 @@ TEXTS: list[tuple[str, str, object]] = [
     ("clear_site_data", '"cache", "storage"', ("cache", "storage")),
     ("values", "strict", None),
     ("previous", "none", ()),
-    ("import_from", "", None),
+    ("import_from", "", ()),
     ("event_context", "none", False),
     ("event_context", f"{HERE}:listen", True),
     ("on_store_failure", "Anonymous", OnStoreFailure.ANONYMOUS),

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from support.actions import Action, call, login, member
+from support.browser import Browser, Site
+
 USERS = 200
 ROUNDS = 12
 
@@ -28,6 +31,31 @@ class Worker(Protocol):
     def write(self, jar: Jar) -> None: ...
 
     def who(self, jar: Jar) -> str | None: ...
+
+
+class OurWorker:
+    """A worker of a site with our middleware."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def _send(self, jar: Jar, action: Action) -> Any:
+        browser = Browser(self._site)
+        browser.cookies = jar.cookies
+        return browser.send(action).result
+
+    def log_in(self, jar: Jar, user: str) -> None:
+        self._send(jar, login(user))
+
+    def log_out(self, jar: Jar) -> None:
+        self._send(jar, call("clear"))
+
+    def write(self, jar: Jar) -> None:
+        self._send(jar, call("alter", "visits", lambda visits: visits + 1, default=0))
+
+    def who(self, jar: Jar) -> str | None:
+        found: str | None = self._send(jar, member("user_id"))
+        return found
 
 
 @dataclass

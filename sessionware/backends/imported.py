@@ -1,0 +1,209 @@
+"""The sessions of another package, by what an importer reads of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, NamedTuple, Protocol
+
+from sessionware.backends.contract import UserSessions
+from sessionware.backends.former import SAME_COOKIE, Arrival, identity_of, mark_of
+from sessionware.cookies.header import CookieLines, CookieSettings, find
+from sessionware.cookies.request import Cookies, is_of_https_site
+from sessionware.crypto.identifiers import HANDLE_BYTES
+from sessionware.events import Decision, logger, rejection
+from sessionware.exceptions import SessionDataError
+from sessionware.session.lifetimes import Lifetimes
+from sessionware.session.login import check_user_id
+from sessionware.session.records import Found, Live
+from sessionware.wire.serializer import Serializer
+
+#: The key under which Flask-Login keeps the user's id.
+USER_KEY = "_user_id"
+#: A client that sends many cookies must not make one request into many look-ups.
+_MAX_VALUES = 4
+
+
+class Unreadable(Exception):
+    """A cookie or a record is none that the importer takes; ``reason`` is that of the event ``rejected``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A session of another package: its data, and the times that it had, in seconds since the epoch.
+
+    ``began_at`` is the latest moment at which its user can have signed in, if
+    the package tells one. What ``is_permanent`` lives until
+    ``ends_at``, whatever the timeouts are. ``unreadable`` are the keys whose values cannot be read. ``reference`` finds
+    the record in its store, and is empty for a session that is all in the cookie.
+    """
+
+    data: dict[str, Any] = field(repr=False)
+    began_at: float | None
+    ends_at: float | None
+    is_permanent: bool = False
+    unreadable: tuple[str, ...] = ()
+    reference: bytes = field(default=b"", repr=False)
+
+
+class Importer(Protocol):
+    """Reads the sessions of another package, until the moment ``until``, from the cookie of these settings."""
+
+    until: float
+    cookie: CookieSettings
+    #: The key of the data that says who the user is; ``None`` for the one of the option ``user_key``, or Flask-Login's.
+    user_key: str | None
+
+    def read(self, value: str, now: float) -> Imported | None:
+        """The session that the cookie *value* stands for, or ``None`` if there is none.
+
+        Raises :exc:`Unreadable`, and :exc:`StoreUnavailable` if its store cannot answer.
+        """
+        ...
+
+    def has(self, reference: bytes) -> bool:
+        """Whether the record of this reference is still there."""
+        ...
+
+    def delete(self, reference: bytes) -> None:
+        """Delete the record of this reference. Raises :exc:`StoreUnavailable`."""
+        ...
+
+
+class _Request(NamedTuple):
+    header: str
+    is_in_reach: bool
+    is_secure: bool
+
+
+class ImportedSessions:
+    """The sessions that *importer* reads, as former sessions.
+
+    Their "last seen" is not known as ours is, so one that its own package would take is seen now. It is never renewed:
+    old workers do that by themselves.
+    """
+
+    users: UserSessions | None = None
+
+    def __init__(
+        self,
+        importer: Importer,
+        *,
+        serializer: Serializer,
+        lifetimes: Lifetimes,
+        user_key: str | None,
+        is_same_cookie: bool,
+    ) -> None:
+        self.mark = mark_of(type(importer).__name__, *importer.cookie.scope)
+        self.until = importer.until
+        self.is_same_cookie = is_same_cookie
+        self._importer = importer
+        self._serializer = serializer
+        self._lifetimes = lifetimes
+        self._user_key = importer.user_key or user_key or USER_KEY
+        self._name = importer.cookie.name
+        self._cookies = Cookies(importer.cookie, lambda name: None)
+        self._lines = {secure: CookieLines(importer.cookie, self._name, secure=secure) for secure in (True, False)}
+
+    def open(self, header: str, environ: Mapping[str, Any]) -> _Request:
+        return _Request(header, self._cookies.is_in_reach(environ), is_of_https_site(environ, None))
+
+    def load(
+        self, context: _Request, touched_at: float, *, has_data: bool
+    ) -> tuple[Arrival | None, Sequence[Decision]]:
+        rejected: list[Decision] = []
+        for value in find(context.header, self._name)[:_MAX_VALUES]:
+            try:
+                imported = self._importer.read(value, touched_at)
+            except Unreadable as error:
+                rejected.append(rejection(error.reason))
+                continue
+            reason = "unknown_id" if imported is None else self._fault_of(imported, touched_at)
+            if imported is None or reason is not None:
+                rejected.append(rejection(reason or "unknown_id"))
+                continue
+            return self._arrival(context, imported, value, touched_at), rejected
+        return None, rejected
+
+    def _fault_of(self, imported: Imported, now: float) -> str | None:
+        if not imported.data:
+            return "unknown_id"
+        not_before, began_at = self._lifetimes.not_before, imported.began_at
+        if not_before is not None and (began_at is None or began_at < not_before):
+            return "revoked"
+        return None if imported.ends_at is None or now < imported.ends_at else "too_old"
+
+    def _arrival(self, context: _Request, imported: Imported, value: str, now: float) -> Arrival:
+        data, dropped = self._storable(imported)
+        user_id = self._user_id(data)
+        # Of a session in its cookie only the value tells which it is; a record keeps its reference over a login.
+        seed = sha256(imported.reference or value.encode()).digest() + identity_of(user_id)
+        record = Live(
+            data,
+            self._serializer.dumps(data),
+            sha256(self.mark + seed).digest()[:HANDLE_BYTES],
+            now if imported.began_at is None else min(imported.began_at, now),
+            now,
+            now,
+            imported.ends_at,
+            imported.is_permanent,
+            user_id,
+            None,
+            None,
+            [],
+        )
+        identity = SAME_COOKIE if self.is_same_cookie else identity_of(user_id)
+        events = tuple(Decision("discarded", record, "unreadable") for _ in dropped)
+        return Arrival(
+            Found(record, value),
+            self,
+            context,
+            identity,
+            seed,
+            imported.reference,
+            imported.began_at,
+            events,
+            bool(imported.reference),
+        )
+
+    def _storable(self, imported: Imported) -> tuple[dict[str, Any], list[str]]:
+        """The data that a session can hold, and the keys of what it cannot."""
+        data, dropped = {}, list(imported.unreadable)
+        for key, value in imported.data.items():
+            try:
+                self._serializer.check(key, value)
+            except SessionDataError:
+                dropped.append(key)
+            else:
+                data[key] = value
+        if dropped:
+            logger.info("of an imported session the values of %s cannot be read, and are dropped", dropped)
+        return data, dropped
+
+    def _user_id(self, data: Mapping[str, Any]) -> str | int | None:
+        user_id = data.get(self._user_key)
+        try:
+            check_user_id(user_id, "import")
+        except SessionDataError:
+            return None
+        return user_id
+
+    def stands(self, context: _Request, reference: bytes) -> bool:
+        if not context.is_in_reach:
+            return True
+        return self._importer.has(reference) if reference else bool(find(context.header, self._name))
+
+    def renew(self, arrival: Arrival) -> tuple[Live, tuple[str, ...]]:
+        return arrival.found.record, ()
+
+    def end(self, reference: bytes) -> None:
+        if reference:
+            self._importer.delete(reference)
+
+    def deletions(self, context: _Request) -> list[str]:
+        return [self._lines[context.is_secure].deletion] if find(context.header, self._name) else []
