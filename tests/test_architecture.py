@@ -115,7 +115,10 @@ FLOORS = {
         integrations.prometheus
         integrations.opentelemetry
         importers.settings
+        importers.records
         importers.flask
+        importers.flask_session
+        importers.django
         testing.clock
         testing.conformance.fixtures
         testing.conformance.entries

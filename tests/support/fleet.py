@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 from support.actions import Action, call, login, member
 from support.browser import Browser, Site
+from support.places import IS_SOAK
 
-USERS = 200
-ROUNDS = 12
+#: All of them take minutes with a framework.
+USERS = 200 if IS_SOAK else 50
+ROUNDS_OF_A_PHASE = 4
 
 
 class Jar:
@@ -90,7 +92,7 @@ def run(old: Worker, new: Worker, advance: Callable[[float], Any], seed: int) ->
 
 
 def _rounds(advance: Callable[[float], Any]) -> Iterable[int]:
-    for number in range(ROUNDS // 3):
+    for number in range(ROUNDS_OF_A_PHASE):
         advance(300)
         yield number
 
