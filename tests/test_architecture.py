@@ -111,6 +111,8 @@ FLOORS = {
         integrations.prometheus
         integrations.opentelemetry
         testing.clock
+        testing.client
+        testing.pytest_plugin
         testing.conformance.fixtures
         testing.conformance.entries
         testing.conformance.sharing
