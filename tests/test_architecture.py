@@ -110,6 +110,7 @@ FLOORS = {
         integrations.labels
         integrations.prometheus
         integrations.opentelemetry
+        integrations.bottle
         testing.clock
         testing.client
         testing.pytest_plugin

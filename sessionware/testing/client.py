@@ -195,7 +195,10 @@ def _get(client: Any, base_url: str | None, path: str) -> None:
 
 def _manager_in(app: object, environ_key: str | None) -> SessionManager:
     """The manager in *app* whose sessions stand under *environ_key*, or else the only one, or that of the default."""
-    managers = {manager._lifecycle.environ_key: manager for manager in _managers_in(app)}
+    managers: dict[str, SessionManager] = {}
+    for manager in _managers_in(app):
+        # An integration within a middleware leaves the session to that.
+        managers.setdefault(manager._lifecycle.environ_key, manager)
     if not managers:
         raise ConfigError(_NO_MANAGER)
     if environ_key is None:
