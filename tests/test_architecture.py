@@ -111,6 +111,7 @@ FLOORS = {
         integrations.prometheus
         integrations.opentelemetry
         integrations.bottle
+        integrations.paste
         testing.clock
         testing.client
         testing.pytest_plugin
