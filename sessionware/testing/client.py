@@ -227,7 +227,6 @@ def _within(app: object) -> Iterator[object]:
     if isinstance(app, Mapping):
         # Mounted applications, and the extensions of a Flask.
         yield from app.values()
-        return
     for name in _INNER:
         yield _member(app, name)
     for cell in _member(app, "__closure__") or ():

@@ -144,16 +144,9 @@ class Reply:
 
     def _answer(self, error: ConflictError | CrossSiteRequest | StoreUnavailable) -> list[bytes]:
         """Answer with a fixed text in the place of the application, by 403, 409 or 503."""
-        text = f"{type(error).description}\n".encode()
-        headers = [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(text))),
-            *error.own_headers,
-        ]
-        if self._status is not None:
-            headers += [pair for pair in self._headers if _is_kept(pair[0].lower())]
-        headers += self._answers.standing_pairs(self._session)
-        self._start_response(f"{error.code} {error.name}", headers)
+        dropped = [] if self._status is None else self._headers
+        status, headers, text = fixed_answer(error, dropped, standing=self._answers.standing_pairs(self._session))
+        self._start_response(status, headers)
         return [] if self._method == "HEAD" else [text]
 
     # The body of a stream
@@ -309,6 +302,19 @@ class _SizedReply:
 
     def close(self) -> None:
         self._reply.close()
+
+
+def fixed_answer(
+    error: ConflictError | CrossSiteRequest | StoreUnavailable, dropped: Headers, *, standing: Headers
+) -> tuple[str, Headers, bytes]:
+    """Status, headers and text of the answer to *error*, in the place of one with the headers *dropped*.
+
+    It carries the *standing* pairs, of what was made true in the store.
+    """
+    text = f"{type(error).description}\n".encode()
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text))), *error.own_headers]
+    kept = [pair for pair in dropped if _is_kept(pair[0].lower())]
+    return f"{error.code} {error.name}", [*headers, *kept, *standing], text
 
 
 def _is_kept(name: str) -> bool:

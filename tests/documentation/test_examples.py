@@ -111,6 +111,30 @@ def test_the_bottle_application_keeps_the_theme(load: Load, tmp_path: Path) -> N
     assert any(path.is_file() for path in (tmp_path / "sessions").rglob("*"))
 
 
+def test_the_pyramid_application_keeps_notes_through_a_sign_in(load: Load) -> None:
+    app = load("pyramid_app", "app")
+    form = app.get("/").forms[0]
+    form["note"] = "<tea>"
+
+    page = form.submit().follow()
+    page.forms[1]["user"] = "ada"
+    signed_in = page.forms[1].submit().follow()
+
+    assert "Your note was added." in page
+    assert "<li>&lt;tea&gt;</li>" in signed_in
+    assert "Signed in as ada." in signed_in
+    assert "Your note was added." not in signed_in
+
+
+def test_the_pyramid_application_refuses_a_form_that_did_not_come_from_its_page(load: Load) -> None:
+    app = load("pyramid_app", "app")
+    app.get("/")
+
+    app.post("/notes", {"note": "forged"}, status=400)
+
+    assert "forged" not in app.get("/")
+
+
 @pytest.mark.parametrize("name", ["app", "app_in_memory"])
 def test_a_key_value_object_holds_sessions(load: Load, name: str) -> None:
     app = load("key_value", name)
