@@ -20,6 +20,8 @@ copyright = author  # noqa: A001 - the name is Sphinx's
 extensions = ["sphinx.ext.autodoc", "sessionware_docs"]
 exclude_patterns = ["extensions"]
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
 html_title = f"{project} {release}"
 
 # Names in double backquotes are names: neither quotes nor dashes in them are made typographic.

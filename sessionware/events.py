@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
@@ -48,6 +48,11 @@ LEVELS = {
 #: A listener may cause events itself, which are told within its own; one that does so at each event must find an end.
 MAX_NESTED_EVENTS = 8
 _nested_events: ContextVar[int] = ContextVar("sessionware_nested_events", default=0)
+
+#: What is known of the request that is being saved: a login tells of the sessions that it ends where it ends them.
+_context_of_save: ContextVar[Mapping[str, Any] | None] = ContextVar("sessionware_context_of_save", default=None)
+
+Answer = TypeVar("Answer")
 
 _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 
@@ -168,6 +173,18 @@ class Events:
             if self._listeners or is_logged(LEVELS.get(decision.name, logging.INFO)):
                 self._tell(decision, context)
 
+    def within(self, context: Mapping[str, Any], operation: Callable[..., Answer]) -> Callable[..., Answer]:
+        """*operation* as one of the request of *context*, which the events have that it tells without one."""
+
+        def run(*arguments: Any, **named: Any) -> Answer:
+            saved = _context_of_save.set(context)
+            try:
+                return operation(*arguments, **named)
+            finally:
+                _context_of_save.reset(saved)
+
+        return run
+
     def loaded(self, found: Found, context: Mapping[str, Any] | None = None) -> None:
         """Tell that a session was loaded. The old keys that are still needed show when one can be removed."""
         self._tell(Decision("loaded", found.record, found.old_key_id and f"old_key {found.old_key_id}"), context)
@@ -197,7 +214,7 @@ class Events:
             None if former is None else session_id_of(former.handle),
             user_id,
             datetime.fromtimestamp(self._clock(), timezone.utc),
-            context,
+            _context_of_save.get() if context is None else context,
         )
 
     def _call(self, listener: Listener, event: Event) -> None:

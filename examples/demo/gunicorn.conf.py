@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-port = os.environ.get("PORT", "8000")
+# serve.py has found two that are free; the application reads them too.
+port = os.environ.setdefault("PORT", "8000")
 # Another site, whose page forges a form. Both are one server, so that one Ctrl-C stops them.
-neighbour_port = os.environ["NEIGHBOUR_PORT"]
+neighbour_port = os.environ.setdefault("NEIGHBOUR_PORT", "8001")
 bind = [f"127.0.0.1:{port}", f"127.0.0.1:{neighbour_port}"]
 workers = 4
 # Browsers open connections before they need them; a worker without threads would wait on one that stays silent.

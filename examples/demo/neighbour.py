@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-#: serve.py has found them free. Another server that serves ``app`` has one port, and so no neighbour.
+#: Where both are served. A server that names no second port has no neighbour.
 PORT = os.environ.get("PORT", "")
 NEIGHBOUR_PORT = os.environ.get("NEIGHBOUR_PORT", "")
 

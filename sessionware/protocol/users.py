@@ -9,14 +9,17 @@ from datetime import datetime
 
 from sessionware.crypto.identifiers import handle_from_session_id, session_id_of, store_key
 from sessionware.events import Decision
-from sessionware.exceptions import StoreUnavailable
+from sessionware.exceptions import RecordTooLarge, SessionDataError, StoreUnavailable
 from sessionware.protocol import index
 from sessionware.protocol.end import Ending, end
 from sessionware.protocol.index import Entries
-from sessionware.protocol.vault import Loaded, Vault
+from sessionware.protocol.vault import MAX_CHAIN_STEPS, Loaded, Vault, superseded_in
 from sessionware.session.lifetimes import moment
 from sessionware.session.login import check_user_id
 from sessionware.session.records import Found, Live
+
+#: Of an index that the store takes no longer, this share is ended: few enough to be done in a request.
+_SHARE_OF_OLDEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Users:
 
     def sessions_of(self, user_id: str | int) -> list[SessionInfo]:
         """The sessions of a user that are in force, the newest first; the dead are dropped from the index."""
-        check_user_id(user_id, "sessions_of")
+        check_user_id(user_id, "sessions_of()")
         entries = index.entries_of(self._vault, user_id)
         loaded = self._load(entries)
         live = _live(loaded, user_id)
@@ -77,12 +80,14 @@ class Users:
 
         A login at the same time is revoked, or begins afterwards.
         """
-        check_user_id(user_id, "revoke_user")
-        spared = handle_from_session_id(keep) if isinstance(keep, str) else None
+        check_user_id(user_id, "revoke_user()")
+        if keep is not None and not isinstance(keep, str):
+            raise SessionDataError(f"revoke_user(keep=…) takes a session's id, a str, and not a {type(keep).__name__}")
+        spared = None if keep is None else handle_from_session_id(keep)
         tried: dict[bytes, bool] = {}
 
         def without_the_revoked(entries: Entries) -> Entries:
-            line = set() if spared is None else index.line_of(entries, spared)
+            line = set() if spared is None else self._line_of(entries, spared)
             for entry in entries:
                 if entry.handle not in line and entry.handle not in tried:
                     tried[entry.handle] = self._revoke(entry.handle)
@@ -90,6 +95,15 @@ class Users:
 
         index.change(self._vault, user_id, without_the_revoked)
         return sum(tried.values())
+
+    def _line_of(self, entries: Entries, handle: bytes) -> set[bytes]:
+        """The line of *handle*; what has had several ids since is no longer known to the index, but to its records."""
+        line = index.line_of(entries, handle)
+        if line.isdisjoint(entry.handle for entry in entries):
+            heir = _heir_of(self._vault, handle)
+            if heir is not None:
+                line |= index.line_of(entries, heir)
+        return line
 
     def _revoke(self, handle: bytes, reason: str | None = None) -> bool:
         ended = end(self._vault, store_key(handle))
@@ -101,8 +115,24 @@ class Users:
     # What a change of id and a logout ask.
 
     def add(self, record: Live, *, was: bytes | None) -> Entries:
-        """Add a session to the index of its user, if it has one; the entries as they were written."""
-        return () if record.user_id is None else index.add(self._vault, record, record.user_id, was=was)
+        """Add a session to the index of its user, if it has one; the entries as they were written.
+
+        Where the store takes no longer index, the oldest sessions in it end, so that the user can sign in.
+        """
+        if record.user_id is None:
+            return ()
+        try:
+            return index.add(self._vault, record, record.user_id, was=was)
+        except RecordTooLarge:
+            self._make_room(record.user_id)
+            return index.add(self._vault, record, record.user_id, was=was)
+
+    def _make_room(self, user_id: str | int) -> None:
+        entries = index.entries_of(self._vault, user_id)
+        oldest = [entry.handle for entry in entries[: max(len(entries) // _SHARE_OF_OLDEST, 1)]]
+        for handle in oldest:
+            self._revoke(handle, "limit")
+        index.take_out(self._vault, user_id, oldest)
 
     def limit(self, entries: Entries, record: Live) -> None:
         """End the oldest sessions above the limit, of those in *entries*; never that of *record*, which logs in.
@@ -158,6 +188,17 @@ def _live(loaded: dict[bytes, Loaded], user_id: str | int) -> dict[bytes, Live]:
         for handle, found in loaded.items()
         if isinstance(found, Found) and found.superseded is None and _is_of(found.record, user_id)
     }
+
+
+def _heir_of(vault: Vault, handle: bytes) -> bytes | None:
+    """The handle of what the session of *handle* has become by changes of its id, if that lives."""
+    loaded = vault.load_without_data(store_key(handle))
+    for _ in range(MAX_CHAIN_STEPS):
+        superseded = superseded_in(loaded)
+        if superseded is None:
+            break
+        loaded = vault.load_without_data(superseded.next_key)
+    return loaded.record.handle if isinstance(loaded, Found) else None
 
 
 def _is_of(record: Live, user_id: str | int) -> bool:

@@ -13,7 +13,7 @@ from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, hide_own_frames, without_frames
 from sessionware.session.changes import IMMUTABLE, Changes
-from sessionware.session.lifetimes import moment as _moment
+from sessionware.session.lifetimes import moment
 from sessionware.session.login import Login, duration_for
 from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
@@ -96,10 +96,12 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         return request
 
     def _changing(self) -> Changes:
-        request, phase = self._request, self._phase
-        if phase is OPEN and request is not None and request.load_failure is None and not request.changes.displaced:
-            # Most changes: the session was read before, and nothing has gone wrong.
-            return request.changes
+        phase = self._phase
+        if phase is OPEN:
+            # Most changes: nothing has gone wrong.
+            request = self._request or self._persistence.load(self)
+            if request.load_failure is None and not request.changes.displaced:
+                return request.changes
         request = self._writable()
         if phase is not OPEN and (phase is FINISHED or not request.can_save_after_headers):
             raise HeadersSent("the response has begun; this change could reach neither the browser nor the store")
@@ -207,26 +209,26 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     @property
     def created_at(self) -> datetime:
         """When the session began, in UTC; :meth:`login` keeps it."""
-        return _moment(self._loaded().record.created_at)
+        return moment(self._loaded().record.created_at)
 
     @property
     def last_seen_at(self) -> datetime:
         """When a request touched the session, in UTC, as it is stored: up to ``refresh_after`` old."""
-        return _moment(self._loaded().record.seen_at)
+        return moment(self._loaded().record.seen_at)
 
     @property
     def expires_at(self) -> datetime | None:
         """When the session ends if no request touches it any more, in UTC; ``None`` without timeouts."""
         request = self._loaded()
         expires_at = request.changes.lifetimes.expires_at(request.record)
-        return None if expires_at is None else _moment(expires_at)
+        return None if expires_at is None else moment(expires_at)
 
     @property
     def authenticated_at(self) -> datetime | None:
         """When the user signed in or was confirmed last, in UTC; ``None`` where nobody is signed in."""
         request = self._loaded()
         at = request.changes.authenticated_at(request.stored)
-        return None if at is None else _moment(at)
+        return None if at is None else moment(at)
 
     def authenticated_within(self, duration: Any) -> bool:
         """Whether the user signed in or was confirmed less than *duration* ago: seconds, a timedelta, or ``"10m"``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from sessionware.session.login import check_user_id
 from sessionware.session.mapping import Session
 
 _MISSING = object()
@@ -32,10 +33,12 @@ class UserKeySession(Session):
         if value is None:
             self._remove_user()
         elif self.get(self._user_key) != value or str(self.user_id) != str(value):
+            check_user_id(value, f"session[{self._user_key!r}], which is the user_key,")
             self.login(value)
 
     def _remove_user(self) -> None:
         """Sign out, if there is a user, be it one whose login was before there was such a key."""
+        self._changing()  # a logout that cannot be done raises, though no user can be seen
         if self._user_key in self or self.user_id is not None:
             self.clear()
 
@@ -52,6 +55,7 @@ class UserKeySession(Session):
         """As of any session; of the user's key, a logout."""
         if key != self._user_key:
             return super().pop(key) if default is _MISSING else super().pop(key, default)
+        self._changing()
         value = self[key] if default is _MISSING else self.get(key, default)
         self._remove_user()
         return value
@@ -80,6 +84,7 @@ class UserKeySession(Session):
         """As of any session; the function that gives a user is called once."""
         if key != self._user_key:
             return super().alter(key, function, default)
+        self._changing()
         self[key] = function(self.get(key, default))
         return self.get(key)
 

@@ -358,7 +358,7 @@ def _end_after(former: float | None, ttl: float | None, now: float) -> float | N
     if ttl is None:
         return None
     earliest, latest = now + ttl, now + ttl * (1 + END_SLACK)
-    return former if type(former) is float and earliest <= former <= latest else latest
+    return former if isinstance(former, (float, int)) and earliest <= former <= latest else latest
 
 
 def _new_number() -> int:

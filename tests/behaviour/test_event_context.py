@@ -69,6 +69,15 @@ def test_a_renewal_has_it(told: Browser, clock: FakeClock) -> None:
     assert told.site.event("renewed").context == CONTEXT
 
 
+def test_a_session_that_a_login_ends_by_the_limit_has_it(make_stored: SiteMaker) -> None:
+    site = make_stored(event_context=address_of, max_sessions_per_user=1)
+    Browser(site).send(login("ada"), REMOTE_ADDR="192.0.2.1")
+
+    Browser(site).send(login("ada"), REMOTE_ADDR=ADDRESS)
+
+    assert site.event("revoked").context == CONTEXT
+
+
 def test_a_failure_of_the_store_has_it(make_stored: SiteMaker) -> None:
     browser = visitor(make_stored(event_context=address_of))
 

@@ -126,6 +126,20 @@ def test_removing_a_key_that_is_missing_does_nothing_to_a_visitors_session(site:
     assert browser.data() == {"cart": ["tea"]}
 
 
+@pytest.mark.parametrize("remover", [remover for name, remover in REMOVERS.items() if name != "popitem"])
+def test_in_an_outage_that_reads_as_anonymous_a_logout_is_refused(
+    make_stored: SiteMaker, remover: Callable[[Session], object]
+) -> None:
+    site = make_stored(user_key="user", on_store_failure="anonymous")
+    ada = visitor(site, put(user="ada"))
+
+    with site.store.down():
+        answer = ada.send(remover)
+
+    assert answer.status == 503
+    assert ada.ask(member("user_id")).result == "ada"
+
+
 def test_a_user_whose_login_was_before_the_option_is_signed_out_by_it(site: Site) -> None:
     ada = visitor(site.like(user_key=None), login("ada", cart=["tea"]))
 
@@ -156,6 +170,12 @@ def test_what_is_no_user_id_is_refused(site: Site, user: object) -> None:
 
     assert isinstance(browser.send(raised_by(put(user=user))).result, SessionDataError)
     assert browser.data() == {"old": 1}
+
+
+def test_what_is_no_user_id_is_refused_in_the_words_of_code_that_never_calls_login(site: Site) -> None:
+    answer = Browser(site).send(raised_by(put(user=True)))
+
+    assert "session['user'], which is the user_key, takes the user's id" in str(answer.result)
 
 
 def test_revert_keeps_the_login_and_its_key(site: Site) -> None:

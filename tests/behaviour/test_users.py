@@ -95,6 +95,26 @@ class TestTheList:
         [info] = stored.manager.sessions_of("ada")
         assert (info.id, info.label) == (id_of(browser), "phone")
 
+    def test_the_index_does_not_grow_by_changes_of_id(self, stored: Site) -> None:
+        browser = signed_in_at(stored)
+        browser.send(call("regenerate"))
+        size = index_size(stored)
+
+        for _ in range(3):
+            browser.send(call("regenerate"))
+
+        assert index_size(stored) - size < 20  # the handle of what the first one took the place of
+
+    def test_a_change_of_id_that_came_too_late_leaves_no_entry(self, stored: Site) -> None:
+        browser, bob = signed_in_at(stored), signed_in_at(stored, "bob")
+        bob.send(call("regenerate"))
+        slow = browser.twin()
+        stored.store.before["create"].append(lambda: browser.send(call("regenerate")))
+
+        slow.send(call("regenerate"))
+
+        assert index_size(stored) == index_size(stored, "bob")
+
     def test_a_login_over_an_anonymous_session_is_one_session(self, stored: Site) -> None:
         browser = visitor(stored)
         browser.send(login("ada"))
@@ -170,14 +190,14 @@ class TestTheList:
     def test_a_login_drops_what_is_past_its_absolute_end(self, make_stored: SiteMaker, clock: FakeClock) -> None:
         site = make_stored(idle_timeout=None, absolute_timeout="1h")
         signed_in_at(site)
-        one = index_size(site)
         clock.advance(1800)
         signed_in_at(site)
+        two = index_size(site)
         clock.advance(1800)
 
         browser = signed_in_at(site)
 
-        assert index_size(site) < 2 * one
+        assert index_size(site) == two
         assert ids(site)[0] == id_of(browser)
         assert len(ids(site)) == 2
 
@@ -185,12 +205,14 @@ class TestTheList:
         site = make_memory(idle_timeout="1h", absolute_timeout=None, refresh_after="30m")
         signed_in_at(site)
         one = index_size(site)
+        signed_in_at(site)
+        entry = index_size(site) - one
 
-        for _ in range(600):
+        for _ in range(250):
             site.clock.advance(600)
             signed_in_at(site)
 
-        assert index_size(site) < 120 * one
+        assert index_size(site) < 120 * entry
 
     def test_a_thousand_sessions_are_listed(self, make_memory: SiteMaker) -> None:
         site = make_memory()
@@ -389,6 +411,19 @@ class TestRevokingAUser:
         assert stored.manager.revoke_user("ada", keep=present) == 0
         assert is_signed_in(mine)
 
+    def test_a_request_with_an_id_that_was_changed_several_times_since_keeps_its_own_session(
+        self, stored: Site
+    ) -> None:
+        mine, other = signed_in_at(stored), signed_in_at(stored)
+        slow = mine.twin()
+        for change in (call("confirm"), call("remember", "30d"), call("regenerate")):
+            mine.send(change)
+
+        assert slow.send(lambda session: stored.manager.revoke_user("ada", keep=session.id)).result == 1
+
+        assert is_signed_in(mine)
+        assert not is_signed_in(other)
+
     def test_a_request_may_keep_its_own_session_and_change_its_id(self, stored: Site) -> None:
         mine, other = signed_in_at(stored), signed_in_at(stored)
 
@@ -546,7 +581,7 @@ class TestFailures:
     ) -> None:
         if operation == "replace":
             signed_in_at(stored)
-        before = ids(stored)
+        before, held = ids(stored), set(stored.store.held())
         stored.store.after["create"].append(lambda: stored.store.broken.add(operation))
         browser = Browser(stored)
 
@@ -555,6 +590,7 @@ class TestFailures:
 
         assert (answer.status, answer.cookie) == (503, None)
         assert ids(stored) == before
+        assert set(stored.store.held()) == held
 
     def test_a_logout_whose_index_cannot_be_written_is_a_logout(self, stored: Site) -> None:
         browser = signed_in_at(stored)
@@ -630,3 +666,34 @@ def test_a_request_that_does_nothing_asks_for_nothing(stored: Site) -> None:
     browser.ask(nothing)
 
     assert stored.store.calls == []
+
+
+def test_the_oldest_session_gives_way_where_the_store_takes_no_longer_index(stored: Site) -> None:
+    first, *_ = [signed_in_at(stored) for _ in range(20)]
+    stored.store.limit = index_size(stored)
+
+    new = signed_in_at(stored)
+
+    assert is_signed_in(new)
+    assert not is_signed_in(first)
+    assert len(ids(stored)) == 20
+
+
+def test_its_end_is_told(stored: Site) -> None:
+    for _ in range(20):
+        signed_in_at(stored)
+    stored.store.limit = index_size(stored)
+
+    Browser(stored).send(login("ada"))
+
+    assert (stored.event("revoked").reason, stored.event("revoked").user_id) == ("limit", "ada")
+
+
+@pytest.mark.parametrize("keep", [42, b"x", object()])
+def test_what_can_be_no_id_to_keep_is_refused_and_ends_nothing(memory: Site, keep: Any) -> None:
+    ada = signed_in_at(memory)
+
+    with pytest.raises(SessionDataError, match="keep"):
+        memory.manager.revoke_user("ada", keep=keep)
+
+    assert is_signed_in(ada)

@@ -281,7 +281,7 @@ def test_after_a_request_that_failed_or_died_every_session_can_be_revoked(
 ) -> None:
     """What a browser holds then is in the index, and a revocation leaves nothing there."""
     for happening in (World.fails, World.dies):
-        for point in range(MANY):
+        for point in range(15):
             run = start(user)
             happening(run.world, when, point)
             run.request(kind)
@@ -293,8 +293,6 @@ def test_after_a_request_that_failed_or_died_every_session_can_be_revoked(
 
             assert set(run.users()) == {None}, run
             assert not any(run.world.manager.sessions_of(name) for name in (OWNER, OTHER)), run
-            if run.answer is not None and run.answer.status == 200 and point > MANY // 2:
-                break
 
 
 # The limit.
@@ -320,14 +318,16 @@ def test_of_two_logins_at_once_the_limit_leaves_as_many_as_it_says(limit: int, u
 
         run.world.store.before[point].append(happen)
         run.request(LOGIN)
-        if not happened:
+        is_last = not happened
+        if is_last:
             happen()
 
         alive = [run.world.writable_id(cookie) for cookie in (*run.cookies, run.other, *others)]
         assert len(set(alive) - {None}) == limit, run
         assert {info.id for info in run.world.manager.sessions_of(OWNER)} == set(alive) - {None}, run
-        if point >= len(run.world.store.calls):
+        if is_last:
             return
+    raise AssertionError("a login that never ends")
 
 
 @every_start

@@ -34,6 +34,12 @@ class World(Site):
     def __init__(self, store: Store | None = None, **options: Any) -> None:
         clock = FakeClock()
         super().__init__(make_store(clock) if store is None else store, clock, **options)
+        # Another world over the same store has left sessions of the same users.
+        for user in (OWNER, OTHER):
+            self.manager.revoke_user(user)
+        self.events.clear()
+        self.store.keys.clear()
+        self.store.reset()
 
     def fails(self, when: str, point: int) -> None:
         """The store fails once, "before" or "after" this operation has taken effect."""

@@ -65,7 +65,7 @@ def name() -> str:
 
 @pytest.fixture
 def ada(demo: int, name: str) -> Browser:
-    """Somebody who is signed in to the demo."""
+    """A user who is signed in to the demo."""
     return signed_in(demo, name, agent=FIREFOX)
 
 
@@ -160,7 +160,7 @@ def test_it_gives_a_new_id(ada: Browser, name: str) -> None:
 # Signing in and out
 
 
-def test_a_wrong_password_signs_nobody_in_and_leaves_nothing_behind(demo: int, name: str) -> None:
+def test_a_wrong_password_begins_no_session(demo: int, name: str) -> None:
     browser = Browser(demo)
 
     page = browser.post("/sign-in", name=name, password="coffee")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable
@@ -47,6 +49,7 @@ class _Place:
 @functools.cache
 def _place(name: str) -> _Place:
     directory, clock = Path(tempfile.mkdtemp(prefix="sessionware-fuzz-", dir=_IN_MEMORY)), FakeClock()
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     if name == "mapping":
         entries: dict[str, Any] = {}
         return _Place(KeyValueStore(entries, clock=clock), functools.partial(_write_item, entries))

@@ -8,7 +8,7 @@ import pytest
 from fuzz.drawing import check_drawn
 from fuzz.targets import NAMES, target_of
 
-EXAMPLES = 300
+EXAMPLES = 200
 #: What was found, as the name of the target and its data.
 FOUND = [
     # A row of SQLite whose payload is a number: TypeError.

@@ -129,8 +129,9 @@ def _check_origin(choices: Choices) -> None:
     assert read_origins(trusted) == trusted
     origin = OtherSites(trusted).origin_of({"REQUEST_METHOD": "POST", **environ})
     assert origin is None or origin.isprintable()
-    if environ.get("HTTP_SEC_FETCH_SITE", "") not in ("", "same-origin", "none") and not environ.get("HTTP_ORIGIN"):
-        assert origin is not None or environ.get("REQUEST_METHOD", "POST") != "POST"
+    site, named = (environ.get(name, "").strip(" \t") for name in ("HTTP_SEC_FETCH_SITE", "HTTP_ORIGIN"))
+    if environ.get("REQUEST_METHOD", "POST") == "POST" and not named:
+        assert (origin is None) == (site in ("", "same-origin", "none"))
 
 
 def _check_csrf(choices: Choices) -> None:

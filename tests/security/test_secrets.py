@@ -529,7 +529,14 @@ def a_filter_of_the_log_fails(scene: Scene) -> None:
 @way
 def the_manager_is_looked_at(scene: Scene) -> None:
     manager = scene.site.manager
-    parts: list[Any] = [manager, scene.site.app, manager._settings, manager._lifecycle, manager._answers, scene.site.backend]
+    parts: list[Any] = [
+        manager,
+        scene.site.app,
+        manager._settings,
+        manager._lifecycle,
+        manager._answers,
+        scene.site.backend,
+    ]
     for part in parts:
         scene.witness.note(repr(part))
         scene.witness.note(walked({name: getattr(part, name, None) for name in dir(part) if name[0] == "_" != name[1]}))

@@ -53,7 +53,7 @@ def devices_of(request: Request, session: Session) -> list[SessionInfo]:
 
 
 def sign_out_one(request: Request, session: Session) -> Response:
-    """End another session of this user. An id that is sent may be anybody's, so only one of the list is taken."""
+    """End another session of this user. The id that is sent may be another user's, so only one of the list is taken."""
     others = {info.id: info for info in devices_of(request, session) if info.id != session.id}
     info = others.get(request.form.get("session", ""))
     if info is not None and request.environ["sessionware.manager"].revoke(info.id):
