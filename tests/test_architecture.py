@@ -30,6 +30,7 @@ FLOORS = {
         crypto.csrf
         wire.tags
         wire.bounds
+        wire.lenient
         wire.refusals
         wire.serializer
         session.lifetimes
