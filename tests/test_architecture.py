@@ -111,6 +111,9 @@ FLOORS = {
         integrations.labels
         integrations.prometheus
         integrations.opentelemetry
+        integrations.flask_session
+        integrations.flask_settings
+        integrations.flask
         testing.clock
         testing.conformance.fixtures
         testing.conformance.entries
