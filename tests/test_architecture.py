@@ -30,6 +30,7 @@ FLOORS = {
         crypto.csrf
         wire.tags
         wire.bounds
+        wire.lenient
         wire.refusals
         wire.serializer
         session.lifetimes
@@ -110,6 +111,9 @@ FLOORS = {
         integrations.labels
         integrations.prometheus
         integrations.opentelemetry
+        integrations.flask_session
+        integrations.flask_settings
+        integrations.flask
         integrations.bottle
         integrations.paste
         integrations.members

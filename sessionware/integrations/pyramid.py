@@ -198,8 +198,8 @@ class _Commit:
             answers = self._manager._answers
             if not answers.has_own_answer(error):
                 raise
-            standing = answers.standing_pairs(self._session)
-            _become(response, fixed_answer(error, response.headerlist, standing=standing))
+            text, headers = fixed_answer(error, response.headerlist)
+            _become(response, error, [*headers, *answers.standing_pairs(self._session)], text=text)
         else:
             response.headerlist = self._manager.merge_headers(response.headerlist, pairs)
 
@@ -212,11 +212,11 @@ class _Commit:
             answers.finish(self._session)
 
 
-def _become(response: Response, answer: tuple[str, list[tuple[str, str]], bytes]) -> None:
-    """Let *response* be another one; its body is closed unread."""
+def _become(response: Response, error: Any, headers: list[tuple[str, str]], *, text: bytes) -> None:
+    """Let *response* be the answer to *error*; its body is closed unread."""
     if hasattr(response.app_iter, "close"):
         response.app_iter.close()
-    response.status, response.headerlist, response.body = answer
+    response.status, response.headerlist, response.body = f"{error.code} {error.name}", headers, text
 
 
 @implementer(ICSRFStoragePolicy)
@@ -253,7 +253,7 @@ def _factory_of(settings: Mapping[str, Any]) -> SessionFactory:
     if not options.keys() - {_ENVIRON_KEY}:
         return SessionFactory(**options)
     types = {TranslationString: TRANSLATION_STRING, **options.get("types", {})}
-    return SessionFactory(Config(given), types=types)
+    return SessionFactory(Config(given), types=types, values=options.get("values", "lenient"))
 
 
 def _answer_to(error: Any, request: Request) -> Response:
@@ -262,7 +262,8 @@ def _answer_to(error: Any, request: Request) -> Response:
     if not factory.answers(error, request.environ):
         raise error
     response = Response()
-    _become(response, fixed_answer(error, [], standing=[]))
+    text, headers = fixed_answer(error, [])
+    _become(response, error, headers, text=text)
     return response
 
 

@@ -21,7 +21,7 @@ _DEFAULT_KEY = "sessionware.session"
 #: Where middlewares and frameworks keep the application that they wrap, and their sessions.
 _INNER = (
     *("app", "application", "wsgi_app", "wsgi", "_app", "wrapped", "func", "__wrapped__", "__self__"),
-    *("mounts", "extensions", "registry", "session_interface", "sessionware"),
+    *("mounts", "registry", "sessionware"),
 )
 _NO_MANAGER = (
     "no manager of sessions was found in the application of this client: wrap it, SessionMiddleware(app, {...}), or "
@@ -217,7 +217,9 @@ def _managers_in(app: object) -> Iterator[SessionManager]:
         if id(found) in known or found is None:
             continue
         known.add(id(found))
-        manager = _member(found, "manager")
+        # A session interface of Flask has a manager for each set of settings.
+        manager_of = _member(_member(found, "session_interface"), "manager_of")
+        manager = manager_of(found) if callable(manager_of) else _member(found, "manager")
         if isinstance(manager, SessionManager):
             yield manager
         waiting += _within(found)
@@ -225,7 +227,7 @@ def _managers_in(app: object) -> Iterator[SessionManager]:
 
 def _within(app: object) -> Iterator[object]:
     if isinstance(app, Mapping):
-        # Mounted applications, and the extensions of a Flask.
+        # Mounted applications.
         yield from app.values()
     for name in _INNER:
         yield _member(app, name)

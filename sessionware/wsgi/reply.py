@@ -144,9 +144,9 @@ class Reply:
 
     def _answer(self, error: ConflictError | CrossSiteRequest | StoreUnavailable) -> list[bytes]:
         """Answer with a fixed text in the place of the application, by 403, 409 or 503."""
-        dropped = [] if self._status is None else self._headers
-        status, headers, text = fixed_answer(error, dropped, standing=self._answers.standing_pairs(self._session))
-        self._start_response(status, headers)
+        text, headers = fixed_answer(error, [] if self._status is None else self._headers)
+        headers += self._answers.standing_pairs(self._session)
+        self._start_response(f"{error.code} {error.name}", headers)
         return [] if self._method == "HEAD" else [text]
 
     # The body of a stream
@@ -305,16 +305,12 @@ class _SizedReply:
 
 
 def fixed_answer(
-    error: ConflictError | CrossSiteRequest | StoreUnavailable, dropped: Headers, *, standing: Headers
-) -> tuple[str, Headers, bytes]:
-    """Status, headers and text of the answer to *error*, in the place of one with the headers *dropped*.
-
-    It carries the *standing* pairs, of what was made true in the store.
-    """
+    error: ConflictError | CrossSiteRequest | StoreUnavailable, replaced: Headers
+) -> tuple[bytes, Headers]:
+    """The text and the headers of the answer for *error*, which keeps some of the *replaced* headers."""
     text = f"{type(error).description}\n".encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text))), *error.own_headers]
-    kept = [pair for pair in dropped if _is_kept(pair[0].lower())]
-    return f"{error.code} {error.name}", [*headers, *kept, *standing], text
+    own = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text))), *error.own_headers]
+    return text, own + [pair for pair in replaced if _is_kept(pair[0].lower())]
 
 
 def _is_kept(name: str) -> bool:

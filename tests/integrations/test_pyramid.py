@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -470,6 +471,18 @@ def test_types_of_the_application_stand_beside_the_translation_strings() -> None
     site.ask(lambda request: request.session.update(point=1 + 2j, text=TranslationString("hello")))
 
     assert site.of(data) == {"point": 1 + 2j, "text": "hello"}
+
+
+def test_values_of_related_types_are_kept_unless_the_settings_are_strict() -> None:
+    def fill(request: Any) -> None:
+        request.session["cart"] = OrderedDict(tea=1)
+
+    lenient, strict = Site(), Site({"session.values": "strict"})
+    lenient.ask(fill)
+
+    assert lenient.of(data) == {"cart": {"tea": 1}}
+    with pytest.raises(SessionDataError):
+        strict.ask(fill)
 
 
 def test_a_session_factory_is_set_by_hand() -> None:

@@ -12,15 +12,17 @@ import webtest
 import werkzeug.test
 from support.constants import PLAIN
 
-from sessionware import Session, SessionMiddleware, get_session
+from sessionware import SessionMiddleware, get_session
+from sessionware.integrations.flask import Sessionware
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-def shown(session: Session) -> str:
-    """What each application answers: the data, and who is signed in. To read it stores nothing."""
-    return json.dumps({"user": session.user_id, **session})
+def shown(session: Any) -> str:
+    """What each application answers: who is signed in, and the data, but for what Flask-Login would read."""
+    data = {key: value for key, value in session.items() if not key.startswith("_")}
+    return json.dumps({"user": session.user_id, **data})
 
 
 def plain(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -53,6 +55,14 @@ def _flask(options: Any) -> Any:
     return app.test_client()
 
 
+def _flask_session(options: Any) -> Any:
+    app = flask.Flask("shop")
+    app.config["SESSIONWARE"] = options
+    app.add_url_rule("/", view_func=lambda: shown(flask.session))
+    Sessionware(app)
+    return app.test_client()
+
+
 def _bottle(options: Any) -> Any:
     app = bottle.Bottle()
     app.get("/", callback=lambda: shown(get_session(bottle.request.environ)))
@@ -66,5 +76,6 @@ CLIENTS: dict[str, Callable[[Any], Any]] = {
     "webtest on https": _webtest_on_https,
     "werkzeug": _werkzeug,
     "flask": _flask,
+    "flask.session": _flask_session,
     "bottle": _bottle,
 }
