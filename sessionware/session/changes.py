@@ -285,7 +285,6 @@ class Changes:
             self.is_over_another_user = True
         self.login = login
         self.remembered = self.confirmed_at = self.csrf = None
-        self.is_csrf_replaced = False
         self._is_assigned = self.is_regenerated = True
 
     def replace_csrf(self, secret: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -138,7 +138,7 @@ class SessionClient:
             return [b""]
 
         place, attribute = _place_of_application(self.client)
-        with patch.object(place, attribute, answer):
+        with patch.object(place, attribute, answer), _keeping_contexts(self.client):
             _get(self.client, self._base_url, self.manager._settings.cookie.path)
         return environs[0]
 
@@ -181,6 +181,12 @@ def _place_of_application(client: Any) -> tuple[Any, str]:
         return client, "app"
     # A Flask client needs its Flask to make a request.
     return (client.application, "wsgi_app") if hasattr(client.application, "wsgi_app") else (client, "application")
+
+
+def _keeping_contexts(client: Any) -> AbstractContextManager[object]:
+    """A Flask client within ``with client:`` leaves the contexts of its last request at the next one: not at ours."""
+    stack = "_context_stack"
+    return patch.object(client, stack, ExitStack()) if hasattr(client, stack) else nullcontext()
 
 
 def _get(client: Any, base_url: str | None, path: str) -> None:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 from sessionware.session.lifetimes import parse_duration
 
@@ -47,6 +46,9 @@ class FakeClock:
     @contextmanager
     def installed(self) -> Iterator[FakeClock]:
         """Within this block, it is the time of every manager and store that was given no ``clock``."""
+        # It imports asyncio, and pytest imports this module wherever the package is installed.
+        from unittest.mock import patch
+
         _INSTALLED.append(self)
         try:
             with patch("sessionware.clock.time", SimpleNamespace(time=self)):

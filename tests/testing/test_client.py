@@ -262,6 +262,19 @@ def test_a_flask_application_is_given_its_own_client() -> None:
     assert isinstance(SessionClient(app).client, flask.testing.FlaskClient)
 
 
+def test_the_request_of_a_flask_client_that_preserves_it_stays_the_last_one() -> None:
+    app = flask.Flask("shop")
+    app.wsgi_app = SessionMiddleware(app.wsgi_app, backend="memory")  # type: ignore[method-assign]
+    app.add_url_rule("/last", view_func=lambda: "last")
+
+    with app.test_client() as client:
+        client.get("/last")
+        SessionClient(client).log_in("ada")
+        path = flask.request.path
+
+    assert path == "/last"
+
+
 # The clock
 
 
