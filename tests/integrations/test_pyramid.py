@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import webtest
+from pyramid.authentication import SessionAuthenticationHelper  # type: ignore[import-untyped]
 from pyramid.config import Configurator  # type: ignore[import-untyped]
 from pyramid.csrf import check_csrf_token, get_csrf_token, new_csrf_token  # type: ignore[import-untyped]
 from pyramid.i18n import TranslationString  # type: ignore[import-untyped]
@@ -453,6 +454,38 @@ def test_the_settings_of_an_ini_file_are_read() -> None:
 def test_a_fault_of_the_settings_is_told_at_the_start(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         Site(settings)
+
+
+def test_the_settings_of_pyramid_beaker_are_told_with_what_takes_their_place() -> None:
+    settings = {
+        "session.type": "file",
+        "session.data_dir": "/var/sessions",
+        "session.key": "shop",
+        "session.cookie_on_exception": "true",
+        "session.constant_csrf_token": "false",
+    }
+
+    with pytest.raises(ConfigError) as raised:
+        Site(settings)
+
+    lines = "session.backend = file\nsession.backend.path = /var/sessions\nsession.cookie.name = shop\n"
+    assert lines in str(raised.value)
+    assert str(raised.value).count("leave it out") == 2
+
+
+def test_pyramids_helper_for_authentication_signs_in_and_out_by_the_users_key() -> None:
+    helper, site = SessionAuthenticationHelper(), Site({"session.user_key": "auth.userid"})
+    site.ask(set_theme)
+    visitor = site.browser.cookies["sid"]
+
+    site.ask(lambda request: helper.remember(request, "ada"))
+    signed_in = site.browser.cookies["sid"]
+    user_ids = site.of(lambda request: (helper.authenticated_userid(request), request.session.user_id))
+    site.ask(helper.forget)
+
+    assert user_ids == ("ada", "ada")
+    assert visitor != signed_in
+    assert site.of(lambda request: (helper.authenticated_userid(request), request.session.user_id)) == (None, None)
 
 
 def test_without_settings_and_without_a_middleware_the_error_names_the_cure() -> None:
