@@ -76,9 +76,10 @@ class Answers:
         if request.load_failure is not None:
             return
         found = request.found
-        if self._discards(status):
+        if status >= _SERVER_ERROR and self._discards(status):
             self._discard_if_pending(request)
         elif request.changes.is_pending(None if found is None else found.record):
+            request.is_leaving = True
             self._lifecycle.save_pending(request)
             if request.found is not found:
                 return  # what was written says that the session was seen, or that it has ended

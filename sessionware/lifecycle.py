@@ -183,7 +183,7 @@ class Lifecycle:
         except SessionwareError as error:
             # Raised after the handler, for within it the store's error would be its context.
             failure = self._failure_of_save(request, error)
-        except Exception as error:
+        except BaseException as error:
             hide_own_frames(error)
             raise error
         else:
@@ -213,7 +213,7 @@ class Lifecycle:
         request.found = outcome.found
         request.token = None
         request.is_ended_by_another = outcome.found is None and outcome.cookie is KEEP
-        if not request.is_ended_by_another:
+        if self._travels_with_answer and not request.is_ended_by_another:
             request.travels_with_answer = self._travels(outcome.found)
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
         if lines or request.is_ended_by_another:
@@ -223,11 +223,19 @@ class Lifecycle:
     def _tell(self, request: SessionRequest, decisions: tuple[Decision, ...]) -> None:
         """Tell *decisions*, now or, of a session that travels with the answer, when that leaves.
 
-        A login that has moved it into a store comes after all that the same request did to it before.
+        A login that has moved it into a store comes after what the same request did to it before; but a visitor's end
+        before it is told with the answer, without which the browser keeps that session.
         """
-        request.untold += decisions
-        if not request.travels_with_answer:
-            self.tell_untold(request)
+        if request.travels_with_answer:
+            request.untold += decisions
+            return
+        if request.untold:
+            untold, request.untold = request.untold, ()
+            if not request.is_leaving:
+                request.untold = tuple(decision for decision in untold if decision.name == "ended")
+                untold = tuple(decision for decision in untold if decision.name != "ended")
+            decisions = (*untold, *decisions)
+        self._events.tell(*decisions, context=request.event_context)
 
     def tell_untold(self, request: SessionRequest) -> None:
         untold, request.untold = request.untold, ()
@@ -250,9 +258,12 @@ class Lifecycle:
         return (write(cookie.value, ends_at, now, is_persistent=record.is_remembered),)
 
     def renew_if_stale(self, request: SessionRequest) -> None:
-        """Write down that the session was seen now, if it is time to."""
-        found = request.found
-        if found is not None and (found.is_ahead or self._lifetimes.is_stale(found.record, request.touched_at)):
+        """Write down that the session was seen now, if "last seen" is so old that a request which only reads does."""
+        found, refresh_after = request.found, self._lifetimes.refresh_after
+        if found is None:
+            return
+        is_stale = refresh_after is not None and request.touched_at - found.record.seen_at >= refresh_after
+        if is_stale or found.is_ahead:
             self._renew(request, found)
 
     def _renew(self, request: SessionRequest, found: Found) -> None:
@@ -267,7 +278,7 @@ class Lifecycle:
             # The request only read: its answer is right, and the next one renews.
             self._events.tell(failure_of_store(found.record, error), context=request.event_context)
             return
-        except Exception as error:
+        except BaseException as error:
             hide_own_frames(error)
             raise error
         request.found = outcome.found
@@ -315,7 +326,7 @@ class Lifecycle:
             return operation()
         except SessionwareError as error:
             failure = without_frames(error)
-        except Exception as error:
+        except BaseException as error:
             hide_own_frames(error)
             raise error
         if isinstance(failure, StoreUnavailable):

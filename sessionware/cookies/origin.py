@@ -191,7 +191,11 @@ def _fault_of(scheme: str, host: str, rest: str) -> str | None:
     plain = host.removeprefix(_ANY_SUBDOMAIN)
     if not host.isascii():
         return f"browsers send the host {host!r} in ASCII; write it so, as in 'https://xn--bcher-kva.example'"
-    if _HOST_HEADER.fullmatch(plain) is None or (plain != host and plain.startswith("[")):
+    if (
+        _HOST_HEADER.fullmatch(plain) is None
+        or (plain.endswith(":") and not scheme)
+        or (plain != host and plain.startswith("["))
+    ):
         return (
             "expected an origin such as 'https://idp.example', 'https://idp.example:8443' or 'https://*.example.com', "
             f"where '*.' stands for one label or several; got the host {host!r}"

@@ -21,12 +21,12 @@ _STORE_KEY_LABEL = b"sessionware store key\0"
 _INDEX_KEY_LABEL = b"sessionware index key\0"
 _SESSION_ID_CHARACTERS = 22
 #: From standard to URL-safe base64 (RFC 4648, sections 4 and 5).
-_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
+TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def to_base64url(decoded: bytes) -> bytes:
     """*decoded* as base64url without padding, in a third of the time that itsdangerous takes for it."""
-    return b2a_base64(decoded, newline=False).rstrip(b"=").translate(_TO_URLSAFE)
+    return b2a_base64(decoded, newline=False).rstrip(b"=").translate(TO_URLSAFE)
 
 
 def new_token() -> bytes:

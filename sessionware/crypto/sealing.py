@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from hmac import compare_digest
 from typing import Literal, NamedTuple
 
@@ -28,7 +28,7 @@ from itsdangerous import Signer
 from itsdangerous.encoding import want_bytes
 from msgspec import Struct
 
-from sessionware.crypto.identifiers import to_base64url
+from sessionware.crypto.identifiers import TO_URLSAFE, to_base64url
 from sessionware.crypto.keys import Keyring, Purpose
 
 FORMAT_VERSION = 1
@@ -86,7 +86,8 @@ class _HmacSigner(Signer):
     def get_signature(self, value: str | bytes) -> bytes:
         signing = self._keyed.copy()
         signing.update(value if type(value) is bytes else want_bytes(value))
-        return to_base64url(signing.finalize())
+        # As to_base64url() does; one call less.
+        return b2a_base64(signing.finalize(), newline=False).rstrip(b"=").translate(TO_URLSAFE)
 
     def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
         return compare_digest(self.get_signature(value), want_bytes(sig))
@@ -184,26 +185,27 @@ class _Cipher:
         self._keyed = HMAC(seal_key, SHA256())
         self._context = context
 
-    def _aead(self, salt: bytes) -> AESGCM:
-        deriving = self._keyed.copy()
-        deriving.update(salt)
-        return AESGCM(deriving.finalize())
-
     def encrypt(self, payload: bytes, store_key: bytes = b"") -> bytes:
         try:
             salt = secrets.token_bytes(SALT_BYTES)
         except OSError:
             del payload, store_key  # a crash report shows the locals of each frame
             raise
-        return salt + self._aead(salt).encrypt(salt[_NONCE_START:], payload, self._context + store_key)
+        deriving = self._keyed.copy()
+        deriving.update(salt)
+        aead = AESGCM(deriving.finalize())
+        return salt + aead.encrypt(salt[_NONCE_START:], payload, self._context + store_key)
 
     def decrypt(self, sealed: bytes, store_key: bytes = b"") -> bytes:
         """The payload of *sealed*; raises :exc:`Rejected`, before any decryption if bytes are missing."""
         if len(sealed) < _MIN_SEALED_BYTES:
             raise Rejected("malformed")
         salt = sealed[:SALT_BYTES]
+        deriving = self._keyed.copy()
+        deriving.update(salt)
+        aead = AESGCM(deriving.finalize())
         try:
-            return self._aead(salt).decrypt(salt[_NONCE_START:], sealed[SALT_BYTES:], self._context + store_key)
+            return aead.decrypt(salt[_NONCE_START:], sealed[SALT_BYTES:], self._context + store_key)
         except InvalidTag as error:
             raise Rejected("undecryptable") from error
 

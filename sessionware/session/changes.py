@@ -411,7 +411,7 @@ class Changes:
         live = replace(start, data=data, packed=packed, seen_at=seen_at)
         if self.login is not None or self.remembered is not None or self.confirmed_at is not None:
             self._apply_identity(live)
-        if self._has_more:
+        if self.csrf is not None or self.flashes is not None:
             live.csrf = live.csrf or self.csrf
             live.flashes = self.all_flashes(start)
         return live if data or not live.is_empty else Ended()

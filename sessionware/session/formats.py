@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, defstruct
+from msgspec.msgpack import Ext
 from msgspec.structs import astuple, fields
 
 from sessionware.crypto.csrf import SECRET_BYTES
@@ -45,7 +46,7 @@ _FIELD_TYPES: dict[str, Any] = {
     "seen_at": _Time,
     "ends_at": _End | None,
     # An int of more than 64 bits is an extension.
-    "user_id": str | int | msgspec.msgpack.Ext | None,
+    "user_id": str | int | Ext | None,
     "csrf": Annotated[bytes, Meta(min_length=SECRET_BYTES, max_length=SECRET_BYTES)] | None,
 }
 _LiveHeader: Any = defstruct(
@@ -141,26 +142,23 @@ def _record(head: bytes, data: dict[str, Any], packed: bytes) -> Record:
         raise ValueError("no data of a session")
     header = _unpack_header(head)
     if type(header) is _LiveHeader:
-        return _live(data, packed, *astuple(header))
+        live = Live(data, packed, *astuple(header))
+        return _with_long_id(live) if type(header.user_id) is Ext else live
     if type(header) is _SupersededHeader:
         *was, next_key, cause, until = astuple(header)
-        return Superseded(_live(data, packed, *was), next_key, cause, until)
+        live = Live(data, packed, *was)
+        live = _with_long_id(live) if type(header.user_id) is Ext else live
+        return Superseded(live, next_key, cause, until)
     return Ended()
 
 
-def _live(data: dict[str, Any], packed: bytes, *fields: Any) -> Live:
-    live = Live(data, packed, *fields)
-    user_id: Any = live.user_id
-    if type(user_id) is msgspec.msgpack.Ext:
-        live.user_id = _long_int(user_id)
-    return live
-
-
-def _long_int(extension: msgspec.msgpack.Ext) -> int:
+def _with_long_id(live: Live) -> Live:
+    """*live*, whose user's id is an int of more than 64 bits."""
+    extension: Any = live.user_id
     if extension.code != tags.INT:
         raise ValueError("a field of a wrong type")
-    number: int = tags.LEAVES[int].decode(bytes(extension.data))
-    return number
+    live.user_id = tags.LEAVES[int].decode(bytes(extension.data))
+    return live
 
 
 def _checked_entry(entry: IndexEntry) -> IndexEntry:

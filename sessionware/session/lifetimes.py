@@ -135,7 +135,3 @@ class Lifetimes:
         """Seconds for which a store must keep *record*."""
         expires_at = self.expires_at(record)
         return None if expires_at is None else max(expires_at - now, 0.001)
-
-    def is_stale(self, record: Timed, now: float) -> bool:
-        """Whether "last seen" is so old that a request that only reads renews it."""
-        return self.refresh_after is not None and now - record.seen_at >= self.refresh_after

@@ -101,10 +101,12 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         return request
 
     def _changing(self) -> Changes:
-        request, phase = self._request, self._phase
-        if phase is OPEN and request is not None and request.load_failure is None and not request.changes.displaced:
-            # Most changes: the session was read before, and nothing has gone wrong.
-            return request.changes
+        phase = self._phase
+        if phase is OPEN:
+            # Most changes: nothing has gone wrong.
+            request = self._request or self._persistence.load(self)
+            if request.load_failure is None and not request.changes.displaced:
+                return request.changes
         request = self._writable()
         if phase is not OPEN and (phase is FINISHED or not request.can_save_after_headers):
             self._come_too_late("the response has begun; this change could reach neither the browser nor the store")

@@ -36,12 +36,13 @@ LOADING: Mapping[str, Any] = MappingProxyType({})
 class SessionRequest(Struct, eq=False):
     """One request's session, from the first touch on. Nothing else holds the record that the request knows.
 
-    ``context`` is the lifecycle's own. ``token`` becomes the id of a new session. A load that failed is remembered, so
-    that a store that is down is asked once in a request; ``outage`` is the last error that the application was given.
-    What is written to a session that another request has ended goes with it, and begins no new one. ``untold`` are the
-    events of a session that travels with the answer, until that leaves. Whether it does may change, by a login or by a
-    logout; ``is_cookie_standing`` says that the store has made true already what ``cookie_lines`` say. ``rejected`` is
-    the reason of the event of this name, for a request that has come with no cookie that was accepted.
+    ``context`` is the lifecycle's own. ``token`` becomes the id of a new session. A load that failed is remembered,
+    so that a store that is down is asked once in a request; ``outage`` is the last error that the application was
+    given. What is written to a session that another request has ended goes with it, and begins no new one.
+    ``untold`` are the events of a session that travels with the answer, until that leaves, as it does when this
+    ``is_leaving``. Whether it travels may change, by a login or by a logout; ``is_cookie_standing`` says that the
+    store has made true already what ``cookie_lines`` say. ``rejected`` is the reason of the event of this name, for
+    a request that has come with no cookie that was accepted.
     """
 
     context: Any
@@ -53,6 +54,7 @@ class SessionRequest(Struct, eq=False):
     is_ended_by_another: bool = False
     is_anonymous: bool = False
     is_cookie_standing: bool = False
+    is_leaving: bool = False
     is_renewal_tried: bool = False
     token: bytes | None = None
     cookie_lines: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from behaviour.moments import HOUR
 from support.actions import Action, call, drop, login, member, put, raised_by, read, then
 from support.browser import Browser, LoginSite, Site, visitor
 from support.constants import COOKIE, NEW_SECRET, SECRET
@@ -92,6 +93,16 @@ def test_what_a_request_did_before_its_login_is_told_before_it(
     anonymous.send(then(before, login("ada")))
 
     assert anonymous.site.names() == names
+
+
+def test_a_visitors_end_that_no_answer_has_told_the_browser_is_no_event(anonymous: Browser) -> None:
+    anonymous.site.events.clear()
+
+    with pytest.raises(ZeroDivisionError):
+        anonymous.send(then(call("clear"), login("ada"), call("save"), lambda session: 1 / 0))
+
+    assert anonymous.site.names() == ["created login", "discarded app_raised"]
+    assert anonymous.data() == {"cart": ["tea"]}
 
 
 def test_a_login_without_a_session_begins_one_in_the_store(site: LoginSite) -> None:
@@ -200,6 +211,15 @@ def test_a_session_that_was_signed_in_before_the_option_was_set_is_rejected(site
     assert site.rejections() == ["revoked"]
 
 
+def test_a_session_whose_key_has_signed_it_in_before_the_options_were_set_is_rejected(site: LoginSite) -> None:
+    browser = visitor(Site("cookie", site.clock), put(user="ada"))
+
+    found = Browser(site.like(user_key="user"), browser.cookies)
+
+    assert found.data() == {}
+    assert found.site.rejections() == ["revoked"]
+
+
 def test_a_visitors_session_from_before_the_option_was_set_goes_on(site: LoginSite) -> None:
     browser = visitor(Site("cookie", site.clock), put(cart=["tea"]))
 
@@ -226,6 +246,37 @@ def test_a_dead_token_hides_no_visitors_session(site: LoginSite, ada: Browser) -
 def test_a_malformed_cookie_is_rejected_once(site: LoginSite, value: str) -> None:
     assert site.read(header=f"{COOKIE}={value}").has_no_session
     assert site.rejections() == ["malformed"]
+
+
+@pytest.mark.parametrize(
+    ("order", "reasons"),
+    [
+        (["malformed", "token", "visitor"], ["malformed", "unknown_id", "idle"]),
+        (["visitor", "token", "malformed"], ["idle", "unknown_id", "malformed"]),
+        (["token", "visitor"], ["unknown_id", "idle"]),
+    ],
+)
+def test_of_several_cookies_the_first_in_the_header_says_why(
+    site: LoginSite, anonymous: Browser, ada: Browser, order: list[str], reasons: list[str]
+) -> None:
+    values = {"malformed": "nonsense", "token": ada.cookies[COOKIE], "visitor": anonymous.cookies[COOKIE]}
+    ada.send(call("clear"))
+    site.clock.advance(HOUR)
+    site.events.clear()
+
+    answer = site.ask(member("rejected"), "; ".join(f"{COOKIE}={values[name]}" for name in order))
+
+    assert answer.result == reasons[0]
+    assert site.rejections() == reasons
+
+
+@pytest.mark.parametrize("written", ['""{}""', '" {}"', '"{}\t"'])
+def test_a_cookie_is_trimmed_once(site: LoginSite, anonymous: Browser, ada: Browser, written: str) -> None:
+    for browser in (anonymous, ada):
+        value = browser.cookies[COOKIE]
+
+        assert site.read(header=f'{COOKIE}="{value}"').seen
+        assert site.read(header=f"{COOKIE}={written.format(value)}").has_no_session
 
 
 def test_cookies_of_a_secret_that_was_removed_are_of_an_unknown_key(site: LoginSite, anonymous: Browser) -> None:

@@ -315,7 +315,7 @@ class Sessions(RuleBasedStateMachine):
         if how == "revoke_user":
             live = self.live_of(user)
             assert self.site.manager.revoke_user(self.users[user]) == len(live)
-            for one in live:
+            for one in self.indexed_of(user):
                 one.end(now)
         elif record.id and (record.successor is None or record.has_ended or now < record.grace_until):
             # When a former id is forgotten after its grace depends on the store.
@@ -329,6 +329,16 @@ class Sessions(RuleBasedStateMachine):
     def live_of(self, user: str | int) -> list[Record]:
         now, name = self.clock(), str(self.users[user])
         return [record for record in self.written if str(record.user) == name and record.is_live(now)]
+
+    def indexed_of(self, user: str | int) -> list[Record]:
+        """The live sessions of a user, and those that one of them has superseded, which the index names too."""
+        now, name, live = self.clock(), str(self.users[user]), [id(record) for record in self.live_of(user)]
+        own = [record for record in self.written if str(record.user) == name and not record.has_ended]
+        return [
+            record
+            for record in own
+            if id(record) in live or (id(record.successor) in live and now < record.grace_until)
+        ]
 
     # What is compared.
 
