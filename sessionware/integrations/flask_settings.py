@@ -58,11 +58,14 @@ class FlaskSettings(NamedTuple):
 
     @property
     def has_secret(self) -> bool:
-        """Whether sessions can be sealed: without a secret there are none, as in Flask; memory draws one."""
+        """Whether there is to be a secret: without one there are no sessions, as in Flask; memory draws one.
+
+        One of ours that is named, and empty, was forgotten, which the manager refuses.
+        """
         if self.secret_key:
             return True
         options = written_options(self.given, Faults())
-        return bool(options.get("secret")) or options.get("backend") == "memory"
+        return "secret" in options or options.get("backend") == "memory"
 
 
 def settings_of(app: Flask, interface: SessionInterface) -> FlaskSettings:

@@ -425,6 +425,11 @@ def test_without_a_secret_there_is_the_null_session_of_flask() -> None:
             flask.session["a"] = 1
 
 
+def test_a_secret_of_ours_that_is_named_and_empty_is_refused_at_start() -> None:
+    with pytest.raises(ConfigError, match="secret: it is missing"):
+        made({"SECRET_KEY": None, "SESSIONWARE": {"secret": None}})
+
+
 # By hand.
 
 

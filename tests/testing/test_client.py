@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import flask
+import flask_login
 import pytest
 import webtest
 import werkzeug.test
@@ -18,6 +19,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sessionware import ConfigError, HeadersSent, SessionMiddleware
+from sessionware.integrations.flask import Sessionware
 from sessionware.stores import MemoryStore
 from sessionware.testing import FakeClock, SessionClient
 
@@ -260,6 +262,26 @@ def test_a_flask_application_is_given_its_own_client() -> None:
     app.wsgi_app = SessionMiddleware(app.wsgi_app, backend="memory")  # type: ignore[method-assign]
 
     assert isinstance(SessionClient(app).client, flask.testing.FlaskClient)
+
+
+def test_flask_login_knows_the_user_who_was_logged_in() -> None:
+    app = flask.Flask("shop")
+    app.config["SESSIONWARE"] = {"secret": SECRET}
+    Sessionware(app)
+
+    def load(user_id: str) -> Any:
+        user = flask_login.UserMixin()
+        user.id = user_id
+        return user
+
+    flask_login.LoginManager(app).user_loader(load)
+    app.add_url_rule("/", view_func=flask_login.login_required(lambda: flask_login.current_user.get_id()))
+    client = SessionClient(app)
+    assert client.get("/").status_code == 401
+
+    client.log_in("ada")
+
+    assert client.get("/").text == "ada"
 
 
 def test_the_request_of_a_flask_client_that_preserves_it_stays_the_last_one() -> None:
