@@ -307,6 +307,8 @@ _BEAKER: dict[str, Rule] = {
     "use_cookies": _left_out("a session has a cookie"),
     "lock_dir": _left_out("no directory for locks is needed"),
     "webtest_varname": _left_out("a test reads environ"),
+    "cookie_on_exception": _left_out("the answer of an exception view saves the session, too; see save_on_error"),
+    "constant_csrf_token": _left_out("a test asks the session for its token"),
     "log_file": _left_out("events go to the logger sessionware, and to on_event"),
     "session_class": _left_out("there is one class of sessions"),
     "namespace_class": _left_out("a store of your own is a backend, as pkg.mod:Class"),

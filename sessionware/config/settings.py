@@ -175,7 +175,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         store=store,
         is_store_for_logins=logins is not None,
         keyring=cast(Keyring, keyring),
-        serializer=Serializer(values["types"]),
+        serializer=Serializer(values["types"], values=values["values"]),
         lifetimes=lifetimes,
         other_sites=OtherSites(values["trusted_origins"]) if values["cross_site"] == "refuse" else None,
         cookie=cookie,

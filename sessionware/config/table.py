@@ -291,7 +291,11 @@ OPTIONS: dict[str, Option] = {
         "cookie dies with the logout; visitors' sessions stay in the cookie and cost no store call.",
     ),
     "values": Option(
-        _later("strict"), "strict", "Whether values of subclasses are kept as their base. Not in this version yet."
+        one_of("strict", "lenient"),
+        "strict",
+        "``'strict'`` refuses values whose type would not come back; ``'lenient'`` keeps a subclass of dict, list, "
+        "tuple, str, int or float as its base, an enum as its value, what has ``__html__`` as ``Markup``, a lazy text "
+        "as ``str``, a dataclass as a dict.",
     ),
     "previous": Option(
         _later(()), (), "Former configurations, whose sessions are taken over. Not in this version yet."
