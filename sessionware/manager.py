@@ -72,7 +72,7 @@ class SessionManager:
         return pairs
 
     def sessions_of(self, user_id: str | int) -> list[SessionInfo]:
-        """The sessions of a user that are in force, the newest first. It asks the store once for each of them.
+        """The sessions of a user that are in force, the latest sign-in first. It asks the store once for each of them.
 
         Raises :exc:`ConfigError` for cookie sessions, :exc:`StoreUnavailable`, and :exc:`SessionDataError` for what is
         no user's id.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -294,8 +295,8 @@ def _check(cookie: CookieSettings, lifetimes: Lifetimes, clock: Clock, faults: F
     ahead = 0 if lifetimes.not_before is None else lifetimes.not_before - clock()
     if ahead > 0:
         faults.add(
-            f"not_before: the moment is {ahead:.15g} seconds in the future, so every session would be over as soon as "
-            "it begins; give one that has passed (in seconds, not milliseconds, and with the right zone)"
+            f"not_before: the moment is {math.ceil(ahead)} seconds in the future, so every session would be over as "
+            "soon as it begins; give one that has passed (in seconds, not milliseconds, and with the right zone)"
         )
 
 

@@ -54,7 +54,7 @@ class Users:
     # What an application asks.
 
     def sessions_of(self, user_id: str | int) -> list[SessionInfo]:
-        """The sessions of a user that are in force, the newest first; the dead are dropped from the index."""
+        """The sessions of a user that are in force, the latest sign-in first; the dead are dropped from the index."""
         check_user_id(user_id, "sessions_of()")
         entries = index.entries_of(self._vault, user_id)
         loaded = self._load(entries)
@@ -67,7 +67,7 @@ class Users:
                 index.take_out(self._vault, user_id, dead)
         # A session whose change of id is under way stands in the index twice, and is one.
         records = [record for handle, record in reversed(live.items()) if roots[handle] == handle]
-        records.sort(key=lambda record: record.created_at, reverse=True)
+        records.sort(key=lambda record: record.started_at, reverse=True)
         return [self._info(record, user_id) for record in records]
 
     def revoke(self, session_id: str) -> bool:

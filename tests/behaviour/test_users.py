@@ -697,3 +697,14 @@ def test_what_can_be_no_id_to_keep_is_refused_and_ends_nothing(memory: Site, kee
         memory.manager.revoke_user("ada", keep=keep)
 
     assert is_signed_in(ada)
+
+
+def test_a_visit_that_began_early_and_signed_in_last_is_listed_first(stored: Site) -> None:
+    visit = visitor(stored)
+    stored.clock.advance(60)
+    other = signed_in_at(stored)
+    stored.clock.advance(60)
+
+    visit.send(login("ada"))
+
+    assert ids(stored) == [id_of(visit), id_of(other)]
