@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from sessionware.config.faults import Faults
 from sessionware.events import logger
-from sessionware.exceptions import ConfigError, ConflictError, CrossSiteRequest, StoreUnavailable
+from sessionware.exceptions import ConfigError, ConflictError, CrossSiteRequest, StoreUnavailable, hide_own_frames
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
 from sessionware.session.request import COMMITTED, OPEN
@@ -73,7 +73,14 @@ class _Managers:
         for known, manager in self._own:
             if known == settings:
                 return manager
-        return self._made(settings) if settings.has_secret else None
+        if not settings.has_secret:
+            return None
+        try:
+            return self._made(settings)
+        except Exception as error:
+            hide_own_frames(error)
+            del settings  # they have the secret, and a crash report shows the locals of this frame
+            raise
 
     def _made(self, settings: FlaskSettings) -> SessionManager:
         with self._lock:
@@ -203,8 +210,8 @@ class Sessionware:
 
 
 def _managers_of(app: Flask) -> _Managers:
-    found: _Managers = app.extensions.setdefault(_EXTENSION, _Managers())
-    return found
+    found: _Managers | None = app.extensions.get(_EXTENSION)
+    return app.extensions.setdefault(_EXTENSION, _Managers()) if found is None else found
 
 
 def _session_around(app: Flask, environ: Mapping[str, Any]) -> Session | None:
@@ -213,7 +220,8 @@ def _session_around(app: Flask, environ: Mapping[str, Any]) -> Session | None:
     if not opened:
         return None
     given = app.config.get(OPTIONS_KEY)
-    session: Any = environ.get(written_options(given, Faults()).get("environ_key", _SESSION_KEY))
+    key = written_options(given, Faults()).get("environ_key", _SESSION_KEY) if given else _SESSION_KEY
+    session: Any = environ.get(key)
     # A request that is over may serve once more, for the events of a WebSocket.
     return next((one for one in opened if one is session and one._phase is OPEN), None)
 

@@ -56,6 +56,10 @@ class FlaskSettings(NamedTuple):
     fallbacks: tuple[str | bytes, ...]
     given: Any
 
+    def __repr__(self) -> str:
+        """No value: there are secrets among them."""
+        return f"<{type(self).__name__}>"
+
     @property
     def has_secret(self) -> bool:
         """Whether there is to be a secret: without one there are no sessions, as in Flask; memory draws one.

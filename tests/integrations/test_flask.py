@@ -15,6 +15,7 @@ import pytest
 from flask.globals import request_ctx
 from flask.testing import FlaskClient
 from support.constants import NEW_SECRET, SECRET
+from support.frames import shown_in_frames
 from support.stores import RecordingStore
 
 from sessionware import ConfigError, Session, SessionMiddleware, StoreUnavailable, get_session
@@ -561,6 +562,15 @@ def test_a_weak_secret_key_is_refused_at_start_with_the_cure() -> None:
         made({"SECRET_KEY": "dev-key-that-is-known"})
 
     assert "dev-key" not in str(info.value)
+
+
+@pytest.mark.parametrize("config", [{"SESSION_COOKIE_PATH": "a"}, {"SECRET_KEY_FALLBACKS": ["short"]}])
+def test_a_fault_shows_no_secret_to_a_crash_report(config: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as info:
+        made(config)
+
+    assert SECRET not in str(info.value)
+    assert shown_in_frames(info.value, SECRET, outside=__file__) == []
 
 
 def test_a_secret_of_its_own_lets_flasks_be_what_it_is() -> None:

@@ -15,6 +15,10 @@ import pytest
 from peers.suites import PEERS
 
 from sessionware.integrations.flask import SessionInterface
+from sessionware.stores import MemoryStore
+
+#: One store for all applications, so that it outlives a change of their settings.
+BACKEND = MemoryStore() if os.environ["PEER_BACKEND"] == "memory" else "cookie"
 
 
 class PeerInterface(SessionInterface):
@@ -24,7 +28,8 @@ class PeerInterface(SessionInterface):
         """As ever, with secrets that are long enough."""
         fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or []
         secrets = [lengthened(key) for key in (app.secret_key, *fallbacks) if key]
-        app.config["SESSIONWARE"] = {"cookie.prefix": "", **({"secret": secrets} if app.secret_key else {})}
+        if app.secret_key:
+            app.config["SESSIONWARE"] = {"cookie.prefix": "", "backend": BACKEND, "secret": secrets}
         return super().open_session(app, request)
 
 
