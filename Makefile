@@ -40,7 +40,7 @@ MYPY = $(BIN)/mypy sessionware tests
 
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-all docs soak fuzz check lint types format bench bench-million clean
+.PHONY: help demo ready test test-all docs soak fuzz check lint types format bench bench-million clean
 .DELETE_ON_ERROR:
 
 help:
@@ -49,7 +49,9 @@ help:
 demo: $(VENV)/.with-demo
 	@$(BIN)/python examples/demo/serve.py $(PORT)
 
-test: $(VENV)/.with-tests
+ready: $(VENV)/.with-tests
+
+test: ready
 	@$(MAKE) --no-print-directory check BIN=$(BIN) WORK=$(WORK)
 
 # What make test and tox run, each with an environment of its own.
