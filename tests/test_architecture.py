@@ -84,6 +84,7 @@ FLOORS = {
         config.others
         config.table
         config.names
+        config.beaker
         config.typed
         config.parameters
         config.backend
@@ -110,6 +111,8 @@ FLOORS = {
         integrations.labels
         integrations.prometheus
         integrations.opentelemetry
+        integrations.explicit
+        integrations.beaker
         testing.clock
         testing.conformance.fixtures
         testing.conformance.entries
@@ -137,6 +140,7 @@ PURE = (
     "config.others",
     "config.table",
     "config.names",
+    "config.beaker",
 )
 NOT_PURE = {"asyncio", "http", "io", "os", "pathlib", "select", "socket", "sqlite3", "subprocess", "tempfile"}
 NOT_PURE |= {"threading", "time", "wsgiref"}
