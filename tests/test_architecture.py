@@ -118,6 +118,7 @@ FLOORS = {
         testing.conformance.entries
         testing.conformance.sharing
         testing.conformance.suite
+        cli.check
         cli.main
         __main__
     """,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sessionware.config.faults import Faults
 from sessionware.config.names import BEAKER_PREFIX, PREFIX
 from sessionware.config.others import OTHERS, Advice, advise, canonical, meant_by, truth
 from sessionware.config.table import OPTIONS
 from sessionware.conversions import boolean, optional
 from sessionware.events import logger
+from sessionware.exceptions import ConfigError
 from sessionware.session.lifetimes import parse_duration
 
 #: What is not a session's option is left to others if it begins so: Beaker's caches have options, too.
@@ -81,11 +81,15 @@ def read_options(config: Mapping[str, Any] | None, keywords: Mapping[str, Any]) 
         options = config
     prefixed = unprefixed(keywords)
     bare = {name: value for name, value in keywords.items() if not name.startswith((*_PREFIXES, _DEPRECATED_PREFIX))}
-    return {name: _coerced(name, value) for name, value in {**options, **bare, **prefixed}.items()}
+    return coerced({**options, **bare, **prefixed})
+
+
+def coerced(options: Mapping[str, Any]) -> dict[str, Any]:
+    """*options* with their values as Beaker reads them from texts."""
+    return {name: _coerced(name, value) for name, value in options.items()}
 
 
 def _coerced(name: str, value: Any) -> Any:
-    """*value* as Beaker reads it from a text."""
     convert = _CONVERTERS.get(name)
     if convert is None or not isinstance(value, (str, int)):
         return value
@@ -123,11 +127,21 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def translated(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Our options, by their dotted names, for *options* of Beaker's and of ours, which win.
+class Translation(NamedTuple):
+    """What becomes of the options of a configuration of Beaker's."""
 
-    Raises :exc:`ConfigError` for a type of which there is no store; warns of what nothing takes the place of.
-    """
+    #: For each option of Beaker's that was given, what to write instead.
+    advice: Mapping[str, Advice]
+    #: Our options by their dotted names, as they are shown; those that were given among Beaker's win.
+    options: Mapping[str, Any]
+    #: What is lost, by Beaker's name: a sentence of why, and one of what to do.
+    losses: Mapping[str, str]
+    #: Why there can be no sessions with this configuration.
+    fault: str | None
+
+
+def translate(options: Mapping[str, Any]) -> Translation:
+    """What becomes of *options* of Beaker's and of ours, by their names without a prefix."""
     ours = {name: value for name, value in options.items() if not of_beaker(name)}
     if not ours.get("secret"):
         ours.pop("secret", None)
@@ -138,13 +152,28 @@ def translated(options: Mapping[str, Any]) -> dict[str, Any]:
     written: dict[str, Any] = {}
     for single in advice.values():
         for name, value in single.write.items():
-            written.setdefault(name, meant_by(value))
+            written.setdefault(name, value)
+    fault = None
     if "backend" in ours:
         written = {name: value for name, value in written.items() if name.partition(".")[0] != "backend"}
     else:
-        _check_backend(written, theirs, advice["type"])
-    _warn(theirs, advice)
-    return {**OWN_DEFAULTS, **written, **ours}
+        fault = _fault_of_backend(written, theirs, advice["type"])
+    if "type" not in theirs:
+        advice.pop("type")
+    return Translation(advice, written | ours, _losses(theirs, advice), fault)
+
+
+def translated(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Our options for *options* of Beaker's and of ours, by their dotted names, with their values.
+
+    Raises :exc:`ConfigError` where there is no store like Beaker's; warns of what is lost.
+    """
+    translation = translate(options)
+    if translation.fault is not None:
+        raise ConfigError(translation.fault)
+    for name, text in translation.losses.items():
+        logger.warning("the option %s of Beaker has no effect: %s", name, text)
+    return {**OWN_DEFAULTS, **{name: meant_by(value) for name, value in translation.options.items()}}
 
 
 def _says_something(name: str, value: object) -> bool:
@@ -152,21 +181,19 @@ def _says_something(name: str, value: object) -> bool:
     return of_beaker(name) and (value is not None or name == "timeout") and value != ""
 
 
-def _check_backend(written: Mapping[str, Any], given: Mapping[str, Any], advice: Advice) -> None:
-    faults = Faults()
-    kind = given.get("type")
+def _fault_of_backend(written: Mapping[str, Any], given: Mapping[str, Any], advice: Advice) -> str | None:
     if "backend" not in written:
-        faults.add(f"type: {advice.why}")
-    elif written["backend"] == "file" and not {"data_dir", "file_dir", "dbm_dir"} & given.keys():
-        faults.add(f"type: {kind!r} needs the option data_dir, the directory of the sessions")
-    elif written["backend"] == "sqlalchemy" and written["backend.engine"] is None:
-        faults.add("type: 'ext:sqla' needs the option bind, an engine of SQLAlchemy")
-    faults.raise_if_any()
+        return f"type: {advice.why}"
+    if written["backend"] == "file" and not {"data_dir", "file_dir", "dbm_dir"} & given.keys():
+        return f"type: {given.get('type')!r} needs the option data_dir, the directory of the sessions"
+    if written["backend"] == "sqlalchemy" and meant_by(written["backend.engine"]) is None:
+        return "type: 'ext:sqla' needs the option bind, an engine of SQLAlchemy"
+    return None
 
 
-def _warn(given: Mapping[str, Any], advice: Mapping[str, Advice]) -> None:
-    """Name, once for each, the options that nothing takes the place of, and say what to do."""
-    for name, harmless in _NOTICED.items():
-        if name in given and given[name] not in harmless:
-            cure = _CURES.get(name, "Leave it out")
-            logger.warning("the option %s of Beaker has no effect: %s. %s", name, advice[name].why, cure)
+def _losses(given: Mapping[str, Any], advice: Mapping[str, Advice]) -> dict[str, str]:
+    return {
+        name: f"{advice[name].why}. {_CURES.get(name, 'Leave it out')}"
+        for name, harmless in _NOTICED.items()
+        if name in given and given[name] not in harmless
+    }

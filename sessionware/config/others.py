@@ -81,10 +81,10 @@ class Other(NamedTuple):
 
 def _same(name: str) -> Rule:
     """The same value under our *name*."""
-    return lambda value, given: Advice({name: _repeated(value)})
+    return lambda value, given: Advice({name: repeated(value)})
 
 
-def _repeated(value: object) -> object:
+def repeated(value: object) -> object:
     """*value*, if it may stand in a message."""
     is_plain = isinstance(value, str) and "://" not in value and "@" not in value and len(value) < _MANY_CHARACTERS
     return value if is_plain else _ITS_VALUE.of(value)
@@ -105,7 +105,7 @@ def _unless_empty(name: str) -> Rule:
 
     def rule(value: object, given: Given) -> Advice:
         is_default = not value or str(value).strip().lower() in ("none", "false")
-        return Advice(why="that is the default") if is_default else Advice({name: _repeated(value)})
+        return Advice(why="that is the default") if is_default else Advice({name: repeated(value)})
 
     return rule
 
@@ -265,7 +265,7 @@ def _beaker_backend(value: object, given: Given) -> Advice:
     if kind in ("cookie", "memory"):
         return Advice({"backend": kind})
     if kind in ("file", "dbm"):
-        return Advice({"backend": "file", "backend.path": _repeated(directory or _PATH)})
+        return Advice({"backend": "file", "backend.path": repeated(directory or _PATH)})
     if kind == "sqla":
         return Advice({"backend": "sqlalchemy", "backend.engine": _ENGINE.of(given.options.get("bind"))})
     ours = {"rediscluster": "redis+cluster", "database": "sqlite"}.get(kind, kind)
@@ -353,7 +353,7 @@ def _flask_session_backend(value: object, given: Given) -> Advice:
             return Advice({"backend": server_url(kind, given_object or "")})
         return Advice({"backend": kind, "backend.client": _CLIENT})
     if kind == "filesystem":
-        return Advice({"backend": "file", "backend.path": _repeated(given.text("session_file_dir") or _PATH)})
+        return Advice({"backend": "file", "backend.path": repeated(given.text("session_file_dir") or _PATH)})
     if kind == "cachelib":
         return Advice({"backend": _STORE})
     if kind == "sqlalchemy":
@@ -405,7 +405,7 @@ def _django_backend(value: object, given: Given) -> Advice:
     if kind == "signed_cookies":
         return Advice({"backend": "cookie"})
     if kind == "file" or (not kind and given.text("session_file_path")):
-        return Advice({"backend": "file", "backend.path": _repeated(given.text("session_file_path") or _PATH)})
+        return Advice({"backend": "file", "backend.path": repeated(given.text("session_file_path") or _PATH)})
     if kind == "cache":
         return Advice({"backend": server_url("redis", "")})
     return Advice({"backend": "postgresql+psycopg://localhost/database", "backend.table": _TABLE})
