@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 import bottle  # type: ignore[import-untyped]
 import flask
 import flask.sessions
+import pyramid_beaker  # type: ignore[import-untyped]
 import pytest
 import webtest
+from pyramid.config import Configurator  # type: ignore[import-untyped]
 from support.beaker import KINDS, BeakerSite, Options, Visitor, beakers_options, set_to
+from support.client import Client
 from support.constants import HTTPS, PLAIN, SECRET
+from support.servers.gunicorn import served_by_gunicorn
 
 from sessionware import ConfigError
 from sessionware.integrations import beaker
@@ -400,6 +404,45 @@ def test_paste_is_told_of_the_session(memory: Options) -> None:
 
     assert told == [session]
     assert vars(visitor.answer)["theirs"] is session
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gunicorn_serves_it(kind: str, tmp_path: Path) -> None:
+    with served_by_gunicorn(f"integrations.served_beaker:{kind}", tmp_path) as port:
+        client = Client(port)
+
+        visits = [client.get(path)[1] for path in ("/", "/", "/nosave", "/", "/delete", "/")]
+
+    assert visits == [b"1", b"2", b"3", b"3", b"0", b"1"]
+
+
+@pytest.mark.parametrize("kind", ["memory", "cookie"])
+def test_pyramid_beaker_works_over_it(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyramid_beaker, "SessionObject", SessionObject)
+
+    def visit(request: Any) -> Any:
+        session = request.session
+        session["visits"] = session.get("visits", 0) + 1
+        session.flash("seen")
+        return {"visits": session["visits"], "token": session.get_csrf_token()}
+
+    with Configurator(settings=beakers_options(kind, tmp_path)) as config:
+        config.include("pyramid_beaker")
+        for name, view in {
+            "visit": visit,
+            "flashes": lambda request: request.session.pop_flash(),
+            "end": lambda request: request.session.invalidate(),
+        }.items():
+            config.add_route(name, f"/{name}")
+            config.add_view(view, route_name=name, renderer="json")
+        client = webtest.TestApp(config.make_wsgi_app())
+
+    first, second = client.get("/visit").json, client.get("/visit").json
+    assert (first["visits"], second["visits"]) == (1, 2)
+    assert first["token"] == second["token"]
+    assert [client.get("/flashes").json, client.get("/flashes").json] == [["seen", "seen"], []]
+    client.get("/end")
+    assert client.get("/visit").json["visits"] == 1
 
 
 @pytest.mark.parametrize("kind", ["filter", "filter-app"])
