@@ -80,8 +80,12 @@ class Session(MutableMapping[str, Any]):
         if id is not None:
             raise ConfigError(_BY_ID)
         header = request.get("cookie") if use_cookies else None
-        environ = {**_NO_REQUEST, "HTTP_COOKIE": header if isinstance(header, str) else ""}
-        core = MANAGERS.of(options).open(environ)
+        try:
+            manager = MANAGERS.of(options)
+        except Exception:
+            del request, header, options  # they have the secret, and a crash report shows the locals of this frame
+            raise
+        core = manager.open({**_NO_REQUEST, "HTTP_COOKIE": header if isinstance(header, str) else ""})
         self._bind(core, request, {**options, "use_cookies": use_cookies})
         if use_cookies:
             request.setdefault("cookie_out", None)
@@ -125,7 +129,7 @@ class Session(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         """Without a value, which a log should not have."""
-        return repr(self._core)
+        return _shown(self.__dict__.get("_core"))
 
     def has_key(self, key: object) -> bool:
         return key in self
@@ -267,6 +271,10 @@ _ATTRIBUTES: dict[str, Callable[[Mapping[str, Any]], Any]] = {
 }
 
 
+def _shown(core: CoreSession | None) -> str:
+    return "<Session, not loaded>" if core is None else repr(core)
+
+
 class CookieSession(Session):
     """A session whose type is ``cookie``."""
 
@@ -285,32 +293,37 @@ class SessionObject:
         self._begin(environ, params, None)
 
     def _begin(self, environ: Mapping[str, Any], params: Mapping[str, Any], core: CoreSession | None) -> None:
-        headers = {"cookie_out": None, "set_cookie": False}
-        self.__dict__.update(_params=params, _environ=environ, _sess=None, _headers=headers)
-        self.__dict__.update(_dirty=False, _core=core, _is_served=core is not None)
+        state = self.__dict__
+        state["_params"] = params
+        state["_environ"] = environ
+        state["_sess"] = None
+        state["_headers"] = {"cookie_out": None, "set_cookie": False}
+        state["_dirty"] = False
+        state["_core"] = core
+        state["_is_served"] = core is not None
 
     @classmethod
     def _of(cls, core: CoreSession, params: Mapping[str, Any]) -> SessionObject:
         """The object over the session *core* of the middleware. Without environ, which holds it in turn."""
         session = cls.__new__(cls)
-        session._begin({}, params, core)
+        session._begin(_NO_REQUEST, params, core)
         return session
 
     def _opened(self) -> CoreSession:
-        state = self.__dict__
-        core: CoreSession | None = state["_core"]
+        core: CoreSession | None = self.__dict__["_core"]
         if core is None:
-            core = state["_core"] = MANAGERS.of(state["_params"]).open(state["_environ"])
-            if state["_dirty"]:
+            core = MANAGERS.of(self.__dict__["_params"]).open(self.__dict__["_environ"])
+            self.__dict__["_core"] = core
+            if self.__dict__["_dirty"]:
                 keep(core)
         return core
 
     def _session(self) -> Session:
         """The session itself."""
-        state = self.__dict__
-        session: Session | None = state["_sess"]
+        session: Session | None = self.__dict__["_sess"]
         if session is None:
-            state["_sess"] = session = Session._of(self._opened(), {}, state["_params"])
+            session = Session._of(self._opened(), {}, self.__dict__["_params"])
+            self.__dict__["_sess"] = session
         return session
 
     def __getattr__(self, name: str) -> Any:
@@ -340,8 +353,7 @@ class SessionObject:
         return key in self._session()
 
     def __repr__(self) -> str:
-        core = self.__dict__["_core"]
-        return "<Session, not loaded>" if core is None else repr(core)
+        return _shown(self.__dict__.get("_core"))
 
     def has_key(self, key: object) -> bool:
         return key in self._session()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionware.answer import Answers
 from sessionware.config.beaker import read_options, translated
-from sessionware.exceptions import SessionwareError
+from sessionware.exceptions import SessionwareError, hide_own_frames
 from sessionware.lifecycle import Lifecycle
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
@@ -78,7 +78,8 @@ class BeakerManager(SessionManager):
     def __init__(self, options: Mapping[str, Any], **ours: Any) -> None:
         try:
             super().__init__({**translated(options), **ours})
-        except Exception:
+        except Exception as error:
+            hide_own_frames(error)
             del options, ours  # they have the secret, and a crash report shows the locals of this frame
             raise
         if not options.get("auto"):
@@ -95,7 +96,14 @@ class Managers:
         self._made: dict[object, SessionManager] = {}
 
     def of(self, given: Mapping[str, Any]) -> SessionManager:
-        options = read_options(None, given)
+        try:
+            return self._of(read_options(None, given))
+        except Exception as error:
+            hide_own_frames(error)
+            del given  # as above
+            raise
+
+    def _of(self, options: Mapping[str, Any]) -> SessionManager:
         key = tuple((name, _hashable(options[name])) for name in sorted(options))
         with self._lock:
             if key not in self._made:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from pyramid.config import Configurator  # type: ignore[import-untyped]
 from support.beaker import KINDS, BeakerSite, Options, Visitor, beakers_options, set_to
 from support.client import Client
 from support.constants import HTTPS, PLAIN, SECRET
+from support.frames import shown_in_frames
 from support.servers.gunicorn import served_by_gunicorn
 
 from sessionware import ConfigError
@@ -456,3 +459,35 @@ def test_a_filter_of_paste_makes_the_middleware(kind: str) -> None:
         middleware = beaker.session_filter_app_factory(app, conf, **options)
 
     assert (middleware.app, middleware.options) == (app, options)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda options: SessionMiddleware(bottle.Bottle(), options),
+        lambda options: Session({"cookie": "sid=0123"}, **options),
+        lambda options: SessionObject({"HTTP_COOKIE": "sid=0123"}, **options)["value"],
+    ],
+    ids=["SessionMiddleware", "Session", "SessionObject"],
+)
+@pytest.mark.parametrize("options", [{"type": "ext:mongodb"}, {"type": "memory", "unknown": 1}, {"key": "a b"}])
+def test_the_error_of_a_configuration_shows_no_secret_in_a_frame(
+    make: Callable[[Options], Any], options: Options
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make({**options, "secret": SECRET})
+
+    assert shown_in_frames(caught.value, SECRET, "sid=0123", outside=__file__) == []
+
+
+def test_an_untouched_request_leaves_nothing_for_the_garbage_collector(memory: Options) -> None:
+    middleware = SessionMiddleware(lambda environ, start_response: [b""], memory)
+    middleware({**HTTPS}, lambda *answer: lambda chunk: None)
+
+    gc.collect()
+    gc.disable()
+    try:
+        middleware({**HTTPS}, lambda *answer: lambda chunk: None)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
