@@ -183,7 +183,7 @@ class Lifecycle:
         except SessionwareError as error:
             # Raised after the handler, for within it the store's error would be its context.
             failure = self._failure_of_save(request, error)
-        except Exception as error:
+        except BaseException as error:
             hide_own_frames(error)
             raise error
         else:
@@ -229,11 +229,13 @@ class Lifecycle:
         if request.travels_with_answer:
             request.untold += decisions
             return
-        untold, request.untold = request.untold, ()
-        if untold and not request.is_leaving:
-            request.untold = tuple(decision for decision in untold if decision.name == "ended")
-            untold = tuple(decision for decision in untold if decision.name != "ended")
-        self._events.tell(*untold, *decisions, context=request.event_context)
+        if request.untold:
+            untold, request.untold = request.untold, ()
+            if not request.is_leaving:
+                request.untold = tuple(decision for decision in untold if decision.name == "ended")
+                untold = tuple(decision for decision in untold if decision.name != "ended")
+            decisions = (*untold, *decisions)
+        self._events.tell(*decisions, context=request.event_context)
 
     def tell_untold(self, request: SessionRequest) -> None:
         untold, request.untold = request.untold, ()
@@ -276,7 +278,7 @@ class Lifecycle:
             # The request only read: its answer is right, and the next one renews.
             self._events.tell(failure_of_store(found.record, error), context=request.event_context)
             return
-        except Exception as error:
+        except BaseException as error:
             hide_own_frames(error)
             raise error
         request.found = outcome.found
@@ -324,7 +326,7 @@ class Lifecycle:
             return operation()
         except SessionwareError as error:
             failure = without_frames(error)
-        except Exception as error:
+        except BaseException as error:
             hide_own_frames(error)
             raise error
         if isinstance(failure, StoreUnavailable):

@@ -72,7 +72,7 @@ class SessionManager:
         return pairs
 
     def sessions_of(self, user_id: str | int) -> list[SessionInfo]:
-        """The sessions of a user that are in force, the newest first. It asks the store once for each of them.
+        """The sessions of a user that are in force, the latest sign-in first. It asks the store once for each of them.
 
         Raises :exc:`ConfigError` for cookie sessions, :exc:`StoreUnavailable`, and :exc:`SessionDataError` for what is
         no user's id.
@@ -141,6 +141,9 @@ def _asked(operation: Callable[[], Answer]) -> Answer:
         return operation()
     except StoreUnavailable as error:
         failure = without_frames(error)
+    except BaseException as error:
+        hide_own_frames(error)
+        raise error
     raise failure
 
 
@@ -154,7 +157,7 @@ def _make_backend(settings: Settings, events: Events) -> Backend:
     vault = Vault(settings.store, sealed, formats, lifetimes=lifetimes, clock=clock, grace=grace)
     users = Users(vault, events.tell, max_sessions=settings.max_sessions_per_user)
     stored = StoreBackend(settings.keyring, vault, grace=grace, users=users)
-    return LoginBackend(cookie, stored, clock) if settings.is_store_for_logins else stored
+    return LoginBackend(cookie, stored, clock, user_key=settings.user_key) if settings.is_store_for_logins else stored
 
 
 def _write_to(store: Store, key: str) -> None:

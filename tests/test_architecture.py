@@ -30,6 +30,7 @@ FLOORS = {
         crypto.csrf
         wire.tags
         wire.bounds
+        wire.lenient
         wire.refusals
         wire.serializer
         session.lifetimes
@@ -111,9 +112,18 @@ FLOORS = {
         integrations.labels
         integrations.prometheus
         integrations.opentelemetry
+        integrations.flask_session
+        integrations.flask_settings
+        integrations.flask
+        integrations.bottle
+        integrations.paste
+        integrations.members
+        integrations.pyramid
         integrations.explicit
         integrations.beaker
         testing.clock
+        testing.client
+        testing.pytest_plugin
         testing.conformance.fixtures
         testing.conformance.entries
         testing.conformance.sharing
@@ -294,8 +304,10 @@ for name in sys.argv[1:]:
 """
     names = [f"sessionware.{name}" for name in ORDER]
 
+    # The second is WebOb's own, under Pyramid.
+    warnings = ["-W", "error", "-W", "ignore:'cgi' is deprecated:DeprecationWarning"]
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, *names], capture_output=True, text=True, check=False
+        [sys.executable, *warnings, "-c", program, *names], capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 0, done.stderr

@@ -33,8 +33,8 @@ DEFAULTS: Mapping[str, Any] = {
     "crypto_type": "default",
 }
 
-#: What the drop-in sets unless the configuration says otherwise. Values as Beaker keeps them are switched on here.
-OWN_DEFAULTS: Mapping[str, Any] = {}
+#: What the drop-in sets unless the configuration says otherwise: values as pickle and JSON would have kept them.
+OWN_DEFAULTS: Mapping[str, Any] = {"values": "lenient"}
 
 #: Options of which an application may notice that nothing takes their place, and the values that make no difference.
 _NOTICED: Mapping[str, tuple[object, ...]] = {

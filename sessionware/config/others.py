@@ -320,6 +320,8 @@ _BEAKER: dict[str, Rule] = {
     "use_cookies": _left_out("a session has a cookie"),
     "lock_dir": _left_out("no directory for locks is needed"),
     "webtest_varname": _left_out("a test reads environ"),
+    "cookie_on_exception": _switch("save_on_error", default=True),
+    "constant_csrf_token": _left_out("a test asks the session for its token"),
     "log_file": _left_out("events go to the logger sessionware, and to on_event"),
     "session_class": _left_out("there is one class of sessions"),
     "namespace_class": _left_out("a store of your own is a backend, as pkg.mod:Class"),
@@ -329,9 +331,6 @@ _BEAKER: dict[str, Rule] = {
     "bind": _beaker_backend,
     "dbmmodule": _left_out("the backend file needs no module"),
     "enabled": _left_out("a request that does not use its session costs nothing"),
-    # pyramid_beaker's.
-    "cookie_on_exception": _switch("save_on_error", default=True),
-    "constant_csrf_token": _left_out("csrf_token is good for as long as the session, and new after a login"),
 }
 
 

@@ -147,6 +147,10 @@ def _clearable(word: object) -> str:
     return found
 
 
+def _key(value: object) -> str:
+    return nonempty_string(value).strip()
+
+
 def _environ_key(value: object) -> str:
     key = nonempty_string(value)
     if _CGI_VARIABLE.fullmatch(key) or key.startswith("wsgi.") or key == "sessionware.open":
@@ -212,7 +216,7 @@ OPTIONS: dict[str, Option] = {
         "How long the old id of a regenerated session can still be read; ``None`` for not at all.",
     ),
     "user_key": Option(
-        optional(nonempty_string),
+        optional(_key),
         None,
         "A session key, such as Flask-Login's ``'_user_id'``, that says who the user is: setting it is a login, and "
         "removing it a logout, for code that never calls ``login``.",
@@ -287,7 +291,11 @@ OPTIONS: dict[str, Option] = {
         "cookie dies with the logout; visitors' sessions stay in the cookie and cost no store call.",
     ),
     "values": Option(
-        _later("strict"), "strict", "Whether values of subclasses are kept as their base. Not in this version yet."
+        one_of("strict", "lenient"),
+        "strict",
+        "``'strict'`` refuses values whose type would not come back; ``'lenient'`` keeps a subclass of dict, list, "
+        "tuple, str, int or float as its base, an enum as its value, what has ``__html__`` as ``Markup``, a lazy text "
+        "as ``str``, a dataclass as a dict.",
     ),
     "previous": Option(
         _later(()), (), "Former configurations, whose sessions are taken over. Not in this version yet."

@@ -191,13 +191,19 @@ def _fault_of(scheme: str, host: str, rest: str) -> str | None:
     plain = host.removeprefix(_ANY_SUBDOMAIN)
     if not host.isascii():
         return f"browsers send the host {host!r} in ASCII; write it so, as in 'https://xn--bcher-kva.example'"
-    if _HOST_HEADER.fullmatch(plain) is None or (plain != host and plain.startswith("[")):
+    if (
+        _HOST_HEADER.fullmatch(plain) is None
+        or (plain.endswith(":") and not scheme)
+        or (plain != host and plain.startswith("["))
+    ):
         return (
             "expected an origin such as 'https://idp.example', 'https://idp.example:8443' or 'https://*.example.com', "
             f"where '*.' stands for one label or several; got the host {host!r}"
         )
     if not scheme:
         return f"the origin {host!r} has no scheme; write 'https://{host}'"
+    if plain != host and "." not in plain and plain.partition(":")[0].lower() != "localhost":
+        return f"{host!r} would trust every site under {plain!r}; name the domain, as in '*.example.com'"
     if rest:
         return f"an origin ends with the host or the port, and has no path; write '{scheme}://{host}'"
     return None

@@ -198,8 +198,9 @@ class CookieContext(Struct, Generic[K], frozen=True, eq=False):
 
     def only(self, values: list[str], keys: V) -> CookieContext[V]:
         """The same cookie, as if the request had sent nothing but *values* under its name."""
-        sent = [f"{self.full_name}={value}" for value in values]
-        sent += [f"{self._form.seen_name}={value}" for value in self.seen_candidates()]
+        # In quotes, so that nothing is trimmed a second time: a value has one spelling.
+        sent = [f'{self.full_name}="{value}"' for value in values]
+        sent += [f'{self._form.seen_name}="{value}"' for value in self.seen_candidates()]
         return CookieContext(cast("CookieForm[V]", self._form), "; ".join(sent), keys, self._warn_of_reach)
 
     def set(self, value: str, ends_at: float | None, now: float, *, is_persistent: bool = False) -> str:

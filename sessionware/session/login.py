@@ -21,7 +21,7 @@ class Login:
     __slots__ = ("at", "is_over_another_user", "label", "user_id")
 
     def __init__(self, user_id: str | int, label: str | None, at: float, *, over: str | int | None) -> None:
-        check_user_id(user_id, "login")
+        check_user_id(user_id, "login()")
         if label is not None and not _is_short(label):
             raise SessionDataError(f"login(label=…) takes a string of up to {MAX_CHARACTERS} characters")
         self.user_id = user_id
@@ -51,15 +51,25 @@ def duration_for(member: str, value: Any) -> float:
         raise SessionDataError(f"{member}(): {error}") from None
 
 
-def check_user_id(user_id: object, function: str) -> None:
-    """Raise SessionDataError, in the name of *function*, for what is no user's id."""
+def check_user_id(user_id: object, taker: str) -> None:
+    """Raise SessionDataError, in the name of its *taker*, for what is no user's id."""
     if type(user_id) is int and user_id.bit_length() <= MAX_ID_BITS:
         return
     if not user_id or not _is_short(user_id):
         raise SessionDataError(
-            f"{function}() takes the user's id as a str of 1 to {MAX_CHARACTERS} characters, or as an int of up to "
-            f"{MAX_ID_BITS} bits, and this is of type {type(user_id).__name__}; give str(id) for ids of other kinds"
+            f"{taker} takes the user's id as a str of 1 to {MAX_CHARACTERS} characters, or as an int of up to "
+            f"{MAX_ID_BITS} bits, and this {_fault_of(user_id)}"
         )
+
+
+def _fault_of(user_id: object) -> str:
+    if user_id == "":
+        return "is empty, as a form's field is that was not filled in"
+    if type(user_id) is int:
+        return f"has {user_id.bit_length()} bits"
+    if type(user_id) is str:
+        return "holds a lone surrogate" if _has_surrogate(user_id) else f"has {len(user_id)} characters"
+    return f"is of type {type(user_id).__name__}; give str(id) for ids of other kinds"
 
 
 def _is_short(value: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from sessionware.session.login import check_user_id
 from sessionware.session.mapping import Session
 
 _MISSING = object()
@@ -32,6 +33,7 @@ class UserKeySession(Session):
         if value is None:
             self._remove_user()
         elif self.get(self._user_key) != value or str(self.user_id) != str(value):
+            check_user_id(value, f"session[{self._user_key!r}], which is the user_key,")
             self.login(value)
 
     def _remove_user(self) -> None:

@@ -105,6 +105,21 @@ def test_what_is_no_user_id_is_refused_and_changes_nothing(light: Browser, user_
     assert light.ask(identity).result[1:] == (None, {"old": 1})
 
 
+@pytest.mark.parametrize(
+    ("user_id", "fault"),
+    [
+        ("", "is empty"),
+        ("a" * 1025, "has 1025 characters"),
+        ("\ud800", "holds a lone surrogate"),
+        (2**300, "has 301 bits"),
+        (True, "is of type bool"),
+    ],
+    ids=["empty", "long", "surrogate", "large", "bool"],
+)
+def test_a_refused_user_id_says_what_is_wrong_with_it(light: Browser, user_id: Any, fault: str) -> None:
+    assert fault in str(light.ask(raised_by(call("login", user_id))).result)
+
+
 @pytest.mark.parametrize("label", [5, b"phone", ["phone"], "\ud800"], ids=repr)
 def test_what_is_no_label_is_refused(light_site: Site, label: Any) -> None:
     assert isinstance(light_site.ask(raised_by(call("login", "ada", label=label))).result, SessionDataError)

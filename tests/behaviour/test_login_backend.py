@@ -211,6 +211,15 @@ def test_a_session_that_was_signed_in_before_the_option_was_set_is_rejected(site
     assert site.rejections() == ["revoked"]
 
 
+def test_a_session_whose_key_has_signed_it_in_before_the_options_were_set_is_rejected(site: LoginSite) -> None:
+    browser = visitor(Site("cookie", site.clock), put(user="ada"))
+
+    found = Browser(site.like(user_key="user"), browser.cookies)
+
+    assert found.data() == {}
+    assert found.site.rejections() == ["revoked"]
+
+
 def test_a_visitors_session_from_before_the_option_was_set_goes_on(site: LoginSite) -> None:
     browser = visitor(Site("cookie", site.clock), put(cart=["tea"]))
 
@@ -259,6 +268,15 @@ def test_of_several_cookies_the_first_in_the_header_says_why(
 
     assert answer.result == reasons[0]
     assert site.rejections() == reasons
+
+
+@pytest.mark.parametrize("written", ['""{}""', '" {}"', '"{}\t"'])
+def test_a_cookie_is_trimmed_once(site: LoginSite, anonymous: Browser, ada: Browser, written: str) -> None:
+    for browser in (anonymous, ada):
+        value = browser.cookies[COOKIE]
+
+        assert site.read(header=f'{COOKIE}="{value}"').seen
+        assert site.read(header=f"{COOKIE}={written.format(value)}").has_no_session
 
 
 def test_cookies_of_a_secret_that_was_removed_are_of_an_unknown_key(site: LoginSite, anonymous: Browser) -> None:

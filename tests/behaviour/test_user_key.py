@@ -172,6 +172,12 @@ def test_what_is_no_user_id_is_refused(site: Site, user: object) -> None:
     assert browser.data() == {"old": 1}
 
 
+def test_what_is_no_user_id_is_refused_in_the_words_of_code_that_never_calls_login(site: Site) -> None:
+    answer = Browser(site).send(raised_by(put(user=True)))
+
+    assert "session['user'], which is the user_key, takes the user's id" in str(answer.result)
+
+
 def test_revert_keeps_the_login_and_its_key(site: Site) -> None:
     browser = visitor(site)
 

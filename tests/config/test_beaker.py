@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -303,6 +304,21 @@ def test_without_cookie_on_exception_an_error_page_keeps_nothing(memory: Options
     visitor.client.get("/", extra_environ={"test.app": app}, status=500)
 
     assert visitor.data() == {}
+
+
+def test_values_that_pickle_would_have_kept_are_kept_as_plain_ones(memory: Options) -> None:
+    visitor = BeakerSite(memory).visitor()
+
+    visitor.ask(set_to(cart=OrderedDict(book=1)))
+
+    assert visitor.data() == {"cart": {"book": 1}}
+
+
+def test_the_option_values_may_be_strict(memory: Options) -> None:
+    visitor = BeakerSite({**memory, "session.values": "strict"}).visitor()
+
+    with pytest.raises(SessionDataError):
+        visitor.ask(set_to(cart=OrderedDict(book=1)))
 
 
 def test_a_value_that_no_session_keeps_is_refused_where_it_is_set(memory: Options) -> None:

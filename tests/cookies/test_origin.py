@@ -235,6 +235,7 @@ class TestReadOrigins:
         ("written", "cure"),
         [
             ("idp.example", "write 'https://idp.example'"),
+            ("https:/idp.example", "expected an origin such as 'https://idp.example'"),
             ("idp.example:8443/x", "write 'https://idp.example:8443'"),
             ("//idp.example", "such as 'https://idp.example'"),
             ("https://idp.example/", "no path; write 'https://idp.example'"),

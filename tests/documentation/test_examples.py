@@ -100,6 +100,35 @@ def test_the_form_of_the_flask_application_refuses_what_did_not_come_from_its_pa
     assert app.get("/name").form["name"].value == ""
 
 
+def test_the_application_with_flask_login_and_flask_wtf_keeps_notes_until_the_logout(
+    load: Load, tmp_path: Path
+) -> None:
+    app = load("flask_login_app", "app")
+    form = app.get("/").form
+    form["user"], form["password"] = "ada", "any"
+    page = form.submit().follow()
+    assert "Welcome, ada!" in page
+    assert "on 1 device(s)" in page
+
+    page.forms[0]["note"] = "buy tea"
+    page = page.forms[0].submit("submit").follow()
+    assert "<li>buy tea</li>" in page
+    assert "Welcome" not in page
+
+    page = page.forms[1].submit().follow()
+    assert "Good-bye!" in page
+    assert "buy tea" not in page
+    assert (tmp_path / "sessions.db").exists()
+
+
+def test_the_application_with_flask_wtf_refuses_a_form_without_its_token(load: Load) -> None:
+    app = load("flask_login_app", "app")
+
+    app.post("/login", {"user": "eve", "password": "any"}, status=400)
+
+    assert 'id="signed-in"' not in app.get("/")
+
+
 def test_the_bottle_application_keeps_the_theme(load: Load, tmp_path: Path) -> None:
     app = load("bottle_app", "app")
     before = app.get("/")
@@ -109,6 +138,30 @@ def test_the_bottle_application_keeps_the_theme(load: Load, tmp_path: Path) -> N
     assert before.json == {"theme": "light"}
     assert app.get("/").json == {"theme": "dark"}
     assert any(path.is_file() for path in (tmp_path / "sessions").rglob("*"))
+
+
+def test_the_pyramid_application_keeps_notes_through_a_sign_in(load: Load) -> None:
+    app = load("pyramid_app", "app")
+    form = app.get("/").forms[0]
+    form["note"] = "<tea>"
+
+    page = form.submit().follow()
+    page.forms[1]["user"] = "ada"
+    signed_in = page.forms[1].submit().follow()
+
+    assert "Your note was added." in page
+    assert "<li>&lt;tea&gt;</li>" in signed_in
+    assert "Signed in as ada." in signed_in
+    assert "Your note was added." not in signed_in
+
+
+def test_the_pyramid_application_refuses_a_form_that_did_not_come_from_its_page(load: Load) -> None:
+    app = load("pyramid_app", "app")
+    app.get("/")
+
+    app.post("/notes", {"note": "forged"}, status=400)
+
+    assert "forged" not in app.get("/")
 
 
 @pytest.mark.parametrize("name", ["app", "app_in_memory"])

@@ -252,6 +252,48 @@ def test_a_store_with_a_fault_of_its_own_shows_nothing(name: str) -> None:
     assert [secret for secret in secrets_of(store, cookie) if secret in shown(error)] == []
 
 
+@pytest.mark.parametrize("ask", [call("sessions_of", "ada"), call("revoke_user", "ada"), call("revoke", "A" * 22)])
+def test_a_manager_of_a_store_with_a_fault_of_its_own_shows_nothing(ask: Callable[[Any], Any]) -> None:
+    store = Broken(MemoryStore())
+    manager = Site(store).manager
+    store.broken = {"load"}
+
+    with pytest.raises(TypeError) as caught:
+        ask(manager)
+
+    assert modules_below(caught.value) == []
+
+
+class Stopped(Broken):
+    """A store in the midst of whose work a worker is stopped, as by gunicorn's timeout or by gevent's."""
+
+    def _unless_broken(self, operation: str, key: str) -> None:
+        if operation in self.broken:
+            raise SystemExit(1)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_request_that_is_stopped_shows_nothing(name: str) -> None:
+    operation, action = BROKEN[name]
+    store = Stopped(MemoryStore())
+    site = Site(store)
+    cookie = site.begin(fill)
+    site.clock.advance(1800)
+    store.broken = {operation}
+
+    with pytest.raises(SystemExit) as caught:
+        fault(site, action, cookie)
+
+    assert modules_below(caught.value) == []
+
+
+def modules_below(error: BaseException) -> list[str]:
+    """The modules in the traceback of *error* that see tokens, keys and records."""
+    modules = [frame.f_globals["__name__"] for one in chain(error) for frame, _ in traceback.walk_tb(one.__traceback__)]
+    below = ("sessionware.backends", "sessionware.protocol", "sessionware.crypto", "sessionware.session.formats")
+    return [module for module in modules if module.startswith(below)]
+
+
 def test_the_log_says_where_a_store_with_a_fault_of_its_own_has_raised(caplog: pytest.LogCaptureFixture) -> None:
     store = Broken(MemoryStore())
     site = Site(store)
