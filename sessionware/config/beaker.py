@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import configparser
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sessionware.config.names import BEAKER_PREFIX, PREFIX
+from sessionware.config.names import BEAKER_PREFIX, INTERPOLATION_FAILS, PREFIX
 from sessionware.config.others import OTHERS, Advice, advise, canonical, meant_by, truth
 from sessionware.config.table import OPTIONS
 from sessionware.conversions import boolean, optional
@@ -60,14 +61,27 @@ def of_beaker(name: str) -> bool:
 def unprefixed(config: Mapping[str, Any]) -> dict[str, Any]:
     """The options in *config* that have one of Beaker's prefixes, without it."""
     found = {}
-    for name, value in config.items():
+    for name in _names(config):
         prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
         if prefix is not None:
-            found[name.removeprefix(prefix)] = value
+            found[name.removeprefix(prefix)] = _get(config, name)
         elif name.startswith(_DEPRECATED_PREFIX) and of_beaker(name.removeprefix(_DEPRECATED_PREFIX)):
             warnings.warn(f"{name}: write session. instead of session_", DeprecationWarning, stacklevel=4)
-            found[name.removeprefix(_DEPRECATED_PREFIX)] = value
+            found[name.removeprefix(_DEPRECATED_PREFIX)] = _get(config, name)
     return found
+
+
+def _names(config: Mapping[Any, Any]) -> list[str]:
+    return [name for name in config if isinstance(name, str)]
+
+
+def _get(config: Mapping[str, Any], name: str) -> Any:
+    try:
+        return config[name]
+    except configparser.InterpolationError:
+        # Its message quotes the value, which may be a secret.
+        fault = ConfigError(f"{name}: {INTERPOLATION_FAILS}")
+    raise fault
 
 
 def read_options(config: Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,10 +89,10 @@ def read_options(config: Mapping[str, Any] | None, keywords: Mapping[str, Any]) 
 
     A *config* without any prefix is taken whole if it is one of sessions, as Beaker's manual says.
     """
-    config = {name: value for name, value in (config or {}).items() if isinstance(name, str)}
+    config = {} if config is None else config
     options = unprefixed(config)
-    if not options and not keywords and any(of_beaker(name) or name in OPTIONS for name in config):
-        options = config
+    if not options and not keywords and any(of_beaker(name) or name in OPTIONS for name in _names(config)):
+        options = {name: _get(config, name) for name in _names(config)}
     prefixed = unprefixed(keywords)
     bare = {name: value for name, value in keywords.items() if not name.startswith((*_PREFIXES, _DEPRECATED_PREFIX))}
     return coerced({**options, **bare, **prefixed})

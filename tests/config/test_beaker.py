@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import logging
+import traceback
 from collections import OrderedDict
 from datetime import timedelta
 from pathlib import Path
@@ -51,6 +53,23 @@ def test_a_configuration_of_somebody_else_is_left_alone() -> None:
     middleware = SessionMiddleware(bottle.Bottle(), {"here": "/srv", "debug": "true"})
 
     assert middleware.options == {}
+
+
+def test_of_a_section_only_the_options_of_sessions_are_read() -> None:
+    parser = configparser.ConfigParser()
+    parser.read_string("[app:main]\nsession.type = memory\ncache.url = 50%\n")
+
+    assert SessionMiddleware(bottle.Bottle(), parser["app:main"]).options == {"type": "memory"}
+
+
+def test_an_option_that_the_ini_file_cannot_give_is_a_fault_that_does_not_repeat_it() -> None:
+    parser = configparser.ConfigParser()
+    parser.read_string(f"[app:main]\nsession.type = cookie\nsession.secret = {SECRET}%\n")
+
+    with pytest.raises(ConfigError, match=r"session\.secret: the INI file") as caught:
+        SessionMiddleware(bottle.Bottle(), parser["app:main"])
+
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_old_prefix_is_deprecated_as_in_beaker() -> None:
