@@ -85,6 +85,7 @@ FLOORS = {
         config.others
         config.table
         config.names
+        config.beaker
         config.typed
         config.parameters
         config.backend
@@ -118,6 +119,8 @@ FLOORS = {
         integrations.paste
         integrations.members
         integrations.pyramid
+        integrations.explicit
+        integrations.beaker
         testing.clock
         testing.client
         testing.pytest_plugin
@@ -125,6 +128,7 @@ FLOORS = {
         testing.conformance.entries
         testing.conformance.sharing
         testing.conformance.suite
+        cli.check
         cli.main
         __main__
     """,
@@ -147,6 +151,7 @@ PURE = (
     "config.others",
     "config.table",
     "config.names",
+    "config.beaker",
 )
 NOT_PURE = {"asyncio", "http", "io", "os", "pathlib", "select", "socket", "sqlite3", "subprocess", "tempfile"}
 NOT_PURE |= {"threading", "time", "wsgiref"}

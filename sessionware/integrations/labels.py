@@ -28,7 +28,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         "superseded",
     ),
     "conflict": ("",),
-    "discarded": ("ended", "superseded", "app_raised", "error_status", "skipped", "unanswered"),
+    "discarded": ("ended", "superseded", "app_raised", "error_status", "skipped", "unanswered", "not_saved"),
     "store_failed": ("",),
     "refused": ("",),
 }

@@ -315,6 +315,11 @@ class Changes:
         self.has_conflict = False
         self._drop_marks()
 
+    def as_read(self) -> dict[str, Any]:
+        """The data as it was read, in values of its own."""
+        read: dict[str, Any] = self._serializer.loads(self.read)
+        return read
+
     def discard(self, record: Live | None) -> None:
         """Undo all that is pending; *record* is the session as it is stored."""
         # What the application holds is discarded, too, so that nothing is packed, which may be what cannot be.
@@ -349,6 +354,11 @@ class Changes:
         """The flashes that the session of *record* has, or will have."""
         stored = [] if record is None or self.is_over_another_user else record.flashes
         return stored if self.flashes is None else self.flashes.over(stored)
+
+    @property
+    def is_more_than_data(self) -> bool:
+        """Whether anything was asked for that the data alone does not show, a bare change of id aside."""
+        return self.login is not None or self.remembered is not None or self.confirmed_at is not None or self._has_more
 
     @property
     def _has_more(self) -> bool:

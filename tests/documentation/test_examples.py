@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import runpy
 import secrets
+import shutil
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -243,3 +246,53 @@ def test_a_store_of_ones_own_loses_no_visit_of_many_at_once(over_its_own_store: 
         list(tabs.map(visit, range(20)))
 
     assert browser.get("/") == "22 visits"
+
+
+@pytest.fixture
+def moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shop of Beaker's in a directory of its own."""
+    monkeypatch.setenv("SESSION_SECRET", secrets.token_urlsafe(32))
+    monkeypatch.chdir(tmp_path)
+    for source in (EXAMPLES / "from_beaker").iterdir():
+        shutil.copy(source, tmp_path)
+    return tmp_path
+
+
+def _commit(directory: Path, number: int) -> None:
+    """Make the commit of this number."""
+    (patch,) = directory.glob(f"{number}-*.patch")
+    subprocess.run(["git", "apply", patch.name], cwd=directory, check=True)
+
+
+def _shop(directory: Path) -> webtest.TestApp:
+    """The shop as it stands in *directory*."""
+    return webtest.TestApp(runpy.run_path(str(directory / "shop.py"))["app"])
+
+
+@pytest.mark.parametrize("commits", [0, 1, 2])
+@pytest.mark.filterwarnings("default::DeprecationWarning:beaker")
+def test_the_shop_that_moves_from_beaker_does_the_same_at_each_commit(moving: Path, commits: int) -> None:
+    for number in range(1, commits + 1):
+        _commit(moving, number)
+    shop = _shop(moving)
+
+    answers = [shop.post("/cart", {"item": item}).text for item in ("tea", "milk")]
+    answers += [shop.post("/login", {"user": "ada"}).text]
+
+    assert answers == ["1 in the cart\n", "2 in the cart\n", "Welcome, ada\n"]
+    assert shop.get("/").json == {"user": "ada", "cart": ["tea", "milk"]}
+    assert shop.post("/logout").text == "Good-bye\n"
+    assert shop.get("/").json == {"user": None, "cart": []}
+
+
+def test_a_session_of_the_first_commit_is_read_after_the_second(moving: Path) -> None:
+    _commit(moving, 1)
+    before = _shop(moving)
+    before.post("/login", {"user": "ada"})
+    before.post("/cart", {"item": "tea"})
+
+    _commit(moving, 2)
+    after = _shop(moving)
+    after.set_cookie("sid", before.cookies["sid"])
+
+    assert after.get("/").json == {"user": "ada", "cart": ["tea"]}

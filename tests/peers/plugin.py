@@ -1,4 +1,4 @@
-"""A plugin of pytest for other packages' suites: every Flask application of theirs has sessions of sessionware.
+"""A plugin of pytest for other packages' suites: every application of theirs has sessions of sessionware.
 
 The secrets of a suite are short, and some of its tests visit one site by http and by https, so each application is
 given secrets that are made of its own, and a cookie whose name has no prefix.
@@ -6,12 +6,12 @@ given secrets that are made of its own, and a cookie whose name has no prefix.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import Any
 
 import flask
 import pytest
+from peers.secrets import lengthened
 from peers.suites import PEERS
 
 from sessionware.integrations.flask import SessionInterface
@@ -33,14 +33,14 @@ class PeerInterface(SessionInterface):
         return super().open_session(app, request)
 
 
-def lengthened(short: str | bytes) -> str:
-    """A secret that is made of a short one, the same in every process."""
-    return hashlib.sha256(short.encode() if isinstance(short, str) else short).hexdigest()
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Let every application have such sessions from the beginning."""
-    flask.Flask.session_interface = PeerInterface()
+    if os.environ["PEER"] == "Beaker":
+        from peers.beaker_sessions import stand_in
+
+        stand_in()
+    else:
+        flask.Flask.session_interface = PeerInterface()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
