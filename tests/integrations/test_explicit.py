@@ -162,6 +162,19 @@ def test_a_login_and_a_csrf_token_of_ours_need_no_save(visitor: Visitor) -> None
     assert visitor.ask(lambda session: session.user_id) == "ada"
 
 
+def test_what_is_written_beside_a_login_of_ours_is_kept_with_it(site: BeakerSite) -> None:
+    visitor = site.visitor()
+
+    def action(session: Any) -> None:
+        session["theme"] = "dark"
+        session.login("ada")
+
+    visitor.ask(action)
+
+    assert visitor.data() == {"theme": "dark"}
+    assert visitor.ask(lambda session: session.user_id) == "ada"
+
+
 def test_our_session_stands_beside_it_and_is_the_same(visitor: Visitor) -> None:
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         environ[KEY]["ours"] = 2
