@@ -15,6 +15,7 @@ import flask.sessions
 import pyramid_beaker  # type: ignore[import-untyped]
 import pytest
 import webtest
+from paste.deploy import loadapp  # type: ignore[import-untyped]
 from pyramid.config import Configurator  # type: ignore[import-untyped]
 from support.beaker import KINDS, BeakerSite, Options, Visitor, beakers_options, set_to
 from support.client import Client
@@ -448,17 +449,25 @@ def test_pyramid_beaker_works_over_it(kind: str, tmp_path: Path, monkeypatch: py
     assert client.get("/visit").json["visits"] == 1
 
 
-@pytest.mark.parametrize("kind", ["filter", "filter-app"])
-def test_a_filter_of_paste_makes_the_middleware(kind: str) -> None:
-    conf, options = {"here": "/srv"}, {"type": "cookie", "validate_key": SECRET}
-    app = bottle.Bottle()
+@pytest.mark.parametrize(
+    "head",
+    [
+        "[pipeline:main]\npipeline = session counter\n[filter:session]\n",
+        "[filter-app:main]\nnext = counter\n",
+    ],
+    ids=["filter", "filter-app"],
+)
+def test_pastedeploy_makes_it_of_a_section_of_beakers(head: str, tmp_path: Path) -> None:
+    path = tmp_path / "production.ini"
+    options = f"type = cookie\nvalidate_key = {SECRET}\nauto = true\n"
+    counter = "[app:counter]\nuse = call:integrations.served_paste:make\n"
+    path.write_text(f"{head}use = egg:sessionware#beaker_session\n{options}{counter}")
 
-    if kind == "filter":
-        middleware = beaker.session_filter_factory(conf, **options)(app)
-    else:
-        middleware = beaker.session_filter_app_factory(app, conf, **options)
+    app = loadapp(f"config:{path}")
 
-    assert (middleware.app, middleware.options) == (app, options)
+    assert isinstance(app, SessionMiddleware)
+    client = webtest.TestApp(app)
+    assert [client.get("/").text for _ in range(2)] == ["1", "2"]
 
 
 @pytest.mark.parametrize(
