@@ -304,10 +304,15 @@ for name in sys.argv[1:]:
 """
     names = [f"sessionware.{name}" for name in ORDER]
 
-    # The second is WebOb's own, under Pyramid.
-    warnings = ["-W", "error", "-W", "ignore:'cgi' is deprecated:DeprecationWarning"]
-    done = subprocess.run(
-        [sys.executable, *warnings, "-c", program, *names], capture_output=True, text=True, check=False
+    # All but the first are of what Pyramid imports.
+    warnings = (
+        "error",
+        "ignore:'cgi' is deprecated:DeprecationWarning",
+        "ignore:pkg_resources is deprecated as an API:UserWarning",
+        "ignore:pkg_resources is deprecated as an API:DeprecationWarning",
+        "ignore:Deprecated call to `pkg_resources:DeprecationWarning",
     )
+    command = [sys.executable, *(f"-W{warning}" for warning in warnings), "-c", program, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
