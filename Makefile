@@ -13,6 +13,8 @@
 #                   another time, ARGUMENTS=cookie_header for one target); what was tried is kept for the next run
 #   make test-drivers   the tests of Redis, memcached, SQL and the listeners, by the oldest drivers that setup.cfg
 #                   allows and the newest
+#   make test-peers   the suites of Flask, Flask-Login, Flask-WTF and Beaker, from their sdists, with our sessions
+#                   (PEERS=Flask for one of them)
 #   make bench      measure, side by side with Beaker, Flask-Session and Django, on private servers that it starts itself
 #                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there, --quick is a trial, and
 #                   --against ../other times the package in another checkout in turns with this one)
@@ -38,7 +40,7 @@ MYPY = $(BIN)/mypy sessionware tests
 
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-all docs soak fuzz check lint types format bench bench-million clean
+.PHONY: help demo ready test test-all docs soak fuzz check lint types format bench bench-million clean
 .DELETE_ON_ERROR:
 
 help:
@@ -47,7 +49,9 @@ help:
 demo: $(VENV)/.with-demo
 	@$(BIN)/python examples/demo/serve.py $(PORT)
 
-test: $(VENV)/.with-tests
+ready: $(VENV)/.with-tests
+
+test: ready
 	@$(MAKE) --no-print-directory check BIN=$(BIN) WORK=$(WORK)
 
 # What make test and tox run, each with an environment of its own.
@@ -161,3 +165,13 @@ test-drivers-oldest test-drivers-newest: test-drivers-%: $(VENV)/.wheel
 	@$(VENV)/drivers-$*/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --force-reinstall $(WHEELS)/*.whl
 	@rm -rf $(WORK) && mkdir -p $(WORK)
 	root=$$(pwd) && cd $(WORK) && "$$root/$(VENV)/drivers-$*/bin/pytest" -c "$$root/setup.cfg" $(DRIVER_TESTS:%="$$root/tests/%")
+
+# The suites of other packages, each from its sdist, with our sessions in the place of theirs; tests/peers/suites.py tells
+# which of their tests must differ. PEERS names some of them.
+.PHONY: test-peers
+test-peers: $(VENV)/.wheel
+	@test -x $(VENV)/peers/bin/python || $(PYTHON) -m venv $(VENV)/peers
+	@# Flask's tests use what pytest 9 has no more.
+	@$(VENV)/peers/bin/python -m pip --disable-pip-version-check --quiet install "$$(echo $(WHEELS)/*.whl)[flask]" 'pytest >= 8.4, < 9'
+	@$(VENV)/peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --force-reinstall $(WHEELS)/*.whl
+	@root=$$(pwd) && cd $(VENV)/peers && PYTHONPATH="$$root/tests" "$$root/$(VENV)/peers/bin/python" -m peers $(PEERS)

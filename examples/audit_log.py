@@ -28,6 +28,8 @@ APPLICATION = "shop"
 ROUTINE = {"loaded", "saved", "renewed"}
 #: Signs of an attack, or of a fault. All other events are "info".
 SEVERITIES = {"store_failed": "error", "refused": "warning", "rejected": "warning", "discarded": "warning"}
+#: Why a cookie is rejected every day: its session is over.
+EXPECTED = {"idle", "too_old", "unknown_id", "revoked"}
 #: A client chooses what it sends, and how much of it.
 MAX_CHARACTERS = 200
 
@@ -75,7 +77,7 @@ def line_of(event: Event, origin: Mapping[str, Any]) -> bytes:
     """One line of ASCII: JSON escapes line breaks, control characters and all else that could forge a second line."""
     entry = {
         "at": event.at.isoformat(),
-        "severity": SEVERITIES.get(event.name, "info"),
+        "severity": "info" if event.reason in EXPECTED else SEVERITIES.get(event.name, "info"),
         "event": event.name,
         "reason": event.reason,
         "user": event.user_id,
@@ -92,7 +94,7 @@ def shop(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     session = get_session(environ)
     if environ["PATH_INFO"] == "/login" and environ["REQUEST_METHOD"] == "POST":
         form = parse_qs(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode())
-        session.login(form["user"][0])
+        session.login(form.get("user", ["guest"])[0])
     elif environ["PATH_INFO"] == "/logout" and environ["REQUEST_METHOD"] == "POST":
         session.clear()
     start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])

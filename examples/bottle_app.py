@@ -11,23 +11,22 @@ import os
 
 import bottle
 
-from sessionware import SessionMiddleware, get_session
-
-site = bottle.Bottle()
-
-
-@site.get("/")
-def show() -> dict[str, str]:
-    """Show the theme that this visitor has chosen. To read it stores nothing."""
-    return {"theme": get_session(bottle.request.environ).get("theme", "light")}
-
-
-@site.post("/theme")
-def choose() -> None:
-    """Keep the choice. Bottle's redirect raises its response as an exception, and the session is saved all the same."""
-    get_session(bottle.request.environ)["theme"] = bottle.request.forms["theme"]
-    bottle.redirect("/", 303)
-
+from sessionware import Session
+from sessionware.integrations.bottle import SessionPlugin
 
 options = {"backend": "file", "backend.path": "sessions", "secret": os.environ["SESSION_SECRET"]}
-app = SessionMiddleware(site, options)
+app = bottle.Bottle()
+app.install(SessionPlugin(options))
+
+
+@app.get("/")
+def show(session: Session) -> dict[str, str]:
+    """Show the theme that this visitor has chosen. To read it stores nothing."""
+    return {"theme": session.get("theme", "light")}
+
+
+@app.post("/theme")
+def choose(session: Session) -> None:
+    """Keep the choice. Bottle's redirect raises its response as an exception, and the session is saved all the same."""
+    session["theme"] = bottle.request.forms["theme"]
+    bottle.redirect("/", 303)

@@ -104,7 +104,8 @@ class Answers:
             self.answered(session)
         elif request.is_pending():
             if not can_save:
-                raise HeadersSent("a nested value was changed after the cookie was sent; that change is not saved")
+                session._come_too_late("a nested value was changed after the cookie was sent; that change is not saved")
+                return
             self._lifecycle.save_pending(request)
         if can_save:
             self._lifecycle.renew_if_stale(request)

@@ -78,7 +78,7 @@ class SessionManager:
         return pairs
 
     def sessions_of(self, user_id: str | int) -> list[SessionInfo]:
-        """The sessions of a user that are in force, the newest first. It asks the store once for each of them.
+        """The sessions of a user that are in force, the latest sign-in first. It asks the store once for each of them.
 
         Raises :exc:`ConfigError` for cookie sessions, :exc:`StoreUnavailable`, and :exc:`SessionDataError` for what is
         no user's id.
@@ -181,7 +181,9 @@ def _stored(where: Settings | FormerSettings, settings: Settings, events: Events
     vault = Vault(where.store, sealed, formats, lifetimes=lifetimes, clock=clock, grace=grace)
     users = Users(vault, events.tell, max_sessions=settings.max_sessions_per_user)
     stored = StoreBackend(where.keyring, vault, grace=grace, users=users)
-    backend = LoginBackend(cookie, stored, clock) if where.is_store_for_logins else stored
+    backend: Backend = stored
+    if where.is_store_for_logins:
+        backend = LoginBackend(cookie, stored, clock, user_key=settings.user_key)
     return _Stored(backend, stored, vault)
 
 

@@ -13,8 +13,9 @@ from hypothesis import settings
 # For the examples. At the end of the path, so that it is the installed package that is tested, not the source tree.
 sys.path.append(str(Path(__file__).parent.parent))
 
-#: The private servers, each of which starts when the first test asks for it.
+#: What runs pytest on a test of a test, and the private servers, each of which starts when the first test asks for it.
 pytest_plugins = [
+    "pytester",
     "support.servers.redis",
     "support.servers.memcached",
     "support.servers.postgresql",

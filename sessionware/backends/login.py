@@ -32,11 +32,14 @@ class LoginBackend:
 
     travels_with_answer = True
 
-    def __init__(self, cookie: CookieBackend, store: StoreBackend, clock: Clock) -> None:
+    def __init__(
+        self, cookie: CookieBackend, store: StoreBackend, clock: Clock, *, user_key: str | None = None
+    ) -> None:
         self.users = store.users
         self._cookie = cookie
         self._store = store
         self._clock = clock
+        self._user_key = user_key
 
     def make_keys(self, full_name: str, *, domain: str | None, path: str) -> LoginKeys:
         return LoginKeys(
@@ -58,7 +61,7 @@ class LoginBackend:
                 return found, rejected
         sealed = context.only([value for value in values if value not in tokens], context.keys.cookie)
         found, others = self._cookie.load(sealed, touched_at, has_data=has_data)
-        if found is not None and found.record.user_id is not None:
+        if found is not None and self._is_signed_in(found.record):
             # It was signed in before there was a store for it, where nothing could revoke it.
             others, found = [*others, rejection("revoked", found.record.handle)], None
         if not tokens:
@@ -66,6 +69,11 @@ class LoginBackend:
         of_tokens, of_others = iter(rejected), iter(others)
         in_order = (next(of_tokens if value in tokens else of_others, None) for value in values)
         return found, [decision for decision in in_order if decision is not None]
+
+    def _is_signed_in(self, record: Live) -> bool:
+        return record.user_id is not None or (
+            self._user_key is not None and record.data.get(self._user_key) is not None
+        )
 
     def save(
         self,

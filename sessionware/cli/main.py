@@ -1,4 +1,4 @@
-"""The command ``sessionware``: ``secret`` prints a new secret, ``--version`` the version."""
+"""The command ``sessionware``: ``secret`` prints a new secret, ``check`` tells of a move, ``--version`` the version."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from importlib import metadata
 
+from sessionware.cli.check import add_check
 from sessionware.crypto.keys import new_secret
 
 
@@ -14,8 +15,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="sessionware", description="Sessions for WSGI applications.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("secret", help="print a new secret for the option 'secret'")
-    parser.parse_args(arguments)
+    secret = commands.add_parser("secret", help="print a new secret for the option 'secret'")
+    secret.set_defaults(run=_print_secret)
+    add_check(commands)
+    given = parser.parse_args(arguments)
+    return int(given.run(given))
+
+
+def _print_secret(arguments: argparse.Namespace) -> int:
     print(new_secret())
     return 0
 

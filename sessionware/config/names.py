@@ -27,6 +27,8 @@ OTHER_NAMES = {
     "data_dir": "backend.path",
 }
 
+INTERPOLATION_FAILS = "the INI file's interpolation fails; write a '%' as '%%'"
+
 _UNREADABLE = object()
 
 
@@ -101,7 +103,7 @@ def _get(given: Mapping[Any, Any], name: str, faults: Faults) -> Any:
         return given[name]
     except configparser.InterpolationError:
         # Its message quotes the value, which may be a secret.
-        faults.add(f"{name}: the INI file's interpolation fails; write a '%' as '%%'")
+        faults.add(f"{name}: {INTERPOLATION_FAILS}")
         return _UNREADABLE
 
 

@@ -17,15 +17,23 @@ _TRUE = ("true", "yes", "on", "y", "t", "1")
 _FALSE = ("false", "no", "off", "n", "f", "0")
 
 
-class Expression(NamedTuple):
-    """A value that is not repeated, because it is secret or an object: what stands for it in a file and in Python."""
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A value that is not repeated, because it is secret or an object: what is written for it in a file, in Python."""
 
     in_file: str
     in_python: str
+    #: The value that was given, for who takes it over; never shown.
+    value: object = field(default=None, repr=False, compare=False)
+
+    def of(self, value: object) -> Expression:
+        """This for the *value* that was given."""
+        return Expression(self.in_file, self.in_python, value)
 
 
 #: Pasted as it stands, it is too short to be taken for a secret.
 SECRET = Expression("(run: sessionware secret)", 'os.environ["SESSION_SECRET"]')
+_ITS_VALUE = Expression("(its value)", "...")
 _CLIENT = Expression("pkg.mod:client", "client")
 _ENGINE = Expression("pkg.mod:engine", "engine")
 _STORE = Expression("pkg.mod:store", "KeyValueStore(cache)")
@@ -73,19 +81,19 @@ class Other(NamedTuple):
 
 def _same(name: str) -> Rule:
     """The same value under our *name*."""
-    return lambda value, given: Advice({name: _repeated(value)})
+    return lambda value, given: Advice({name: repeated(value)})
 
 
-def _repeated(value: object) -> object:
+def repeated(value: object) -> object:
     """*value*, if it may stand in a message."""
     is_plain = isinstance(value, str) and "://" not in value and "@" not in value and len(value) < _MANY_CHARACTERS
-    return value if is_plain else Expression("(its value)", "...")
+    return value if is_plain else _ITS_VALUE.of(value)
 
 
 def _cookie_name(value: object, given: Given) -> Advice:
     # A developer who takes ``key`` for a secret must not find it in the log.
     is_name = isinstance(value, str) and re.fullmatch(r"[A-Za-z_.-]{1,31}", value) is not None
-    return Advice({"cookie.name": value if is_name else Expression("(its value)", "...")})
+    return Advice({"cookie.name": value if is_name else _ITS_VALUE.of(value)})
 
 
 def _left_out(why: str) -> Rule:
@@ -97,7 +105,7 @@ def _unless_empty(name: str) -> Rule:
 
     def rule(value: object, given: Given) -> Advice:
         is_default = not value or str(value).strip().lower() in ("none", "false")
-        return Advice(why="that is the default") if is_default else Advice({name: _repeated(value)})
+        return Advice(why="that is the default") if is_default else Advice({name: repeated(value)})
 
     return rule
 
@@ -106,14 +114,15 @@ def _switch(name: str, *, default: bool, otherwise: str = "") -> Rule:
     """A switch like ours called *name*. *otherwise* is why the value that is not our *default* is not advised."""
 
     def rule(value: object, given: Given) -> Advice:
-        if _truth(value) in (default, None):
+        if truth(value) in (default, None):
             return Advice(why="that is the default")
         return Advice(why=otherwise) if otherwise else Advice({name: not default})
 
     return rule
 
 
-def _truth(value: object) -> bool | None:
+def truth(value: object) -> bool | None:
+    """*value* as the words of other packages mean it; ``None`` if it is none of them."""
     word = str(value).strip().lower()
     return True if word in _TRUE else False if word in _FALSE else None
 
@@ -127,7 +136,11 @@ def _seconds(value: object) -> int | float | None:
 
 
 def _secret(value: object, given: Given) -> Advice:
-    return Advice(why="the one secret serves for all keys") if given.has_secret else Advice({"secret": SECRET})
+    if isinstance(value, bool):
+        return Advice(why="it is no key; the one secret signs and encrypts")
+    return (
+        Advice(why="the one secret serves for all keys") if given.has_secret else Advice({"secret": SECRET.of(value)})
+    )
 
 
 def _fallbacks(value: object, given: Given) -> Advice:
@@ -155,8 +168,8 @@ def _idle(seconds: int | float) -> dict[str, object]:
 # Addresses.
 
 
-def server_url(kind: str, written: str) -> str:
-    """The URL of a server or a database as it is written here, without the credentials in *written*.
+def server_url(kind: str, written: str) -> str | Expression:
+    """The URL of a server or a database as it is written here, shown without the credentials in *written*.
 
     *written* may be a URL, or hosts with ports; nothing stands for the host and the port that are usual.
     """
@@ -167,9 +180,9 @@ def server_url(kind: str, written: str) -> str:
     scheme = _scheme(first.lower()) if separator and not kind.endswith("+cluster") else kind
     _, at, place = rest.rpartition("@")
     place, question, query = place.partition("?")
-    if is_sensitive(query):
-        query = "***"
-    return f"{scheme}://{'***@' if at else ''}{place}{question}{query}"
+    url = f"{scheme}://{rest}"
+    shown = f"{scheme}://{'***@' if at else ''}{place}{question}{'***' if is_sensitive(query) else query}"
+    return url if shown == url else Expression(shown, repr(shown), url)
 
 
 _USUAL_HOSTS = {
@@ -252,9 +265,9 @@ def _beaker_backend(value: object, given: Given) -> Advice:
     if kind in ("cookie", "memory"):
         return Advice({"backend": kind})
     if kind in ("file", "dbm"):
-        return Advice({"backend": "file", "backend.path": _repeated(directory or _PATH)})
+        return Advice({"backend": "file", "backend.path": repeated(directory or _PATH)})
     if kind == "sqla":
-        return Advice({"backend": "sqlalchemy", "backend.engine": _ENGINE})
+        return Advice({"backend": "sqlalchemy", "backend.engine": _ENGINE.of(given.options.get("bind"))})
     ours = {"rediscluster": "redis+cluster", "database": "sqlite"}.get(kind, kind)
     if ours not in ("url", "redis", "redis+cluster", "memcached", "sqlite"):
         return Advice(why=_no_store(kind))
@@ -274,10 +287,10 @@ def _beaker_timeout(value: object, given: Given) -> Advice:
 
 
 def _beaker_cookie_expires(value: object, given: Given) -> Advice:
-    seconds = None if _truth(value) is not None else _seconds(value)
+    seconds = None if truth(value) is not None else _seconds(value)
     if seconds is not None:
         return Advice({"cookie.persistent": True, "absolute_timeout": seconds})
-    if _truth(value) is False or isinstance(value, date):
+    if truth(value) is False or isinstance(value, date):
         return Advice({"cookie.persistent": True})
     return Advice(why="a cookie that ends with the browser is the default")
 
@@ -307,6 +320,8 @@ _BEAKER: dict[str, Rule] = {
     "use_cookies": _left_out("a session has a cookie"),
     "lock_dir": _left_out("no directory for locks is needed"),
     "webtest_varname": _left_out("a test reads environ"),
+    "cookie_on_exception": _switch("save_on_error", default=True),
+    "constant_csrf_token": _left_out("a test asks the session for its token"),
     "log_file": _left_out("events go to the logger sessionware, and to on_event"),
     "session_class": _left_out("there is one class of sessions"),
     "namespace_class": _left_out("a store of your own is a backend, as pkg.mod:Class"),
@@ -315,6 +330,7 @@ _BEAKER: dict[str, Rule] = {
     **dict.fromkeys(("table_name", "table", "schema_name"), _OWN_TABLE),
     "bind": _beaker_backend,
     "dbmmodule": _left_out("the backend file needs no module"),
+    "enabled": _left_out("a request that does not use its session costs nothing"),
 }
 
 
@@ -336,7 +352,7 @@ def _flask_session_backend(value: object, given: Given) -> Advice:
             return Advice({"backend": server_url(kind, given_object or "")})
         return Advice({"backend": kind, "backend.client": _CLIENT})
     if kind == "filesystem":
-        return Advice({"backend": "file", "backend.path": _repeated(given.text("session_file_dir") or _PATH)})
+        return Advice({"backend": "file", "backend.path": repeated(given.text("session_file_dir") or _PATH)})
     if kind == "cachelib":
         return Advice({"backend": _STORE})
     if kind == "sqlalchemy":
@@ -388,14 +404,14 @@ def _django_backend(value: object, given: Given) -> Advice:
     if kind == "signed_cookies":
         return Advice({"backend": "cookie"})
     if kind == "file" or (not kind and given.text("session_file_path")):
-        return Advice({"backend": "file", "backend.path": _repeated(given.text("session_file_path") or _PATH)})
+        return Advice({"backend": "file", "backend.path": repeated(given.text("session_file_path") or _PATH)})
     if kind == "cache":
         return Advice({"backend": server_url("redis", "")})
     return Advice({"backend": "postgresql+psycopg://localhost/database", "backend.table": _TABLE})
 
 
 def _django_age(value: object, given: Given) -> Advice:
-    ends_with_browser = _truth(given.options.get("session_expire_at_browser_close"))
+    ends_with_browser = truth(given.options.get("session_expire_at_browser_close"))
     seconds = _seconds(value) or 14 * _DAY_SECONDS
     return Advice({**_idle(seconds), **({} if ends_with_browser else {"cookie.persistent": True})})
 
@@ -405,7 +421,7 @@ _DJANGO: dict[str, Rule] = {
     "session_file_path": _django_backend,
     "session_cookie_age": _django_age,
     "session_expire_at_browser_close": lambda value, given: (
-        Advice({"cookie.persistent": True}) if _truth(value) is False else Advice(why="that is the default")
+        Advice({"cookie.persistent": True}) if truth(value) is False else Advice(why="that is the default")
     ),
     "session_save_every_request": _left_out("'last seen' is written down now and then: see refresh_after"),
     "session_serializer": _left_out("there is one format, which keeps types"),
@@ -455,6 +471,11 @@ OTHERS: dict[str, Other] = {
 def canonical(name: str) -> str:
     """*name* as it stands in :data:`OTHERS`, if it is an option of another package."""
     return name.lower().replace("-", "_")
+
+
+def meant_by(value: object) -> object:
+    """What *value* of an :class:`Advice` stands for."""
+    return value.value if isinstance(value, Expression) else value
 
 
 def value_of(value: object, *, in_python: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -193,7 +194,7 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         is_store_for_logins=logins is not None,
         keyring=cast(Keyring, keyring),
         previous=previous,
-        serializer=Serializer(values["types"]),
+        serializer=Serializer(values["types"], values=values["values"]),
         lifetimes=lifetimes,
         other_sites=OtherSites(values["trusted_origins"]) if values["cross_site"] == "refuse" else None,
         cookie=cookie,
@@ -361,8 +362,8 @@ def _check(cookie: CookieSettings, lifetimes: Lifetimes, clock: Clock, faults: F
     ahead = 0 if lifetimes.not_before is None else lifetimes.not_before - clock()
     if ahead > 0:
         faults.add(
-            f"not_before: the moment is {ahead:.15g} seconds in the future, so every session would be over as soon as "
-            "it begins; give one that has passed (in seconds, not milliseconds, and with the right zone)"
+            f"not_before: the moment is {math.ceil(ahead)} seconds in the future, so every session would be over as "
+            "soon as it begins; give one that has passed (in seconds, not milliseconds, and with the right zone)"
         )
 
 

@@ -148,6 +148,10 @@ def _clearable(word: object) -> str:
     return found
 
 
+def _key(value: object) -> str:
+    return nonempty_string(value).strip()
+
+
 def _environ_key(value: object) -> str:
     key = nonempty_string(value)
     if _CGI_VARIABLE.fullmatch(key) or key.startswith("wsgi.") or key == "sessionware.open":
@@ -174,23 +178,6 @@ def _importers(value: object) -> tuple[Any, ...]:
     if not all(callable(getattr(one, "read", None)) and hasattr(one, "until") for one in found):
         raise expected("an importer of sessionware.importers, or a list of them", value)
     return tuple(found)
-
-
-#: What is said of an option that a later version will have.
-NOT_YET = "this option is not in this version yet; leave it out"
-
-
-def _later(default: str | tuple[()] | None) -> Converter:
-    """The converter of an option that a later version will have: it takes the *default*, and refuses all else."""
-
-    def convert(value: object) -> object:
-        written = value.strip().lower() if isinstance(value, str) else value
-        is_default = written == default if isinstance(default, str) else written is None or written == "none"
-        if is_default or (default == () and isinstance(written, (str, list, tuple, set, frozenset)) and not written):
-            return default
-        raise ValueError(NOT_YET)
-
-    return convert
 
 
 OPTIONS: dict[str, Option] = {
@@ -234,7 +221,7 @@ OPTIONS: dict[str, Option] = {
         "How long the old id of a regenerated session can still be read; ``None`` for not at all.",
     ),
     "user_key": Option(
-        optional(nonempty_string),
+        optional(_key),
         None,
         "A session key, such as Flask-Login's ``'_user_id'``, that says who the user is: setting it is a login, and "
         "removing it a logout, for code that never calls ``login``.",
@@ -309,7 +296,11 @@ OPTIONS: dict[str, Option] = {
         "cookie dies with the logout; visitors' sessions stay in the cookie and cost no store call.",
     ),
     "values": Option(
-        _later("strict"), "strict", "Whether values of subclasses are kept as their base. Not in this version yet."
+        one_of("strict", "lenient"),
+        "strict",
+        "``'strict'`` refuses values whose type would not come back; ``'lenient'`` keeps a subclass of dict, list, "
+        "tuple, str, int or float as its base, an enum as its value, what has ``__html__`` as ``Markup``, a lazy text "
+        "as ``str``, a dataclass as a dict.",
     ),
     "previous": Option(
         _former_configurations,

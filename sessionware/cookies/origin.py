@@ -202,6 +202,8 @@ def _fault_of(scheme: str, host: str, rest: str) -> str | None:
         )
     if not scheme:
         return f"the origin {host!r} has no scheme; write 'https://{host}'"
+    if plain != host and "." not in plain and plain.partition(":")[0].lower() != "localhost":
+        return f"{host!r} would trust every site under {plain!r}; name the domain, as in '*.example.com'"
     if rest:
         return f"an origin ends with the host or the port, and has no path; write '{scheme}://{host}'"
     return None

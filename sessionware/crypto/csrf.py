@@ -17,6 +17,7 @@ from sessionware.crypto.keys import Keyring, Purpose
 
 SECRET_BYTES = 32
 TOKEN_CHARACTERS = 86
+_FIXED_PAD = b"sessionware CSRF fixed pad"
 
 
 class CsrfSecrets:
@@ -38,8 +39,12 @@ class CsrfSecrets:
 
 def mask(secret: bytes) -> str:
     """A token of 86 characters for *secret*, another one at each call."""
-    pad = secrets.token_bytes(SECRET_BYTES)
-    return to_base64url(pad + _xor(pad, secret)).decode("ascii")
+    return _masked(secrets.token_bytes(SECRET_BYTES), secret)
+
+
+def mask_fixed(secret: bytes) -> str:
+    """The one token for *secret* that is the same at each call, for code that compares texts. BREACH can find it."""
+    return _masked(digest(secret, _FIXED_PAD, "sha256"), secret)
 
 
 def verify(secret: bytes, token: object) -> bool:
@@ -53,6 +58,10 @@ def verify(secret: bytes, token: object) -> bool:
     pad, masked = decoded[:SECRET_BYTES], decoded[SECRET_BYTES:]
     # The decoder skips other characters, and then bytes are missing.
     return len(masked) == SECRET_BYTES and compare_digest(_xor(pad, masked), secret)
+
+
+def _masked(pad: bytes, secret: bytes) -> str:
+    return to_base64url(pad + _xor(pad, secret)).decode("ascii")
 
 
 def _xor(one: bytes, other: bytes) -> bytes:

@@ -28,7 +28,16 @@ REASONS: dict[str, tuple[str, ...]] = {
         "superseded",
     ),
     "conflict": ("",),
-    "discarded": ("ended", "superseded", "app_raised", "error_status", "unanswered", "unreadable"),
+    "discarded": (
+        "ended",
+        "superseded",
+        "app_raised",
+        "error_status",
+        "skipped",
+        "unanswered",
+        "not_saved",
+        "unreadable",
+    ),
     "store_failed": ("",),
     "refused": ("",),
 }

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sessionware.crypto.identifiers import handle_from_session_id, session_id_of, store_key
 from sessionware.events import Decision
-from sessionware.exceptions import StoreUnavailable
+from sessionware.exceptions import RecordTooLarge, SessionDataError, StoreUnavailable
 from sessionware.protocol import index
 from sessionware.protocol.end import Ending, end
 from sessionware.protocol.index import Entries
@@ -17,6 +17,9 @@ from sessionware.protocol.vault import MAX_CHAIN_STEPS, Loaded, Vault, supersede
 from sessionware.session.lifetimes import moment
 from sessionware.session.login import check_user_id
 from sessionware.session.records import Found, Live
+
+#: Of an index that the store takes no longer, this share is ended: few enough to be done in a request.
+_SHARE_OF_OLDEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Users:
     # What an application asks.
 
     def sessions_of(self, user_id: str | int) -> list[SessionInfo]:
-        """The sessions of a user that are in force, the newest first; the dead are dropped from the index."""
+        """The sessions of a user that are in force, the latest sign-in first; the dead are dropped from the index."""
         check_user_id(user_id, "sessions_of()")
         entries = index.entries_of(self._vault, user_id)
         loaded = self._load(entries)
@@ -64,7 +67,7 @@ class Users:
                 index.take_out(self._vault, user_id, dead)
         # A session whose change of id is under way stands in the index twice, and is one.
         records = [record for handle, record in reversed(live.items()) if roots[handle] == handle]
-        records.sort(key=lambda record: record.created_at, reverse=True)
+        records.sort(key=lambda record: record.started_at, reverse=True)
         return [self._info(record, user_id) for record in records]
 
     def revoke(self, session_id: str) -> bool:
@@ -78,7 +81,9 @@ class Users:
         A login at the same time is revoked, or begins afterwards.
         """
         check_user_id(user_id, "revoke_user()")
-        spared = handle_from_session_id(keep) if isinstance(keep, str) else None
+        if keep is not None and not isinstance(keep, str):
+            raise SessionDataError(f"revoke_user(keep=…) takes a session's id, a str, and not a {type(keep).__name__}")
+        spared = None if keep is None else handle_from_session_id(keep)
         tried: dict[bytes, bool] = {}
 
         def without_the_revoked(entries: Entries) -> Entries:
@@ -110,8 +115,24 @@ class Users:
     # What a change of id and a logout ask.
 
     def add(self, record: Live, *, was: bytes | None) -> Entries:
-        """Add a session to the index of its user, if it has one; the entries as they were written."""
-        return () if record.user_id is None else index.add(self._vault, record, record.user_id, was=was)
+        """Add a session to the index of its user, if it has one; the entries as they were written.
+
+        Where the store takes no longer index, the oldest sessions in it end, so that the user can sign in.
+        """
+        if record.user_id is None:
+            return ()
+        try:
+            return index.add(self._vault, record, record.user_id, was=was)
+        except RecordTooLarge:
+            self._make_room(record.user_id)
+            return index.add(self._vault, record, record.user_id, was=was)
+
+    def _make_room(self, user_id: str | int) -> None:
+        entries = index.entries_of(self._vault, user_id)
+        oldest = [entry.handle for entry in entries[: max(len(entries) // _SHARE_OF_OLDEST, 1)]]
+        for handle in oldest:
+            self._revoke(handle, "limit")
+        index.take_out(self._vault, user_id, oldest)
 
     def limit(self, entries: Entries, record: Live) -> None:
         """End the oldest sessions above the limit, of those in *entries*; never that of *record*, which logs in.

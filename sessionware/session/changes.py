@@ -73,6 +73,7 @@ class Changes:
         "displaced",
         "flashes",
         "has_conflict",
+        "is_csrf_replaced",
         "is_over_another_user",
         "is_passive",
         "is_regenerated",
@@ -114,6 +115,8 @@ class Changes:
         self.is_regenerated = False
         #: Whether the login that is asked for is another user's than the session's, of which nothing may stay.
         self.is_over_another_user = False
+        #: Whether ``csrf`` takes the place of a secret that the session has.
+        self.is_csrf_replaced = False
 
     def start_from(self, record: Live | None) -> None:
         """Start from *record*, which is the session as it is stored now; nothing is pending any more."""
@@ -128,7 +131,7 @@ class Changes:
             self.read = self._packed = record.packed
         self.login = self.remembered = self._steps = self.confirmed_at = self.csrf = self.flashes = None
         self._is_assigned = self._is_forced = self.has_conflict = False
-        self.is_regenerated = self.is_over_another_user = False
+        self.is_regenerated = self.is_over_another_user = self.is_csrf_replaced = False
 
     def _drop_marks(self) -> None:
         self._steps = None
@@ -284,6 +287,11 @@ class Changes:
         self.remembered = self.confirmed_at = self.csrf = None
         self._is_assigned = self.is_regenerated = True
 
+    def replace_csrf(self, secret: bytes) -> None:
+        """Let *secret* be that of the session's CSRF tokens, so that those from before are good no more."""
+        self.csrf = secret
+        self.is_csrf_replaced = True
+
     def confirm(self, now: float) -> None:
         """Note that the user has proved *now* who they are, which asks for a new id."""
         self.confirmed_at = now
@@ -306,6 +314,11 @@ class Changes:
         self.flashes = None
         self.has_conflict = False
         self._drop_marks()
+
+    def as_read(self) -> dict[str, Any]:
+        """The data as it was read, in values of its own."""
+        read: dict[str, Any] = self._serializer.loads(self.read)
+        return read
 
     def discard(self, record: Live | None) -> None:
         """Undo all that is pending; *record* is the session as it is stored."""
@@ -341,6 +354,11 @@ class Changes:
         """The flashes that the session of *record* has, or will have."""
         stored = [] if record is None or self.is_over_another_user else record.flashes
         return stored if self.flashes is None else self.flashes.over(stored)
+
+    @property
+    def is_more_than_data(self) -> bool:
+        """Whether anything was asked for that the data alone does not show, a bare change of id aside."""
+        return self.login is not None or self.remembered is not None or self.confirmed_at is not None or self._has_more
 
     @property
     def _has_more(self) -> bool:
@@ -412,7 +430,7 @@ class Changes:
         if self.login is not None or self.remembered is not None or self.confirmed_at is not None:
             self._apply_identity(live)
         if self.csrf is not None or self.flashes is not None:
-            live.csrf = live.csrf or self.csrf
+            live.csrf = self.csrf if self.is_csrf_replaced else live.csrf or self.csrf
             live.flashes = self.all_flashes(start)
         return live if data or not live.is_empty else Ended()
 

@@ -31,7 +31,12 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     One request, and one thread at a time.
     """
 
-    __slots__ = ("__weakref__", "_cookie_header", "_environ", "_is_passive", "_persistence", "_phase", "_request")
+    __slots__ = (
+        *("__weakref__", "_cookie_header", "_environ", "_integration", "_is_passive", "_persistence", "_phase"),
+        "_request",
+    )
+    #: What an integration keeps with a session of its own class; without one it is never set.
+    _integration: Any
 
     def __init__(self, persistence: Persistence, environ: Mapping[str, Any], cookie_header: str) -> None:
         self._persistence = persistence
@@ -104,8 +109,12 @@ class Session(OtherMembers, MutableMapping[str, Any]):
                 return request.changes
         request = self._writable()
         if phase is not OPEN and (phase is FINISHED or not request.can_save_after_headers):
-            raise HeadersSent("the response has begun; this change could reach neither the browser nor the store")
+            self._come_too_late("the response has begun; this change could reach neither the browser nor the store")
         return request.changes
+
+    def _come_too_late(self, message: str) -> None:
+        """Refuse what can take no effect any more; the class of an integration may let it pass without one."""
+        raise HeadersSent(message)
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._changing().put(key, value)
@@ -285,7 +294,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     def _identifying(self) -> SessionRequest:
         request = self._writable()
         if self._phase is not OPEN:
-            raise HeadersSent("the response has begun; a new id could not reach the browser any more")
+            self._come_too_late("the response has begun; a new id could not reach the browser any more")
         return request
 
     def login(self, user_id: str | int, *, label: str | None = None) -> None:
@@ -353,5 +362,6 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """
         request = self._writable()
         if self._phase is FINISHED:
-            raise HeadersSent("the response is complete; nothing can be saved any more")
+            self._come_too_late("the response is complete; nothing can be saved any more")
+            return False
         return self._persistence.save(request, after_headers=self._phase is not OPEN)

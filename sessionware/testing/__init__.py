@@ -1,4 +1,4 @@
-"""Help for the tests of a project that uses sessionware: a clock to set, and a suite for stores."""
+"""Help for the tests of a project that uses sessionware: a client's session, a clock to set, and a suite for stores."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any
 from sessionware.testing.clock import FakeClock
 
 if TYPE_CHECKING:
+    from sessionware.testing.client import SessionClient
     from sessionware.testing.conformance.suite import StoreConformance
 
-__all__ = ["FakeClock", "StoreConformance"]
+__all__ = ["FakeClock", "SessionClient", "StoreConformance"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``StoreConformance`` at its first use, because it needs pytest and the clock does not."""
+    """Import ``SessionClient`` and ``StoreConformance`` at their first use: they need more than the clock does."""
+    if name == "SessionClient":
+        from sessionware.testing.client import SessionClient
+
+        return SessionClient
     if name != "StoreConformance":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import pytest

@@ -16,6 +16,7 @@ from msgpack import ExtType, Timestamp
 
 from sessionware.exceptions import SessionDataError
 from sessionware.wire.bounds import CONTAINERS, MAX_LEVELS, check_hashes, has_other_keys, parts_of, share_hashes
+from sessionware.wire.lenient import Leniency
 from sessionware.wire.tags import LEAVES, MAX_ZONES, encode_str
 
 PLAIN = frozenset({type(None), bool, int, float, bytes})
@@ -44,13 +45,16 @@ _PLAIN_VALUE = _Note(" (what its to_plain gave)")
 class Inspector:
     """Walks over values, and raises :exc:`SessionDataError` for the first that is not supported.
 
-    *to_plain* maps each own type to the function that gives a supported value for it.
+    *to_plain* maps each own type to the function that gives a supported value for it. With a *leniency*, values that it
+    makes plain are supported, too.
     """
 
-    __slots__ = ("_to_plain",)
+    __slots__ = ("_leniency", "_supported", "_to_plain")
 
-    def __init__(self, to_plain: Mapping[type, Callable[[Any], Any]]) -> None:
+    def __init__(self, to_plain: Mapping[type, Callable[[Any], Any]], leniency: Leniency | None = None) -> None:
         self._to_plain = to_plain
+        self._leniency = leniency
+        self._supported = SUPPORTED | to_plain.keys()
 
     def inspect_data(self, data: dict[Any, Any]) -> None:
         """Inspect a session's data: its keys, and its values with everything in them."""
@@ -82,10 +86,13 @@ class Inspector:
 
     def inspect_item(self, key: Any, value: Any) -> None:
         """Inspect one key of a session and its value."""
-        if type(key) is not str:
+        if type(key) is not str and not (self._leniency is not None and isinstance(key, str)):
             got = name_of(type(key))
             raise SessionDataError(f"session[{_show(key)}]: expected a str as key, got {got}; {_key_cure(key)}")
-        _inspect_leaf(key, ("session", key, _KEY))
+        if type(key) is str:
+            _inspect_leaf(key, ("session", key, _KEY))
+        else:
+            self.inspect(key, ("session", key, _KEY), 1)
         self.inspect(value, ("session", key), 1)
 
     def inspect(self, value: Any, path: ValuePath, level: int) -> None:
@@ -100,16 +107,49 @@ class Inspector:
                 raise SessionDataError(f"{_render(path)}: nested deeper than {MAX_LEVELS} levels, or contains itself")
             self._inspect_parts(kind, value, path, level + 1)
         else:
+            self.inspect(self._made_plain(value, path), path, level)
+
+    def _made_plain(self, value: Any, path: ValuePath) -> Any:
+        """What is kept of *value*, whose own type is not supported."""
+        kind = name_of(type(value))
+        if self._leniency is not None:
+            try:
+                return self._leniency.plain(value, self._supported)
+            except LookupError:
+                pass
+            except Exception as error:  # the value is the application's, and may raise anything
+                drop_our_frames(error)
+                raise SessionDataError(
+                    f"{_render(path)}: to keep a plain value of {kind} raised {name_of(type(error))}; see the cause"
+                ) from error
+        raise SessionDataError(f"{_render(path)}: {kind} is not a type that a session holds; {_cure(value)}")
+
+    def _inspect_keys(self, items: Collection[Any], path: ValuePath) -> None:
+        """Inspect the hashes of *items*, the keys of a dict or the elements of a set, as they will be loaded."""
+        kept = items if self._leniency is None else [self._key(item, path) for item in items]
+        _inspect_hashes(kept, path, kind=type(items))
+
+    def _key(self, item: Any, path: ValuePath) -> Any:
+        """What is kept of *item*, with all that it holds; it must have a hash."""
+        kind = type(item)
+        if kind is tuple or kind is frozenset:
+            return kind(self._key(part, path) for part in item)
+        if kind in self._supported:
+            return item
+        plain = self._made_plain(item, path)
+        if type(plain) in (list, dict, set):
             raise SessionDataError(
-                f"{_render(path)}: {name_of(kind)} is not a type that a session holds; {_cure(value)}"
+                f"{_render(path)}: {name_of(kind)} would become a {type(plain).__name__}, which can be no key and no "
+                "element; store a plain value"
             )
+        return self._key(plain, path)
 
     def _inspect_parts(self, kind: type, value: Any, path: ValuePath, level: int) -> None:
         if kind in self._to_plain:
             self.inspect(self._plain(value, path), (*path, _PLAIN_VALUE), level)
         elif kind is dict:
             if has_other_keys(value):
-                _inspect_hashes(value, path)
+                self._inspect_keys(value, path)
             for key, item in value.items():
                 if type(key) not in PLAIN:
                     self.inspect(key, (*path, key, _KEY), level)
@@ -120,7 +160,7 @@ class Inspector:
                 if type(item) not in PLAIN:
                     self.inspect(item, (*path, index), level)
         else:
-            _inspect_hashes(value, path)
+            self._inspect_keys(value, path)
             for item in value:
                 self.inspect(item, (*path, _ELEMENT), level)
 
@@ -159,12 +199,11 @@ def _fault_of_leaf(value: Any) -> str:
     return ""
 
 
-def _inspect_hashes(items: Collection[Any], path: ValuePath) -> None:
+def _inspect_hashes(items: Collection[Any], path: ValuePath, *, kind: type) -> None:
     try:
         check_hashes(items)
     except ValueError:
-        is_dict = type(items) is dict
-        what, cure = ("keys", "a list of pairs") if is_dict else ("elements", "a list")
+        what, cure = ("keys", "a list of pairs") if kind is dict else ("elements", "a list")
         fault = f"so many of its {what} share a hash that to load them would take long; store {cure}"
     else:
         return

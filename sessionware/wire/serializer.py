@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgpack
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from sessionware.exceptions import SessionDataError
 from sessionware.wire import refusals, tags
 from sessionware.wire.bounds import FEW_EXTENSIONS, MAX_CONTAINERS, NO_MARKS, OPENERS, check_depth, check_hashes
+from sessionware.wire.lenient import Leniency
 
 OwnTypes = Mapping[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]
 
@@ -22,6 +23,9 @@ _LEAVES = {leaf.code: leaf.decode for leaf in tags.LEAVES.values()}
 _MAX_SHOWN = 40
 _PACKER_BYTES = 1024  # a packer's first buffer: to allocate the default of 256 KB takes longer than to pack a session
 _IDLE_PACKERS = 16
+#: What msgpack packs by itself, an int only if it has 64 bits at most.
+_NATIVE = refusals.PLAIN | {str, list, dict}
+_INTS = range(-(2**63), 2**64)
 
 
 class Malformed(Exception):
@@ -49,6 +53,7 @@ class Serializer:
 
     *types* maps each own type, matched by exact class, to its name in the bytes, a function that gives a supported
     value for it, and one that makes it from such a value. Raises one ``ValueError`` that names every fault of *types*.
+    With *values* ``"lenient"``, a value of a related type is kept as a plain one: see the option ``values``.
 
     Three methods refuse what is not supported. :meth:`check` sees a whole value when it is assigned. :meth:`dumps`
     runs at C speed, and sees nearly everything that was put into a container later. :meth:`verify_packed` finds the
@@ -58,12 +63,17 @@ class Serializer:
     What is raised leaves the frames of this module behind, whose locals are a session's data.
     """
 
-    __slots__ = ("_containers", "_decoders", "_encoders", "_inspector", "_new_packer", "_own", "_packers", "_ways")
+    __slots__ = (
+        *("_containers", "_decoders", "_encoders", "_inspector", "_leniency", "_new_packer", "_own", "_packable"),
+        *("_packers", "_ways"),
+    )
 
-    def __init__(self, types: OwnTypes | None = None) -> None:
+    def __init__(self, types: OwnTypes | None = None, *, values: Literal["strict", "lenient"] = "strict") -> None:
         own = _checked(types or {})
         self._own = {name: from_plain for name, _, from_plain in own.values()}
-        self._inspector = refusals.Inspector({kind: to_plain for kind, (_, to_plain, _) in own.items()})
+        self._leniency = Leniency() if values == "lenient" else None
+        to_plain = {kind: to_plain for kind, (_, to_plain, _) in own.items()}
+        self._inspector = refusals.Inspector(to_plain, self._leniency)
         self._encoders: dict[type, tuple[int, Callable[[Any], bytes]]] = {
             **{kind: (leaf.code, leaf.encode) for kind, leaf in tags.LEAVES.items()},
             tuple: (tags.TUPLE, self._encode_tuple),
@@ -71,6 +81,7 @@ class Serializer:
             frozenset: (tags.FROZENSET, self._encode_set),
             **{kind: (tags.OWN, partial(self._encode_own, name, to)) for kind, (name, to, _) in own.items()},
         }
+        self._packable = _NATIVE | self._encoders.keys()
         self._containers: dict[int, Callable[[list[Any]], Any]] = {
             tags.TUPLE: tuple,
             tags.SET: partial(_hashed, set),
@@ -84,7 +95,8 @@ class Serializer:
         ]
         # Only the careful way tells an own type whose values have no hash any more from a bad record.
         self._ways = (self._load, self._load_carefully) if own else (self._load,)
-        self._new_packer = partial(msgpack.Packer, default=self._tag, strict_types=True, buf_size=_PACKER_BYTES)
+        tag = self._tag if self._leniency is None else partial(self._tag_leniently, self._leniency)
+        self._new_packer = partial(msgpack.Packer, default=tag, strict_types=True, buf_size=_PACKER_BYTES)
         # Packers not in use, kept because making one takes as long as packing a small session. A deque's append and
         # pop are atomic.
         self._packers: deque[Any] = deque(maxlen=_IDLE_PACKERS)
@@ -101,6 +113,8 @@ class Serializer:
         try:
             if type(value) is not dict or _STR.issuperset(map(type, value)):
                 return self._pack(value)
+            if self._leniency is not None and all(isinstance(key, str) for key in value):
+                return self._pack({str.__str__(key): item for key, item in value.items()})
             raised = "TypeError"
         except Exception as error:  # noqa: BLE001 - an own type's to_plain may raise anything
             raised = type(error).__name__
@@ -237,6 +251,17 @@ class Serializer:
 
     def _tag(self, value: Any) -> msgpack.ExtType:
         code, encode = self._encoders[type(value)]
+        return msgpack.ExtType(code, encode(value))
+
+    def _tag_leniently(self, leniency: Leniency, value: Any) -> Any:
+        found = self._encoders.get(type(value))
+        if found is None:
+            value = leniency.plain(value, self._packable)
+            kind = type(value)
+            if kind in _NATIVE and (kind is not int or value in _INTS):
+                return value
+            found = self._encoders[kind]
+        code, encode = found
         return msgpack.ExtType(code, encode(value))
 
     def _untag(self, load: Callable[[bytes, bytes, int], Any], level: int, code: int, body: memoryview | bytes) -> Any:

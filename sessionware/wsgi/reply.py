@@ -144,14 +144,7 @@ class Reply:
 
     def _answer(self, error: ConflictError | CrossSiteRequest | StoreUnavailable) -> list[bytes]:
         """Answer with a fixed text in the place of the application, by 403, 409 or 503."""
-        text = f"{type(error).description}\n".encode()
-        headers = [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(text))),
-            *error.own_headers,
-        ]
-        if self._status is not None:
-            headers += [pair for pair in self._headers if _is_kept(pair[0].lower())]
+        text, headers = fixed_answer(error, [] if self._status is None else self._headers)
         headers += self._answers.standing_pairs(self._session)
         self._start_response(f"{error.code} {error.name}", headers)
         return [] if self._method == "HEAD" else [text]
@@ -309,6 +302,15 @@ class _SizedReply:
 
     def close(self) -> None:
         self._reply.close()
+
+
+def fixed_answer(
+    error: ConflictError | CrossSiteRequest | StoreUnavailable, replaced: Headers
+) -> tuple[bytes, Headers]:
+    """The text and the headers of the answer for *error*, which keeps some of the *replaced* headers."""
+    text = f"{type(error).description}\n".encode()
+    own = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text))), *error.own_headers]
+    return text, own + [pair for pair in replaced if _is_kept(pair[0].lower())]
 
 
 def _is_kept(name: str) -> bool:

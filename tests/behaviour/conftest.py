@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from support.browser import Browser, Site, SiteMaker, visitor
+from support.places import IS_SOAK
 from support.stores import RecordingStore, local_store
 
 from sessionware.testing import FakeClock
 
-STORED = ["memory", "file", "sqlite"]
+#: The file store differs in nothing that these tests ask for; its own tests are with the stores.
+STORED = ["memory", "file", "sqlite"] if IS_SOAK else ["memory", "sqlite"]
 
 
 def _maker(name: str, path: Path, clock: FakeClock) -> Iterator[SiteMaker]:

@@ -211,6 +211,15 @@ def test_a_session_that_was_signed_in_before_the_option_was_set_is_rejected(site
     assert site.rejections() == ["revoked"]
 
 
+def test_a_session_whose_key_has_signed_it_in_before_the_options_were_set_is_rejected(site: LoginSite) -> None:
+    browser = visitor(Site("cookie", site.clock), put(user="ada"))
+
+    found = Browser(site.like(user_key="user"), browser.cookies)
+
+    assert found.data() == {}
+    assert found.site.rejections() == ["revoked"]
+
+
 def test_a_visitors_session_from_before_the_option_was_set_goes_on(site: LoginSite) -> None:
     browser = visitor(Site("cookie", site.clock), put(cart=["tea"]))
 

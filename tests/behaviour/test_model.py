@@ -364,7 +364,7 @@ class Sessions(RuleBasedStateMachine):
 def drive(backend: Store | str, clock: FakeClock, examples: int) -> None:
     machine = type("SessionsOverOne", (Sessions,), {"backend": backend, "clock": clock})
     chosen = settings(max_examples=examples, stateful_step_count=40, deadline=None, phases=set(Phase) - {Phase.explain})
-    run_state_machine_as_test(machine, settings=chosen)
+    run_state_machine_as_test(machine, settings=chosen)  # type: ignore[no-untyped-call, unused-ignore]
 
 
 @pytest.mark.parametrize("name", ["cookie", *LOCAL_STORES])

@@ -666,3 +666,45 @@ def test_a_request_that_does_nothing_asks_for_nothing(stored: Site) -> None:
     browser.ask(nothing)
 
     assert stored.store.calls == []
+
+
+def test_the_oldest_session_gives_way_where_the_store_takes_no_longer_index(stored: Site) -> None:
+    first, *_ = [signed_in_at(stored) for _ in range(20)]
+    stored.store.limit = index_size(stored)
+
+    new = signed_in_at(stored)
+
+    assert is_signed_in(new)
+    assert not is_signed_in(first)
+    assert len(ids(stored)) == 20
+
+
+def test_its_end_is_told(stored: Site) -> None:
+    for _ in range(20):
+        signed_in_at(stored)
+    stored.store.limit = index_size(stored)
+
+    Browser(stored).send(login("ada"))
+
+    assert (stored.event("revoked").reason, stored.event("revoked").user_id) == ("limit", "ada")
+
+
+@pytest.mark.parametrize("keep", [42, b"x", object()])
+def test_what_can_be_no_id_to_keep_is_refused_and_ends_nothing(memory: Site, keep: Any) -> None:
+    ada = signed_in_at(memory)
+
+    with pytest.raises(SessionDataError, match="keep"):
+        memory.manager.revoke_user("ada", keep=keep)
+
+    assert is_signed_in(ada)
+
+
+def test_a_visit_that_began_early_and_signed_in_last_is_listed_first(stored: Site) -> None:
+    visit = visitor(stored)
+    stored.clock.advance(60)
+    other = signed_in_at(stored)
+    stored.clock.advance(60)
+
+    visit.send(login("ada"))
+
+    assert ids(stored) == [id_of(visit), id_of(other)]

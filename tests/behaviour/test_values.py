@@ -117,6 +117,23 @@ def test_a_type_of_ones_own_is_matched_by_its_exact_class(make_memory: SiteMaker
     assert isinstance(error, SessionDataError)
 
 
+def test_a_lenient_session_keeps_values_of_related_types_as_plain_ones(make: SiteMaker) -> None:
+    browser = visitor(make(values="lenient"), put(token=OrderedDict(scope=["read"]), seen=[1]))
+    browser.send(lambda session: session["seen"].append(Colour.RED))
+
+    assert typed(browser.data()) == typed({"token": {"scope": ["read"]}, "seen": [1, "red"]})
+
+
+def test_a_lenient_session_gives_what_was_assigned_within_the_request(make_memory: SiteMaker) -> None:
+    token = OrderedDict(scope="read")
+
+    def same(session: Any) -> bool:
+        session["token"] = token
+        return session["token"] is token
+
+    assert make_memory(values="lenient").ask(same).result is True
+
+
 # What would not come back as it was is refused.
 
 

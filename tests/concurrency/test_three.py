@@ -50,7 +50,7 @@ POINTS = st.integers(0, 30)
 TRIPLES = st.tuples(*[st.sampled_from(KINDS)] * 3)
 GRACE_SECONDS = 10
 USERS = st.sampled_from([None, OWNER])
-THOROUGH = 20 if IS_SOAK else 1
+THOROUGH = 8 if IS_SOAK else 1
 
 
 @dataclass

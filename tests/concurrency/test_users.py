@@ -354,7 +354,7 @@ def test_a_login_that_fails_at_the_limit_can_be_done_again(when: str, user: str 
 
 POINTS = st.integers(0, 40)
 HAPPENINGS = st.lists(st.tuples(POINTS, st.sampled_from([*KINDS, *CALLS])), max_size=4)
-THOROUGH = 20 if IS_SOAK else 1
+THOROUGH = 8 if IS_SOAK else 1
 
 
 @settings(max_examples=200 * THOROUGH)

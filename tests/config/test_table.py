@@ -6,6 +6,7 @@ import configparser
 import inspect
 import re
 import typing
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -17,7 +18,7 @@ from sessionware.config.names import suggestion
 from sessionware.config.settings import Config, OnStoreFailure, Settings, make_settings
 from sessionware.config.table import GROUPS, OPTIONS, STORE_OPTIONS, render_options
 from sessionware.config.typed import BackendOptions, CookieOptions, Options
-from sessionware.exceptions import ConfigError
+from sessionware.exceptions import ConfigError, SessionDataError
 from sessionware.stores.file import FileStore
 from sessionware.stores.keyvalue.store import KeyValueStore
 from sessionware.stores.memcached.store import MemcachedStore
@@ -74,7 +75,6 @@ TEXT_SPELLINGS: list[Any] = [
     pytest.param(in_the_environment, id="environment"),
 ]
 
-LATER = ("values",)
 
 #: Origins that are asked for.
 ORIGINS = ("https://idp.example", "http://idp.example:8443", "https://a.b.example.com")
@@ -87,10 +87,20 @@ def _trusted(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in ORIGINS if settings.other_sites.origin_of({**environ, "HTTP_ORIGIN": name}) is None)
 
 
+def _values(settings: Settings) -> str:
+    """What becomes of a dict of another class."""
+    try:
+        settings.serializer.check("key", OrderedDict())
+    except SessionDataError:
+        return "strict"
+    return "lenient"
+
+
 READERS: dict[str, Callable[[Settings], object]] = {
     "backend": lambda settings: type(settings.store),
     "login_backend": lambda settings: type(settings.store) if settings.is_store_for_logins else None,
     "types": lambda settings: settings.serializer.dumps(Money()) is not None,
+    "values": _values,
     "idle_timeout": lambda settings: settings.lifetimes.idle,
     "absolute_timeout": lambda settings: settings.lifetimes.absolute,
     "refresh_after": lambda settings: settings.lifetimes.refresh_after,
@@ -100,8 +110,6 @@ READERS: dict[str, Callable[[Settings], object]] = {
     "clock": lambda settings: settings.clock(),
     "cross_site": lambda settings: "allow" if settings.other_sites is None else "refuse",
     "trusted_origins": _trusted,
-    # These are refused unless they have their default, so no setting comes of them.
-    **dict.fromkeys(LATER, lambda settings: None),
 }
 
 
@@ -132,7 +140,7 @@ TEXTS: list[tuple[str, str, object]] = [
     ("regenerate_grace", "3s", 3.0),
     ("regenerate_grace", "none", None),
     ("user_key", "none", None),
-    ("user_key", "_user_id", "_user_id"),
+    ("user_key", " _user_id ", "_user_id"),
     ("max_sessions_per_user", "none", None),
     ("login_backend", "memory", MemoryStore),
     ("cross_site", "Refuse", "refuse"),
@@ -152,7 +160,7 @@ TEXTS: list[tuple[str, str, object]] = [
     ("clear_site_data", "cache", ("cache",)),
     ("clear_site_data", "storage, Cache cache", ("cache", "storage")),
     ("clear_site_data", '"cache", "storage"', ("cache", "storage")),
-    ("values", "strict", None),
+    ("values", "Lenient", "lenient"),
     ("previous", "none", ()),
     ("import_from", "", ()),
     ("event_context", "none", False),
@@ -260,6 +268,7 @@ BAD: list[tuple[str, object]] = [
     ("cross_site", False),
     ("trusted_origins", "idp.example"),
     ("trusted_origins", "*"),
+    ("trusted_origins", "https://*.com"),
     ("trusted_origins", ["https://idp.example", 5]),
     ("trusted_origins", True),
     ("not_before", datetime(2023, 1, 1)),
@@ -283,7 +292,8 @@ BAD: list[tuple[str, object]] = [
     ("clear_site_data", [7]),
     ("clear_site_data", [["cache"]]),
     ("clear_site_data", True),
-    ("values", "lenient"),
+    ("values", "loose"),
+    ("values", None),
     ("previous", "x"),
     ("import_from", "x"),
     ("event_context", f"{HERE}:SECRET"),

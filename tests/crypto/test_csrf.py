@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionware.crypto.csrf import SECRET_BYTES, TOKEN_CHARACTERS, CsrfSecrets, mask, verify
+from sessionware.crypto.csrf import SECRET_BYTES, TOKEN_CHARACTERS, CsrfSecrets, mask, mask_fixed, verify
 from sessionware.crypto.keys import Keyring
 
 SECRET = bytes(range(SECRET_BYTES))
@@ -122,3 +122,9 @@ def test_a_secret_is_new_each_time() -> None:
     made = secrets_of()
 
     assert len({made.new() for _ in range(100)}) == 100
+
+
+def test_a_fixed_token_is_the_same_at_each_call_and_another_one_for_another_secret() -> None:
+    assert mask_fixed(SECRET) == mask_fixed(SECRET) != mask_fixed(OTHER)
+    assert verify(SECRET, mask_fixed(SECRET))
+    assert not verify(OTHER, mask_fixed(SECRET))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import secrets
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         assert specification is not None
         assert specification.loader is not None
         module = importlib.util.module_from_spec(specification)
+        # Pyramid looks there for the module that makes a configurator.
+        monkeypatch.setitem(sys.modules, module.__name__, module)
         specification.loader.exec_module(module)
         return webtest.TestApp(getattr(module, app))
 

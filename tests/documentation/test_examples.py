@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import runpy
 import secrets
+import shutil
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +103,35 @@ def test_the_form_of_the_flask_application_refuses_what_did_not_come_from_its_pa
     assert app.get("/name").form["name"].value == ""
 
 
+def test_the_application_with_flask_login_and_flask_wtf_keeps_notes_until_the_logout(
+    load: Load, tmp_path: Path
+) -> None:
+    app = load("flask_login_app", "app")
+    form = app.get("/").form
+    form["user"], form["password"] = "ada", "any"
+    page = form.submit().follow()
+    assert "Welcome, ada!" in page
+    assert "on 1 device(s)" in page
+
+    page.forms[0]["note"] = "buy tea"
+    page = page.forms[0].submit("submit").follow()
+    assert "<li>buy tea</li>" in page
+    assert "Welcome" not in page
+
+    page = page.forms[1].submit().follow()
+    assert "Good-bye!" in page
+    assert "buy tea" not in page
+    assert (tmp_path / "sessions.db").exists()
+
+
+def test_the_application_with_flask_wtf_refuses_a_form_without_its_token(load: Load) -> None:
+    app = load("flask_login_app", "app")
+
+    app.post("/login", {"user": "eve", "password": "any"}, status=400)
+
+    assert 'id="signed-in"' not in app.get("/")
+
+
 def test_the_bottle_application_keeps_the_theme(load: Load, tmp_path: Path) -> None:
     app = load("bottle_app", "app")
     before = app.get("/")
@@ -109,6 +141,30 @@ def test_the_bottle_application_keeps_the_theme(load: Load, tmp_path: Path) -> N
     assert before.json == {"theme": "light"}
     assert app.get("/").json == {"theme": "dark"}
     assert any(path.is_file() for path in (tmp_path / "sessions").rglob("*"))
+
+
+def test_the_pyramid_application_keeps_notes_through_a_sign_in(load: Load) -> None:
+    app = load("pyramid_app", "app")
+    form = app.get("/").forms[0]
+    form["note"] = "<tea>"
+
+    page = form.submit().follow()
+    page.forms[1]["user"] = "ada"
+    signed_in = page.forms[1].submit().follow()
+
+    assert "Your note was added." in page
+    assert "<li>&lt;tea&gt;</li>" in signed_in
+    assert "Signed in as ada." in signed_in
+    assert "Your note was added." not in signed_in
+
+
+def test_the_pyramid_application_refuses_a_form_that_did_not_come_from_its_page(load: Load) -> None:
+    app = load("pyramid_app", "app")
+    app.get("/")
+
+    app.post("/notes", {"note": "forged"}, status=400)
+
+    assert "forged" not in app.get("/")
 
 
 @pytest.mark.parametrize("name", ["app", "app_in_memory"])
@@ -190,3 +246,53 @@ def test_a_store_of_ones_own_loses_no_visit_of_many_at_once(over_its_own_store: 
         list(tabs.map(visit, range(20)))
 
     assert browser.get("/") == "22 visits"
+
+
+@pytest.fixture
+def moving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shop of Beaker's in a directory of its own."""
+    monkeypatch.setenv("SESSION_SECRET", secrets.token_urlsafe(32))
+    monkeypatch.chdir(tmp_path)
+    for source in (EXAMPLES / "from_beaker").iterdir():
+        shutil.copy(source, tmp_path)
+    return tmp_path
+
+
+def _commit(directory: Path, number: int) -> None:
+    """Make the commit of this number."""
+    (patch,) = directory.glob(f"{number}-*.patch")
+    subprocess.run(["git", "apply", patch.name], cwd=directory, check=True)
+
+
+def _shop(directory: Path) -> webtest.TestApp:
+    """The shop as it stands in *directory*."""
+    return webtest.TestApp(runpy.run_path(str(directory / "shop.py"))["app"])
+
+
+@pytest.mark.parametrize("commits", [0, 1, 2])
+@pytest.mark.filterwarnings("default::DeprecationWarning:beaker")
+def test_the_shop_that_moves_from_beaker_does_the_same_at_each_commit(moving: Path, commits: int) -> None:
+    for number in range(1, commits + 1):
+        _commit(moving, number)
+    shop = _shop(moving)
+
+    answers = [shop.post("/cart", {"item": item}).text for item in ("tea", "milk")]
+    answers += [shop.post("/login", {"user": "ada"}).text]
+
+    assert answers == ["1 in the cart\n", "2 in the cart\n", "Welcome, ada\n"]
+    assert shop.get("/").json == {"user": "ada", "cart": ["tea", "milk"]}
+    assert shop.post("/logout").text == "Good-bye\n"
+    assert shop.get("/").json == {"user": None, "cart": []}
+
+
+def test_a_session_of_the_first_commit_is_read_after_the_second(moving: Path) -> None:
+    _commit(moving, 1)
+    before = _shop(moving)
+    before.post("/login", {"user": "ada"})
+    before.post("/cart", {"item": "tea"})
+
+    _commit(moving, 2)
+    after = _shop(moving)
+    after.set_cookie("sid", before.cookies["sid"])
+
+    assert after.get("/").json == {"user": "ada", "cart": ["tea"]}

@@ -225,7 +225,7 @@ def _driver() -> Any:
     try:
         from pymemcache.client import base  # type: ignore[import-untyped]
     except ImportError as error:
-        raise ConfigError("memcached needs pymemcache: pip install sessionware[memcached]") from error
+        raise ConfigError("memcached needs pymemcache: pip install 'sessionware[memcached]'") from error
     return base
 
 

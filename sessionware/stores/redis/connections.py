@@ -34,7 +34,7 @@ def import_driver(name: str = "redis") -> Driver:
     try:
         package: Any = importlib.import_module(name)
     except ImportError as error:
-        raise ConfigError("the Redis store needs its driver: pip install sessionware[redis]") from error
+        raise ConfigError("the Redis store needs its driver: pip install 'sessionware[redis]'") from error
     errors = package.exceptions
     # The errors of a Cluster and the one of a fork do not descend from the driver's own base.
     names = ("RedisError", "RedisClusterException", "ValkeyError", "ValkeyClusterException", "ChildDeadlockedError")

@@ -122,4 +122,5 @@ def test_a_visitor_whose_entry_a_killed_process_has_cut_off_begins_anew(tmp_path
     assert (first.status, second.status, second.user_id) == (503, 200, None)
     assert anew.status == 200
     assert world.read(anew.cookie).user_id == "owner"
-    assert len(list((tmp_path / "objects").iterdir())) == 1
+    # The new session, and the index of its user.
+    assert len(list((tmp_path / "objects").iterdir())) == 2

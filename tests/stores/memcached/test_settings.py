@@ -205,7 +205,7 @@ def test_a_connection_that_was_idle_for_a_minute_is_not_trusted(
 def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pymemcache.client", None)
 
-    with pytest.raises(ConfigError, match=r"pip install sessionware\[memcached\]"):
+    with pytest.raises(ConfigError, match=r"pip install 'sessionware\[memcached\]'"):
         MemcachedStore("memcached://h")
 
 

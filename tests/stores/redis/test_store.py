@@ -744,4 +744,4 @@ except sessionware.ConfigError as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert "pip install sessionware[redis]" in done.stdout
+    assert "pip install 'sessionware[redis]'" in done.stdout

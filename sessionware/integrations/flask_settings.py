@@ -1,0 +1,163 @@
+"""Reads Flask's settings, and the dict ``SESSIONWARE`` beside them, as options of sessionware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sessionware.config.faults import Faults
+from sessionware.config.names import flatten
+from sessionware.config.others import OTHERS, advise, canonical, value_of
+from sessionware.config.settings import Config
+from sessionware.config.table import OPTIONS
+from sessionware.crypto.keys import Keyring, read_secrets
+from sessionware.events import logger
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.sessions import SessionInterface
+
+#: The name of the dict in ``app.config``.
+OPTIONS_KEY = "SESSIONWARE"
+#: What stands in the place of the defaults, for code that was written for Flask's own session: Flask-Login keeps the
+#: user under this key.
+_DEFAULTS = {"values": "lenient", "user_key": "_user_id"}
+_FLASK_SESSION = "Flask-Session's"
+
+
+class _CookieSetting(NamedTuple):
+    """A setting of Flask's cookie, the option that it is, and the value that counts as not given."""
+
+    option: str
+    getter: str
+    default: object
+
+
+_COOKIE_SETTINGS = {
+    "SESSION_COOKIE_NAME": _CookieSetting("cookie.name", "get_cookie_name", None),
+    "SESSION_COOKIE_DOMAIN": _CookieSetting("cookie.domain", "get_cookie_domain", None),
+    "SESSION_COOKIE_PATH": _CookieSetting("cookie.path", "get_cookie_path", "/"),
+    "SESSION_COOKIE_HTTPONLY": _CookieSetting("cookie.httponly", "get_cookie_httponly", True),
+    "SESSION_COOKIE_SECURE": _CookieSetting("cookie.secure", "get_cookie_secure", False),
+    "SESSION_COOKIE_SAMESITE": _CookieSetting("cookie.samesite", "get_cookie_samesite", None),
+    "SESSION_COOKIE_PARTITIONED": _CookieSetting("cookie.partitioned", "get_cookie_partitioned", False),
+}
+_FLASKS_NAME = "session"
+
+#: Where ours are not Flask's: named when they apply.
+_SAFER = ("cookie.samesite", "cookie.secure", "idle_timeout", "absolute_timeout")
+
+
+class FlaskSettings(NamedTuple):
+    """The settings as they stand now, to be compared with those of a later request."""
+
+    cookie: tuple[object, ...]
+    secret_key: str | bytes | None
+    fallbacks: tuple[str | bytes, ...]
+    given: Any
+
+    def __repr__(self) -> str:
+        """No value: there are secrets among them."""
+        return f"<{type(self).__name__}>"
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether there is to be a secret: without one there are no sessions, as in Flask; memory draws one.
+
+        One of ours that is named, and empty, was forgotten, which the manager refuses.
+        """
+        if self.secret_key:
+            return True
+        options = written_options(self.given, Faults())
+        return "secret" in options or options.get("backend") == "memory"
+
+
+def settings_of(app: Flask, interface: SessionInterface) -> FlaskSettings:
+    """What Flask's *app* is configured with; the *interface* may have other words about the cookie."""
+    given = app.config.get(OPTIONS_KEY)
+    return FlaskSettings(
+        tuple(getattr(interface, setting.getter)(app) for setting in _COOKIE_SETTINGS.values()),
+        app.secret_key,
+        tuple(app.config.get("SECRET_KEY_FALLBACKS") or ()),
+        dict(given) if isinstance(given, Mapping) else {} if given is None else given,
+    )
+
+
+def written_options(given: object, faults: Faults) -> dict[str, Any]:
+    """The options in what ``SESSIONWARE`` is, by their dotted names."""
+    return dict(given.options) if isinstance(given, Config) else flatten({} if given is None else given, faults)
+
+
+def options_of(settings: FlaskSettings) -> dict[str, Any]:
+    """The options, by their dotted names. Raises ConfigError for contradictions, and for a weak SECRET_KEY."""
+    faults = Faults()
+    ours = written_options(settings.given, faults)
+    options = {**_DEFAULTS, "cookie.name": _FLASKS_NAME, **ours}
+    for (name, setting), value in zip(_COOKIE_SETTINGS.items(), settings.cookie, strict=True):
+        if value == setting.default or (setting.option == "cookie.name" and value == _FLASKS_NAME):
+            continue
+        if setting.option in ours and _converted(setting.option, ours) != _converted(
+            setting.option, {setting.option: value}
+        ):
+            faults.add(
+                f"{name}: {value!r} contradicts {setting.option!r}: {ours[setting.option]!r} in {OPTIONS_KEY}; leave "
+                "one of them out"
+            )
+        options[setting.option] = value
+    if not ours.get("secret") and settings.secret_key:
+        options["secret"] = _secrets(settings, faults)
+    faults.raise_if_any()
+    return options
+
+
+def _converted(name: str, options: Mapping[str, Any]) -> object:
+    try:
+        return OPTIONS[name].convert(options[name])
+    except ValueError:
+        return options[name]
+
+
+def _secrets(settings: FlaskSettings, faults: Faults) -> list[str | bytes | None]:
+    secrets = [settings.secret_key, *settings.fallbacks]
+    try:
+        Keyring(read_secrets(secrets))
+    except ValueError as error:
+        faults.add(
+            f"SECRET_KEY (the first secret) and SECRET_KEY_FALLBACKS: {error}; or give {OPTIONS_KEY} a 'secret' of its "
+            "own, which sessions are sealed with then"
+        )
+    return secrets
+
+
+def tell_defaults(options: Mapping[str, Any]) -> None:
+    """Say in one line which of Flask's defaults do not hold; those that were set here do."""
+    safer = [f"{name}={OPTIONS[name].default!r}" for name in _SAFER if name not in options]
+    if safer:
+        logger.info(
+            "Flask's defaults for its session count as unset, and sessionware's hold: %s; others are given in the dict "
+            "%s of the configuration",
+            ", ".join(safer),
+            OPTIONS_KEY,
+        )
+
+
+def tell_flask_sessions_settings(app: Flask) -> None:
+    """Say in one line which settings of Flask-Session stand in the configuration, and what to write for them."""
+    found = {canonical(name): value for name, value in app.config.items() if _is_flask_sessions(name)}
+    if not found:
+        return
+    advice = advise(found, has_secret=True)
+    lines = {
+        f"{name!r}: {value_of(value, in_python=True)}" for item in advice.values() for name, value in item.write.items()
+    }
+    logger.warning(
+        "the settings %s are Flask-Session's, and not read: remove them, and write in the dict %s: %s",
+        ", ".join(sorted(name.upper() for name in found)),
+        OPTIONS_KEY,
+        ", ".join(sorted(lines)) or "nothing in their place",
+    )
+
+
+def _is_flask_sessions(name: str) -> bool:
+    other = OTHERS.get(canonical(name))
+    return other is not None and other.owner == _FLASK_SESSION

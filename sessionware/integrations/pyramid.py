@@ -1,0 +1,281 @@
+"""Sessions for Pyramid: a session factory, a policy for CSRF tokens, and what ``config.include`` sets up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from sessionware.config.names import BEAKER_PREFIX, PREFIX
+from sessionware.config.settings import Config
+from sessionware.exceptions import ConfigError, ConflictError, CrossSiteRequest, StoreUnavailable
+from sessionware.integrations.members import fixed_csrf_token, peek_flashes, renew_csrf
+from sessionware.manager import SessionManager
+from sessionware.session.mapping import Session
+from sessionware.session.request import OPEN
+from sessionware.wsgi.middleware import get_session
+from sessionware.wsgi.reply import fixed_answer
+
+try:
+    from pyramid.i18n import TranslationString  # type: ignore[import-untyped]
+    from pyramid.interfaces import ICSRFStoragePolicy, ISession  # type: ignore[import-untyped]
+    from pyramid.response import Response  # type: ignore[import-untyped]
+    from zope.interface import implementer  # type: ignore[import-untyped]
+except ImportError as error:
+    raise ConfigError("sessions for Pyramid need Pyramid: pip install 'sessionware[pyramid]'") from error
+
+if TYPE_CHECKING:
+    from pyramid.config import Configurator  # type: ignore[import-untyped]
+    from pyramid.request import Request  # type: ignore[import-untyped]
+
+_DEFAULT_KEY = "sessionware.session"
+_ENVIRON_KEY = "environ_key"
+
+
+@implementer(ISession)
+class PyramidSession:
+    """A session with the interface of Pyramid's; it has all other members of :class:`sessionware.Session`, too."""
+
+    __slots__ = ("_session",)
+    __hash__ = None  # type: ignore[assignment]
+    _session: Session
+
+    def __init__(self, session: Session) -> None:
+        object.__setattr__(self, "_session", session)
+
+    # Pyramid's own members.
+
+    @property
+    def created(self) -> int:
+        """When the session began, in seconds since the epoch."""
+        return int(self._session.created_at.timestamp())
+
+    @property
+    def new(self) -> bool:
+        """Whether no session was found."""
+        return self._session.is_new
+
+    def invalidate(self) -> None:
+        """End the session, in the store and in the browser; what is written afterwards begins a new one."""
+        self._session.invalidate()
+
+    def changed(self) -> None:
+        """Force a write. A change within a value is seen without it."""
+        self._session.modified = True
+
+    def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
+        """Add *msg* to a queue, unless it is there and *allow_duplicate* is false."""
+        if allow_duplicate or msg not in self.peek_flash(queue):
+            self._session.flash(msg, queue)
+
+    def pop_flash(self, queue: str = "") -> list[Any]:
+        """The messages of a queue, which is empty afterwards."""
+        return [message for _, message in self._session.pop_flashes(queue)]
+
+    def peek_flash(self, queue: str = "") -> list[Any]:
+        """The messages of a queue, which keeps them."""
+        return peek_flashes(self._session, queue)
+
+    def get_csrf_token(self) -> str:
+        """A token that stays the same until the session ends, the user signs in, or a new one is asked for."""
+        return fixed_csrf_token(self._session)
+
+    def new_csrf_token(self) -> str:
+        """A new token; those from before are good no more."""
+        renew_csrf(self._session)
+        return self.get_csrf_token()
+
+    # All else is the session's.
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._session, name, value)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._session[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._session[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._session[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._session
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._session)
+
+    def __len__(self) -> int:
+        return len(self._session)
+
+    def __eq__(self, other: object) -> bool:
+        return self._session == (other._session if isinstance(other, PyramidSession) else other)
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return self._session | other
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return other | self._session
+
+    def __ior__(self, other: Any) -> PyramidSession:  # type: ignore[misc]
+        self._session.update(other)
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self._session)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._session.__reduce_ex__(protocol)
+
+
+MutableMapping.register(PyramidSession)
+
+
+class SessionFactory:
+    """A session factory for ``config.set_session_factory``, configured as :class:`sessionware.SessionMiddleware` is.
+
+    Where a middleware around the application has put a session into ``environ``, it is that session, which the
+    middleware saves. Without a configuration there must be such a middleware.
+
+    Raises :exc:`ConfigError` that names every fault of the configuration.
+    """
+
+    def __init__(self, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
+        self._key: str = options.get(_ENVIRON_KEY, _DEFAULT_KEY)
+        #: The manager of the sessions; ``None`` where a middleware has it.
+        self.manager: SessionManager | None = None
+        if config is not None or options.keys() - {_ENVIRON_KEY}:
+            try:
+                self.manager = SessionManager(config, **options)
+            except Exception:
+                del config, options  # they have the secret, and a crash report shows the locals of this frame
+                raise
+            self._key = self.manager._lifecycle.environ_key
+
+    def __call__(self, request: Request) -> PyramidSession:
+        environ = request.environ
+        session = environ.get(self._key)
+        if isinstance(session, Session) and session._phase is OPEN:
+            return PyramidSession(session)
+        if self.manager is None:
+            return PyramidSession(get_session(environ, self._key))
+        session = self.manager.open(environ)
+        environ[self._key] = session
+        environ[self.manager._lifecycle.manager_key] = self.manager
+        commit = _Commit(self.manager, session)
+        request.add_response_callback(commit.answer)
+        request.add_finished_callback(commit.finish)
+        return PyramidSession(session)
+
+    def answers(self, error: BaseException, environ: Mapping[str, Any]) -> bool:
+        """Whether an answer of ours takes the place of *error*: not where a middleware's session has failed."""
+        manager, session = self.manager, environ.get(self._key)
+        if manager is None or not isinstance(session, Session) or session._persistence is not manager._lifecycle:
+            return False
+        return manager._answers.has_own_answer(error)
+
+
+class _Commit:
+    """Saves the session of one request with its response."""
+
+    def __init__(self, manager: SessionManager, session: Session) -> None:
+        self._manager = manager
+        self._session = session
+        self._is_last = False
+
+    def answer(self, request: Request, response: Response) -> None:
+        """Save, and let *response* say so; where that fails, our 503, 409 or 403 takes its place."""
+        if request.response_callbacks and not self._is_last:
+            # A later callback may still change the session.
+            self._is_last = True
+            request.add_response_callback(self.answer)
+            return
+        try:
+            pairs = self._manager.commit(self._session, status=response.status_int)
+        except (ConflictError, CrossSiteRequest, StoreUnavailable) as error:
+            answers = self._manager._answers
+            if not answers.has_own_answer(error):
+                raise
+            text, headers = fixed_answer(error, response.headerlist)
+            _become(response, error, [*headers, *answers.standing_pairs(self._session)], text=text)
+        else:
+            response.headerlist = self._manager.merge_headers(response.headerlist, pairs)
+
+    def finish(self, _: Request) -> None:
+        """The request is over: without a response, nothing is saved."""
+        answers = self._manager._answers
+        if self._session._phase is OPEN:
+            answers.abandon(self._session)
+        else:
+            answers.finish(self._session)
+
+
+def _become(response: Response, error: Any, headers: list[tuple[str, str]], *, text: bytes) -> None:
+    """Let *response* be the answer to *error*; its body is closed unread."""
+    if hasattr(response.app_iter, "close"):
+        response.app_iter.close()
+    response.status, response.headerlist, response.body = f"{error.code} {error.name}", headers, text
+
+
+@implementer(ICSRFStoragePolicy)
+class CSRFPolicy:
+    """A policy for ``config.set_csrf_storage_policy`` whose tokens are another text on each page (see BREACH)."""
+
+    def new_csrf_token(self, request: Request) -> str:
+        """A token of a new secret; those from before are good no more."""
+        request.session.new_csrf_token()
+        return self.get_csrf_token(request)
+
+    def get_csrf_token(self, request: Request) -> str:
+        """A token of the session, another text at each call."""
+        return str(request.session.csrf_token)
+
+    def check_csrf_token(self, request: Request, supplied_token: object) -> bool:
+        """Whether the token came from this session, the one of ``session.get_csrf_token()`` included."""
+        return bool(request.session.verify_csrf(supplied_token))
+
+
+def includeme(config: Configurator) -> None:
+    """``config.include("sessionware.integrations.pyramid")``: sessions by the settings that begin with ``session.``."""
+    factory = _factory_of(config.registry.settings)
+    config.registry.sessionware = factory  # for sessionware.testing
+    config.set_session_factory(factory)
+    config.set_csrf_storage_policy(CSRFPolicy())
+    for error in (ConflictError, CrossSiteRequest, StoreUnavailable):
+        config.add_exception_view(_answer_to, context=error)
+
+
+def _factory_of(settings: Mapping[str, Any]) -> SessionFactory:
+    given = {name: value for name, value in settings.items() if name.startswith((PREFIX, BEAKER_PREFIX))}
+    options = Config(given).options
+    if not options.keys() - {_ENVIRON_KEY}:
+        return SessionFactory(**options)
+    types = {TranslationString: TRANSLATION_STRING, **options.get("types", {})}
+    return SessionFactory(Config(given), types=types, values=options.get("values", "lenient"))
+
+
+def _answer_to(error: Any, request: Request) -> Response:
+    """Our 503, 409 or 403 for an error that a view left; one of a middleware's session is answered by that."""
+    factory: SessionFactory = request.registry.sessionware
+    if not factory.answers(error, request.environ):
+        raise error
+    response = Response()
+    text, headers = fixed_answer(error, [])
+    _become(response, error, headers, text=text)
+    return response
+
+
+def _to_plain(text: Any) -> list[Any]:
+    mapping = None if text.mapping is None else dict(text.mapping)
+    return [str(text), text.domain, text.default, mapping, text.context]
+
+
+def _from_plain(plain: Any) -> Any:
+    msgid, domain, default, mapping, context = plain
+    return TranslationString(msgid, domain=domain, default=default, mapping=mapping, context=context)
+
+
+#: For the option ``types``: a translation string keeps its mapping and its default.
+TRANSLATION_STRING = ("translationstring", _to_plain, _from_plain)

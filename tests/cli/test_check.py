@@ -1,0 +1,179 @@
+"""The command ``sessionware check --beaker`` tells what a move from Beaker changes, and what to write."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+import pytest
+from support.constants import SECRET
+
+from sessionware import SessionMiddleware
+from sessionware.cli.main import main
+
+TOKEN = "Ghp5Zq8Token"
+PRODUCTION = f"""
+[DEFAULT]
+debug = true
+
+[app:main]
+use = egg:shop
+beaker.session.type = file
+beaker.session.data_dir = %(here)s/sessions
+beaker.session.key = shop
+beaker.session.timeout = 1800
+beaker.session.auto = true
+session.secret = {SECRET}
+cache.type = memory
+"""
+
+
+class Checked:
+    """What the command has printed of a file."""
+
+    def __init__(self, path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+        path.write_text(text)
+        self.status = main(["check", "--beaker", str(path)])
+        self.printed = capsys.readouterr().out
+        self.words = " ".join(self.printed.split())
+
+    @property
+    def configuration(self) -> list[str]:
+        """The lines of the new configuration of the first section."""
+        return self.printed.partition("The new configuration:\n\n")[2].partition("\n\n")[0].splitlines()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "production.ini"
+
+
+def test_it_tells_for_each_option_what_to_write(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checked = Checked(path, PRODUCTION, capsys)
+
+    assert checked.status == 0
+    assert "[app:main]" in checked.printed
+    assert "key: write session.cookie.name = shop." in checked.words
+    assert "auto: leave it out: what was changed is saved by itself." in checked.words
+    assert "cache" not in checked.printed
+
+
+def test_it_prints_the_new_configuration(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Checked(path, PRODUCTION, capsys).configuration == [
+        "session.backend = file",
+        f"session.backend.path = {path.parent}/sessions",
+        "session.cookie.name = shop",
+        "session.idle_timeout = 1800",
+        "session.secret = (its value)",
+    ]
+
+
+def test_the_printed_configuration_is_one_of_ours(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Checked(path, PRODUCTION, capsys).configuration
+    parser = configparser.ConfigParser()
+    parser.read_string("\n".join(["[app:main]", *lines]))
+
+    SessionMiddleware(lambda environ, start_response: [], {**parser["app:main"], "session.secret": SECRET})
+
+
+def test_it_tells_what_is_new_where_nothing_was_said(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checked = Checked(path, PRODUCTION, capsys)
+
+    assert "A session ends a day after it began" in checked.words
+    assert "after an hour" not in checked.words
+    assert "as __Host-Http-shop." in checked.words
+    assert "every user signs in once more" in checked.words
+
+
+def test_it_repeats_no_secret_and_no_credentials(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"""
+[app:main]
+beaker.session.type = ext:redis
+beaker.session.url = redis://ada:{TOKEN}@cache:6379/1
+beaker.session.encrypt_key = {TOKEN}
+session.validate_key = {TOKEN}{TOKEN}
+session.secret = {TOKEN}
+"""
+
+    checked = Checked(path, text, capsys)
+
+    assert TOKEN not in checked.printed
+    assert checked.configuration == [
+        "session.backend = redis://***@cache:6379/1",
+        "session.secret = (run: sessionware secret)",
+    ]
+    assert "secret: write session.secret = (run: sessionware secret): a new one" in checked.words
+
+
+def test_options_of_ours_that_stand_there_already_stay(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"[app:main]\nsession.type = memory\nsession.cookie.samesite = Strict\nsession.secret = {SECRET}\n"
+
+    assert Checked(path, text, capsys).configuration == [
+        "session.backend = memory",
+        "session.cookie.samesite = Strict",
+        "session.secret = (its value)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("data_serializer = pickle", "data_serializer: there is one format"),
+        ("type = ext:mongodb", "type: there is no store for mongodb"),
+        ("tiemout = 30", "tiemout: unknown option; did you mean idle_timeout?"),
+        ("protocol = 2", "protocol: unknown option; Beaker hands it to its backend."),
+    ],
+)
+def test_what_cannot_be_kept_is_told_and_is_a_failure(
+    line: str, told: str, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checked = Checked(path, f"[app:main]\nsession.key = shop\nsession.{line}\nsession.secret = {SECRET}\n", capsys)
+
+    assert checked.status == 1
+    assert told in checked.words.partition("What cannot be kept:")[2]
+
+
+def test_a_filter_of_paste_needs_no_prefix(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "[filter:sessions]\nuse = egg:Beaker#beaker_session\ntype = cookie\nuse_cookies = true\n"
+
+    checked = Checked(path, text, capsys)
+
+    assert checked.status == 0
+    assert checked.configuration == ["session.backend = cookie", "session.secret = (run: sessionware secret)"]
+
+
+def test_each_section_is_told_by_itself(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "[app:one]\nsession.type = memory\n[app:two]\nsession.type = cookie\n[server:main]\nuse = egg:waitress\n"
+
+    checked = Checked(path, text, capsys)
+
+    assert [line for line in checked.printed.splitlines() if line.startswith("[")] == ["[app:one]", "[app:two]"]
+
+
+def test_options_that_all_sections_share_are_told_once(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checked = Checked(path, "[DEFAULT]\nsession.type = memory\n[app:one]\n[app:two]\n", capsys)
+
+    assert checked.printed.count("The new configuration:") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "No such file"),
+        ("[app:main]\nuse = egg:shop\n", "no section with options of Beaker's sessions"),
+        (f"session.secret = {TOKEN}\n", "cannot be read: MissingSectionHeaderError"),
+    ],
+)
+def test_a_file_that_tells_nothing_is_a_mistake_of_the_command_line(
+    text: str | None, told: str, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text is not None:
+        path.write_text(text)
+
+    with pytest.raises(SystemExit) as caught:
+        main(["check", "--beaker", str(path)])
+
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert TOKEN not in message

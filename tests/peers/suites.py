@@ -1,0 +1,97 @@
+"""The suites of other packages that are run through the integrations, and which of their tests must differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A package whose sdist has its tests: what they need, where they are, and what is excluded, with each reason."""
+
+    requirement: str
+    needs: tuple[str, ...] = ()
+    #: Where those of its tests are that concern sessions.
+    tests: tuple[str, ...] = ("tests",)
+    excluded: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+_EXPIRES = "our cookies have Max-Age, which every browser knows, and no Expires, which depends on the client's clock"
+_REFRESH = "a permanent session has its end from the beginning; no answer sends the cookie again just to move it"
+_BEAKERS_COOKIES = ("cookie_expires", "domain_setting", "cookie_domain_only")
+_INSIDE = "it looks into Beaker's cookies, files or attributes, which ours are not"
+_OF_ONE_SESSION = "Domain and Path are options of all sessions; setting them for one is a warning"
+
+PEERS = {
+    "Flask": Peer(
+        "Flask==3.1.3",
+        ("asgiref", "python-dotenv"),
+        excluded={
+            "tests/test_basic.py::test_session_using_samesite_attribute": (
+                "a bad SESSION_COOKIE_SAMESITE is a ConfigError and no ValueError; without one, SameSite is Lax"
+            ),
+            "tests/test_basic.py::test_session_expiration": _EXPIRES,
+            "tests/test_basic.py::test_session_cookie_setting": _REFRESH,
+            "tests/test_basic.py::test_session_refresh_vary": "a view that does not use the session sends no Vary",
+            "tests/test_reqctx.py::test_bad_environ_raises_bad_request": (
+                "it fails with Flask's own session, too, under the werkzeug of today"
+            ),
+        },
+    ),
+    "Flask-Login": Peer("Flask-Login==0.6.3", ("semantic_version", "asgiref")),
+    "Beaker": Peer(
+        # The last sdist that has its tests; its own cookie sessions need the module that encrypts.
+        "Beaker==1.13.0",
+        ("webtest", "pycryptodome"),
+        tuple(f"tests/test_{name}.py" for name in ("session", "cookie_only", *_BEAKERS_COOKIES)),
+        excluded={
+            "tests/test_session.py::test_session": "what begins in a request began with it, after invalidate() too",
+            "tests/test_session.py::test_regenerate_id": "the id changes when the new one is written, not before",
+            "tests/test_session.py::test_timeout_requires_accessed_time": (
+                "when a session was seen is always written down"
+            ),
+            "tests/test_session.py::test_cookies_enabled": _OF_ONE_SESSION,
+            "tests/test_session.py::test_file_based_replace_optimization": _INSIDE,
+            "tests/test_session.py::test_use_json_serializer_without_encryption_key": _INSIDE,
+            "tests/test_session.py::test_invalidate_corrupt": _INSIDE,
+            "tests/test_session.py::test_invalidate_invalid_signed_cookie": (
+                "what a client sends never raises: a forged cookie is an empty session and an event"
+            ),
+            **dict.fromkeys(
+                (
+                    f"tests/test_session.py::TestSaveAccessedTime::test_saves_if_session_{case}"
+                    for case in ("not_written_and_accessed_time_true", "written_and_accessed_time_false")
+                ),
+                "an empty session is no session, and a look at one is written down now and then",
+            ),
+            "tests/test_session.py::TestSessionObject::test_accessed_time_off_saves_atime_when_saving": (
+                "times are kept in milliseconds"
+            ),
+            "tests/test_cookie_only.py::test_json_serializer": _INSIDE,
+            "tests/test_cookie_only.py::test_pickle_serializer": _INSIDE,
+            "tests/test_cookie_only.py::test_custom_serializer": _INSIDE,
+            "tests/test_cookie_only.py::test_expires": _EXPIRES,
+            "tests/test_cookie_only.py::test_cookie_id": "repr() shows no value, and no key of Beaker's",
+            "tests/test_cookie_only.py::test_invalidate_with_save_does_not_delete_session": (
+                "an empty session is no session, and has no cookie"
+            ),
+            "tests/test_cookie_only.py::test_cookie_path_properly_set_after_delete": (
+                "where there was no session, there is no cookie to delete"
+            ),
+            **dict.fromkeys(
+                (
+                    f"tests/test_cookie_expires.py::test_{name}"
+                    for name in ("cookie_exprires_2", "cookie_expires_different_locale", "set_cookie_expires")
+                ),
+                _INSIDE,
+            ),
+            "tests/test_domain_setting.py::test_same_domain": "a Domain has no dot before it, which browsers ignore",
+            "tests/test_domain_setting.py::test_different_domain": _OF_ONE_SESSION,
+            "tests/test_cookie_domain_only.py::test_increment": _OF_ONE_SESSION,
+            "tests/test_cookie_domain_only.py::test_cookie_attributes_are_preserved": _OF_ONE_SESSION,
+        },
+    ),
+    "Flask-WTF": Peer("Flask-WTF==1.3.0", ("flask-babel", "email-validator")),
+}
