@@ -15,6 +15,8 @@ from sessionware.importers.settings import Secrets, cookie_settings, moment_of, 
 _SALT = b"django.contrib.sessions.backends.signed_cookies" + b"signer"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MAX_DIGITS = 10
+#: A cookie has 4 KB; more than this is no session of a user.
+_MAX_EXPANDED_BYTES = 1 << 20
 #: Where Django keeps the user's id, and a lifetime of the session's own.
 _USER_KEY = "_auth_user_id"
 _EXPIRY = "_session_expiry"
@@ -75,7 +77,15 @@ def _unpacked(packed: str) -> Any:
     is_compressed = packed.startswith(".")
     text = packed.removeprefix(".")
     payload = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    return json.loads((zlib.decompress(payload) if is_compressed else payload).decode("latin-1"))
+    return json.loads((_expanded(payload) if is_compressed else payload).decode("latin-1"))
+
+
+def _expanded(payload: bytes) -> bytes:
+    expander = zlib.decompressobj()
+    expanded = expander.decompress(payload, _MAX_EXPANDED_BYTES)
+    if not expander.eof:
+        raise ValueError("a session is larger than any cookie needs")
+    return expanded
 
 
 def _number(text: str) -> int:

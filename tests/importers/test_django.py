@@ -132,6 +132,13 @@ def test_what_is_signed_and_no_session_is_malformed(move: Move, payload: Any) ->
     assert move.new.rejections() == ["malformed"]
 
 
+def test_a_cookie_that_would_expand_without_a_bound_is_malformed(move: Move) -> None:
+    move.jar.cookies["sessionid"] = signing.dumps({"a": "a" * (1 << 21)}, salt=SALT, compress=True)
+
+    assert move.ask("user_id") is None
+    assert move.new.rejections() == ["malformed"]
+
+
 def test_a_lifetime_of_the_sessions_own_holds(move: Move) -> None:
     def begin(session: Any) -> None:
         session["_auth_user_id"] = "7"
