@@ -49,7 +49,7 @@ class SessionManager:
         except Exception as error:
             hide_own_frames(error)
             del config, options  # they have the secret, and a crash report shows the locals of this frame
-            raise
+            raise error
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
         backend = _make_backend(settings, events)
