@@ -54,7 +54,7 @@ class SessionManager:
         except Exception as error:
             hide_own_frames(error)
             del config, options  # they have the secret, and a crash report shows the locals of this frame
-            raise
+            raise error
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
         formers = _make_formers(settings, events)

@@ -70,7 +70,7 @@ class Config:
         except Exception as error:
             hide_own_frames(error)
             del options  # they have the secret, and a crash report shows the locals of this frame
-            raise
+            raise error
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], prefix: str = "SESSIONWARE_") -> Config:
@@ -87,7 +87,7 @@ class Config:
         except Exception as error:
             hide_own_frames(error)
             del environ  # as in __init__()
-            raise
+            raise error
         return config
 
     @property

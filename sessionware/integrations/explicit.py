@@ -81,7 +81,7 @@ class BeakerManager(SessionManager):
         except Exception as error:
             hide_own_frames(error)
             del options, ours  # they have the secret, and a crash report shows the locals of this frame
-            raise
+            raise error
         if not options.get("auto"):
             lifecycle = self._lifecycle
             lifecycle.session_class = type("Session", (ExplicitSession, lifecycle.session_class), {"__slots__": ()})
@@ -101,7 +101,7 @@ class Managers:
         except Exception as error:
             hide_own_frames(error)
             del given  # as above
-            raise
+            raise error
 
     def _of(self, options: Mapping[str, Any]) -> SessionManager:
         key = tuple((name, _hashable(options[name])) for name in sorted(options))

@@ -80,7 +80,7 @@ class _Managers:
         except Exception as error:
             hide_own_frames(error)
             del settings  # they have the secret, and a crash report shows the locals of this frame
-            raise
+            raise error
 
     def _made(self, settings: FlaskSettings) -> SessionManager:
         with self._lock:

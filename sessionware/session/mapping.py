@@ -169,7 +169,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
             return changes.alter(key, function, default)
         except Exception as error:
             hide_own_frames(error)
-            raise
+            raise error
 
     def revert(self) -> None:
         """Undo the unsaved changes of the data; never a login, an end, or what :meth:`save` wrote."""

@@ -8,6 +8,7 @@ import functools
 import shutil
 import sqlite3
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,9 @@ def _write_row(database: sqlite3.Connection, table: str, payload: Any, version: 
         version = version if isinstance(version, bytes) else b"version"
         end = end if isinstance(end, float) else None
     # What SQLite does not take, nobody has written.
-    with contextlib.suppress(sqlite3.Error, OverflowError, UnicodeError):
+    with contextlib.suppress(sqlite3.Error, OverflowError, UnicodeError), warnings.catch_warnings():
+        # Python 3.12 and newer warn of a date.
+        warnings.simplefilter("ignore", DeprecationWarning)
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         values = {**dict.fromkeys(columns, end), columns[0]: _KEY, columns[1]: payload, columns[2]: version}
         marks = ", ".join("?" * len(columns))
