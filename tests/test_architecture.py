@@ -127,9 +127,15 @@ FLOORS = {
         integrations.beaker
         importers.settings
         importers.records
+        importers.compression
+        importers.pickle_format
+        importers.pickled_types
+        importers.beaker_files
+        importers.beaker
         importers.flask
         importers.flask_session
         importers.django
+        importers.pickled
         testing.clock
         testing.client
         testing.pytest_plugin

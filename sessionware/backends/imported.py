@@ -11,9 +11,11 @@ from sessionware.backends.contract import UserSessions
 from sessionware.backends.former import SAME_COOKIE, Arrival, identity_of, mark_of
 from sessionware.cookies.header import CookieLines, CookieSettings, find
 from sessionware.cookies.request import Cookies, is_of_https_site
+from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import HANDLE_BYTES
 from sessionware.events import Decision, logger, rejection
 from sessionware.exceptions import SessionDataError
+from sessionware.session.flashes import pack_flash
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.session.login import check_user_id
 from sessionware.session.records import Found, Live
@@ -40,7 +42,10 @@ class Imported:
     ``began_at`` is the latest moment at which its user can have signed in, if
     the package tells one. What ``is_permanent`` lives until
     ``ends_at``, whatever the timeouts are. ``unreadable`` are the keys whose values cannot be read. ``reference`` finds
-    the record in its store, and is empty for a session that is all in the cookie.
+    the record in its store, and is empty for a session that is all in the cookie; ``identifier`` is the id that such a
+    session has for itself. ``created_at`` is when it began, if that is known apart from ``began_at``. ``flashes`` are
+    pairs of category and message, and ``csrf_token`` is the token that stands in open forms, where neither is among the
+    data.
     """
 
     data: dict[str, Any] = field(repr=False)
@@ -49,6 +54,15 @@ class Imported:
     is_permanent: bool = False
     unreadable: tuple[str, ...] = ()
     reference: bytes = field(default=b"", repr=False)
+    identifier: bytes = field(default=b"", repr=False)
+    created_at: float | None = None
+    flashes: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
+    csrf_token: str | None = field(default=None, repr=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no session in it."""
+        return not self.data and not self.flashes and self.csrf_token is None
 
 
 class Importer(Protocol):
@@ -131,34 +145,37 @@ class ImportedSessions:
         return None, rejected
 
     def _fault_of(self, imported: Imported, now: float) -> str | None:
-        if not imported.data:
+        if imported.is_empty:
             return "unknown_id"
-        not_before, began_at = self._lifetimes.not_before, imported.began_at
+        not_before, began_at = self._lifetimes.not_before, imported.created_at or imported.began_at
         if not_before is not None and (began_at is None or began_at < not_before):
             return "revoked"
         return None if imported.ends_at is None or now < imported.ends_at else "too_old"
 
     def _arrival(self, context: _Request, imported: Imported, value: str, now: float) -> Arrival:
         data, dropped = self._storable(imported)
+        flashes, dropped_flashes = self._packed(imported.flashes)
         user_id = self._user_id(data)
         # Of a session in its cookie only the value tells which it is; a record keeps its reference over a login.
-        seed = sha256(imported.reference or value.encode()).digest() + identity_of(user_id)
+        named = imported.reference or imported.identifier
+        seed = sha256(named or value.encode()).digest() + identity_of(user_id)
+        created_at = imported.created_at or imported.began_at
         record = Live(
             data,
             self._serializer.dumps(data),
             sha256(self.mark + seed).digest()[:HANDLE_BYTES],
-            now if imported.began_at is None else min(imported.began_at, now),
+            now if created_at is None else min(created_at, now),
             now,
             now,
             imported.ends_at,
             imported.is_permanent,
             user_id,
             None,
-            None,
-            [],
+            None if imported.csrf_token is None else csrf.secret_of_another(imported.csrf_token),
+            flashes,
         )
         identity = SAME_COOKIE if self.is_same_cookie else identity_of(user_id)
-        events = tuple(Decision("discarded", record, "unreadable") for _ in dropped)
+        events = tuple(Decision("discarded", record, "unreadable") for _ in (*dropped, *dropped_flashes))
         return Arrival(
             Found(record, value),
             self,
@@ -168,8 +185,18 @@ class ImportedSessions:
             imported.reference,
             imported.began_at,
             events,
-            bool(imported.reference),
+            bool(named),
         )
+
+    def _packed(self, flashes: Sequence[tuple[str, Any]]) -> tuple[list[bytes], list[str]]:
+        """The flashes as a session stores them, and the categories of those that it cannot hold."""
+        packed, dropped = [], []
+        for category, message in flashes:
+            try:
+                packed.append(pack_flash(self._serializer, message, category))
+            except SessionDataError:
+                dropped.append(category)
+        return packed, dropped
 
     def _storable(self, imported: Imported) -> tuple[dict[str, Any], list[str]]:
         """The data that a session can hold, and the keys of what it cannot."""
