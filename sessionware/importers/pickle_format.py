@@ -81,7 +81,7 @@ def parse(payload: bytes) -> Any:
 
 
 def is_pickle(payload: bytes) -> bool:
-    """Whether *payload* begins as a pickle does, and not as JSON or base64; an empty map of msgpack is one byte long."""
+    """Whether *payload* begins as a pickle does. So begin neither JSON nor base64, and of msgpack an empty map alone."""
     return len(payload) > 1 and payload[0] == _PROTOCOL_MARK
 
 
