@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
@@ -14,6 +15,7 @@ from sessionware.cookies.request import Cookies, is_of_https_site
 from sessionware.crypto.identifiers import HANDLE_BYTES
 from sessionware.events import Decision, logger, rejection
 from sessionware.exceptions import SessionDataError
+from sessionware.session.flashes import FLASH_MARK_BYTES, pack_flash
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.session.login import check_user_id
 from sessionware.session.records import Found, Live
@@ -37,18 +39,21 @@ class Unreadable(Exception):
 class Imported:
     """A session of another package: its data, and the times that it had, in seconds since the epoch.
 
-    ``began_at`` is the latest moment at which its user can have signed in, if
-    the package tells one. What ``is_permanent`` lives until
-    ``ends_at``, whatever the timeouts are. ``unreadable`` are the keys whose values cannot be read. ``reference`` finds
-    the record in its store, and is empty for a session that is all in the cookie.
+    ``began_at`` is the latest moment at which its user can have signed in, if the package tells one. What
+    ``is_permanent`` lives until ``ends_at``, whatever the timeouts are. ``flashes`` are pairs of category and message,
+    oldest first, of a package that does not keep them among the data. ``unreadable`` are the keys whose values cannot
+    be read. ``reference`` finds the record in its store, and is empty for a session that is all in the cookie. Such a
+    one ``is_unique`` if no other browser can have the same cookie, as where a random token is in it.
     """
 
     data: dict[str, Any] = field(repr=False)
     began_at: float | None
     ends_at: float | None
     is_permanent: bool = False
+    flashes: Sequence[tuple[str, Any]] = ()
     unreadable: tuple[str, ...] = ()
     reference: bytes = field(default=b"", repr=False)
+    is_unique: bool = False
 
 
 class Importer(Protocol):
@@ -131,7 +136,7 @@ class ImportedSessions:
         return None, rejected
 
     def _fault_of(self, imported: Imported, now: float) -> str | None:
-        if not imported.data:
+        if not imported.data and not imported.flashes:
             return "unknown_id"
         not_before, began_at = self._lifetimes.not_before, imported.began_at
         if not_before is not None and (began_at is None or began_at < not_before):
@@ -155,7 +160,7 @@ class ImportedSessions:
             user_id,
             None,
             None,
-            [],
+            self._flashes(imported, seed),
         )
         identity = SAME_COOKIE if self.is_same_cookie else identity_of(user_id)
         events = tuple(Decision("discarded", record, "unreadable") for _ in dropped)
@@ -168,8 +173,17 @@ class ImportedSessions:
             imported.reference,
             imported.began_at,
             events,
-            bool(imported.reference),
+            imported.is_unique or bool(imported.reference),
         )
+
+    def _flashes(self, imported: Imported, seed: bytes) -> list[bytes]:
+        """The flashes as they are stored, those that a session can hold; the same bytes at each request."""
+        packed = []
+        for number, (category, message) in enumerate(imported.flashes):
+            mark = sha256(seed + number.to_bytes(4, "big")).digest()[:FLASH_MARK_BYTES]
+            with suppress(SessionDataError):
+                packed.append(pack_flash(self._serializer, message, category, mark=mark))
+        return packed
 
     def _storable(self, imported: Imported) -> tuple[dict[str, Any], list[str]]:
         """The data that a session can hold, and the keys of what it cannot."""
