@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from sessionware.backends.contract import UserSessions
-from sessionware.backends.former import SAME_COOKIE, Arrival, identity_of, mark_of
-from sessionware.cookies.header import CookieLines, CookieSettings, find
-from sessionware.cookies.request import Cookies, is_of_https_site
+from sessionware.backends.former import Arrival, FormerRequest, identity_of, mark_of
+from sessionware.cookies.header import CookieSettings
+from sessionware.cookies.request import CookieContext, Cookies
 from sessionware.crypto.identifiers import HANDLE_BYTES
 from sessionware.events import Decision, logger, rejection
 from sessionware.exceptions import SessionDataError
+from sessionware.protocol.users import Users
 from sessionware.session.flashes import FLASH_MARK_BYTES, pack_flash
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.session.login import check_user_id
@@ -57,7 +57,10 @@ class Imported:
 
 
 class Importer(Protocol):
-    """Reads the sessions of another package, until the moment ``until``, from the cookie of these settings."""
+    """Reads the sessions of another package, until the moment ``until``, from the cookie of these settings.
+
+    Of the ``cookie`` the name, the Domain and the Path count.
+    """
 
     until: float
     cookie: CookieSettings
@@ -80,100 +83,93 @@ class Importer(Protocol):
         ...
 
 
-class _Request(NamedTuple):
-    header: str
-    is_in_reach: bool
-    is_secure: bool
-
-
 class ImportedSessions:
-    """The sessions that *importer* reads, as former sessions.
+    """The sessions that *importer* reads, as former sessions; its cookie is compared with the *present* one.
 
-    Their "last seen" is not known as ours is, so one that its own package would take is seen now. It is never renewed:
-    old workers do that by themselves.
+    Both timeouts begin with the take-over: other packages do not say when a user was seen, and have other limits. A
+    session is never renewed where it is: old workers do that by themselves.
     """
 
-    users: UserSessions | None = None
+    users: Users | None = None
 
     def __init__(
         self,
         importer: Importer,
         *,
         serializer: Serializer,
+        present: CookieSettings,
         lifetimes: Lifetimes,
         user_key: str | None,
-        is_same_cookie: bool,
     ) -> None:
         self.mark = mark_of(type(importer).__name__, *importer.cookie.scope)
         self.until = importer.until
-        self.is_same_cookie = is_same_cookie
         self._importer = importer
         self._serializer = serializer
         self._lifetimes = lifetimes
         self._user_key = importer.user_key or user_key or USER_KEY
-        self._name = importer.cookie.name
-        self._cookies = Cookies(importer.cookie, lambda name: None)
-        self._lines = {secure: CookieLines(importer.cookie, self._name, secure=secure) for secure in (True, False)}
+        name, self._has_reach_of_ours = importer.cookie.name, importer.cookie.scope[1:] == present.scope[1:]
+        # Browsers delete it by an answer to which they would keep ours.
+        cookie = replace(present, name=name, domain=importer.cookie.domain, path=importer.cookie.path, prefix="")
+        self._cookies: dict[bool, Cookies[None]] = {
+            secure: Cookies(replace(cookie, secure=secure), lambda name: None) for secure in (True, False)
+        }
 
-    def open(self, header: str, environ: Mapping[str, Any]) -> _Request:
-        return _Request(header, self._cookies.is_in_reach(environ), is_of_https_site(environ, None))
+    def open(self, header: str, environ: Mapping[str, Any], present: CookieContext[Any]) -> FormerRequest:
+        cookies = self._cookies[present.is_secure]
+        cookie = cookies.open(header, environ)
+        is_same_cookie = self._has_reach_of_ours and cookie.full_name == present.full_name
+        return FormerRequest(cookie, cookies.is_in_reach(environ), is_same_cookie)
 
     def load(
-        self, context: _Request, touched_at: float, *, has_data: bool
+        self, request: FormerRequest, touched_at: float, *, has_data: bool
     ) -> tuple[Arrival | None, Sequence[Decision]]:
         rejected: list[Decision] = []
-        for value in find(context.header, self._name)[:_MAX_VALUES]:
+        for value in request.cookie.candidates()[:_MAX_VALUES]:
             try:
                 imported = self._importer.read(value, touched_at)
             except Unreadable as error:
                 rejected.append(rejection(error.reason))
                 continue
             reason = "unknown_id" if imported is None else self._fault_of(imported, touched_at)
-            if imported is None or reason is not None:
-                rejected.append(rejection(reason or "unknown_id"))
-                continue
-            return self._arrival(context, imported, value, touched_at), rejected
+            if imported is not None and reason is None:
+                return self._arrival(request, imported, value, touched_at), rejected
+            rejected.append(rejection(reason or "unknown_id"))
         return None, rejected
 
     def _fault_of(self, imported: Imported, now: float) -> str | None:
-        if not imported.data and not imported.flashes:
-            return "unknown_id"
-        not_before, began_at = self._lifetimes.not_before, imported.began_at
-        if not_before is not None and (began_at is None or began_at < not_before):
+        if self._lifetimes.not_before is not None and (imported.began_at or 0) < self._lifetimes.not_before:
             return "revoked"
         return None if imported.ends_at is None or now < imported.ends_at else "too_old"
 
-    def _arrival(self, context: _Request, imported: Imported, value: str, now: float) -> Arrival:
+    def _arrival(self, request: FormerRequest, imported: Imported, value: str, now: float) -> Arrival:
         data, dropped = self._storable(imported)
         user_id = self._user_id(data)
+        login = identity_of(user_id)
         # Of a session in its cookie only the value tells which it is; a record keeps its reference over a login.
-        seed = sha256(imported.reference or value.encode()).digest() + identity_of(user_id)
+        seed = sha256(imported.reference or value.encode()).digest() + login
         record = Live(
             data,
             self._serializer.dumps(data),
             sha256(self.mark + seed).digest()[:HANDLE_BYTES],
-            now if imported.began_at is None else min(imported.began_at, now),
-            now,
-            now,
-            imported.ends_at,
-            imported.is_permanent,
-            user_id,
-            None,
-            None,
-            self._flashes(imported, seed),
+            created_at=now if imported.began_at is None else min(imported.began_at, now),
+            started_at=now,
+            seen_at=now,
+            ends_at=imported.ends_at,
+            is_remembered=imported.is_permanent,
+            user_id=user_id,
+            flashes=self._flashes(imported, seed),
+            signed_in_at=0.0 if imported.began_at is None else min(imported.began_at, now),
         )
-        identity = SAME_COOKIE if self.is_same_cookie else identity_of(user_id)
-        events = tuple(Decision("discarded", record, "unreadable") for _ in dropped)
         return Arrival(
             Found(record, value),
             self,
-            context,
-            identity,
+            request,
+            login,
             seed,
             imported.reference,
             imported.began_at,
-            events,
-            imported.is_unique or bool(imported.reference),
+            events=tuple(Decision("discarded", record, "unreadable") for _ in dropped),
+            is_unique=imported.is_unique or bool(imported.reference),
         )
 
     def _flashes(self, imported: Imported, seed: bytes) -> list[bytes]:
@@ -207,10 +203,8 @@ class ImportedSessions:
             return None
         return user_id
 
-    def stands(self, context: _Request, reference: bytes) -> bool:
-        if not context.is_in_reach:
-            return True
-        return self._importer.has(reference) if reference else bool(find(context.header, self._name))
+    def stands(self, reference: bytes) -> bool:
+        return self._importer.has(reference)
 
     def renew(self, arrival: Arrival) -> tuple[Live, tuple[str, ...]]:
         return arrival.found.record, ()
@@ -218,6 +212,3 @@ class ImportedSessions:
     def end(self, reference: bytes) -> None:
         if reference:
             self._importer.delete(reference)
-
-    def deletions(self, context: _Request) -> list[str]:
-        return [self._lines[context.is_secure].deletion] if find(context.header, self._name) else []
