@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, hide_own_frames, without_frames
-from sessionware.session.changes import IMMUTABLE, Changes
+from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import moment
 from sessionware.session.login import Login, duration_for
+from sessionware.session.merging import IMMUTABLE
 from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
 
