@@ -20,7 +20,6 @@ from sessionware.backends.previous import PreviousBackend
 from sessionware.backends.store import StoreBackend
 from sessionware.config.settings import Config, FormerSettings, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
-from sessionware.cookies.header import CookieSettings
 from sessionware.crypto.sealing import RecordSealer
 from sessionware.events import Events
 from sessionware.exceptions import ConfigError, StoreAnswer, StoreUnavailable, hide_own_frames, without_frames
@@ -163,11 +162,18 @@ class _Stored(NamedTuple):
 
 
 def _make_backend(settings: Settings, events: Events, formers: Sequence[Former]) -> Backend:
-    backend, _, vault = _stored(settings, settings, events)
+    backend, stored, vault = _stored(settings, settings, events)
     if not formers:
         return backend
-    lifetimes, clock = settings.lifetimes, settings.clock
-    return PreviousBackend(backend, vault, formers, keyring=settings.keyring, lifetimes=lifetimes, clock=clock)
+    return PreviousBackend(
+        backend,
+        vault,
+        formers,
+        users=None if stored is None else stored.users,
+        keyring=settings.keyring,
+        lifetimes=settings.lifetimes,
+        clock=settings.clock,
+    )
 
 
 def _stored(where: Settings | FormerSettings, settings: Settings, events: Events) -> _Stored:
@@ -197,9 +203,9 @@ def _make_formers(settings: Settings, events: Events) -> tuple[Former, ...]:
                 backend,
                 stored,
                 cookie=former.cookie,
+                present=settings.cookie,
                 until=former.until,
                 lifetimes=settings.lifetimes,
-                is_same_cookie=_is_same_cookie(former.cookie, settings.cookie),
             )
         )
     for importer in settings.import_from:
@@ -207,19 +213,12 @@ def _make_formers(settings: Settings, events: Events) -> tuple[Former, ...]:
             ImportedSessions(
                 importer,
                 serializer=settings.serializer,
+                present=settings.cookie,
                 lifetimes=settings.lifetimes,
                 user_key=settings.user_key,
-                is_same_cookie=_is_same_cookie(importer.cookie, settings.cookie),
             )
         )
     return tuple(formers)
-
-
-def _is_same_cookie(former: CookieSettings, present: CookieSettings) -> bool:
-    """Whether a browser keeps one of the two alone."""
-    names = {former.full_name(secure=secure) for secure in (True, False)}
-    is_same_name = not names.isdisjoint(present.full_name(secure=secure) for secure in (True, False))
-    return is_same_name and former.scope[1:] == present.scope[1:]
 
 
 def _write_to(store: Store, key: str) -> None:

@@ -38,6 +38,7 @@ FLOORS = {
         session.flashes
         session.formats
         session.login
+        session.merging
         session.changes
         session.sizes
         session.request

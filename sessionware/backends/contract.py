@@ -62,10 +62,11 @@ class Outcome(Struct, frozen=True):
 
 
 class Adopted(NamedTuple):
-    """A session that was taken over, and what its cookie is to be, unless saving it says more."""
+    """A session that was taken over, by this request if it ``is_new``; and its cookie, unless saving it says more."""
 
     found: Found
     cookie: NoValue | Send
+    is_new: bool
 
 
 class UserSessions(Protocol):

@@ -125,7 +125,7 @@ class CookieBackend:
 
     def adopt(self, context: CookieContext[CookieKeys], record: Live, token: bytes) -> Adopted:
         """It is written by the save that follows, which sends the cookie."""
-        return Adopted(Found(replace(record, handle=handle_of(token)), ""), KEEP)
+        return Adopted(Found(replace(record, handle=handle_of(token)), ""), KEEP, is_new=True)
 
     def standing(self, found: Found | None, now: float) -> Found | None:
         """*found*, or ``None`` if it has reached its absolute end since it was read.

@@ -13,48 +13,70 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
-from sessionware.backends.contract import UserSessions
 from sessionware.clock import Clock
 from sessionware.cookies.header import CookieSettings
 from sessionware.cookies.request import CookieContext, Cookies
 from sessionware.crypto.identifiers import HANDLE_BYTES
 from sessionware.events import Decision
+from sessionware.protocol.users import Users
 from sessionware.session.records import Found, Live
 
 K = TypeVar("K")
 
 MARK_BYTES = 8
 IDENTITY_BYTES = 16
-#: Nobody is signed in.
+#: No user is signed in.
 ANONYMOUS = bytes(IDENTITY_BYTES)
 #: The former cookie is the session's own cookie, too, so that there is no second one to compare with.
 SAME_COOKIE = b"\xff" * IDENTITY_BYTES
-_TIE = struct.Struct(f">{MARK_BYTES}s{IDENTITY_BYTES}s{HANDLE_BYTES}sd")
+_TIE = struct.Struct(f">{MARK_BYTES}s{IDENTITY_BYTES}s{HANDLE_BYTES}sd?")
+
+
+class FormerRequest(NamedTuple):
+    """The former cookie of one request.
+
+    It ``is_in_reach`` if a browser sends it with such a request. It ``is_same_cookie`` if it has the name, the Domain
+    and the Path of ours, so that the browser keeps one of the two.
+    """
+
+    cookie: CookieContext[Any]
+    is_in_reach: bool
+    is_same_cookie: bool
+
+    def deletions(self) -> list[str]:
+        """The Set-Cookie values that delete it, if the request carries it, but not where that would delete ours."""
+        return [] if self.is_same_cookie or not self.cookie.candidates() else self.cookie.delete()
 
 
 class Arrival(Struct, frozen=True, eq=False):
     """A session of a former worker that has come with a request.
 
-    ``identity`` tells who is signed in, and by which login where that is known. ``reference`` finds the session again
+    ``login`` tells who is signed in, and by which login where that is known. ``reference`` finds the session again
     without its cookie, and ``seed`` is the same for all requests that have come with it. Its user signed in at
     ``began_at`` at the latest, if that is known. ``events`` are told when it is taken over. Unless it ``is_unique``,
     the session of another browser may have the same seed: a signed cookie without an id, that two visitors got in one
-    second.
+    second. It ``is_alone`` if no cookie of ours has come for what it was taken over as, if it was.
     """
 
     found: Found
     former: Former
-    context: Any
-    identity: bytes
+    request: FormerRequest
+    login: bytes
     seed: bytes
     reference: bytes
     began_at: float | None
     events: tuple[Decision, ...] = ()
     is_unique: bool = True
+    is_alone: bool = False
 
     def __repr__(self) -> str:
         """Without what opens the session."""
         return f"Arrival({self.found!r})"
+
+    @property
+    def identity(self) -> bytes:
+        """What both sides have to agree on."""
+        return SAME_COOKIE if self.request.is_same_cookie else self.login
 
 
 class Former(Protocol):
@@ -64,23 +86,21 @@ class Former(Protocol):
     mark: bytes
     #: The end of the move, in seconds since the epoch. From then on its sessions are not looked for.
     until: float
-    #: Whether its cookie has the name, the Domain and the Path of ours.
-    is_same_cookie: bool
+    #: Lists and revokes the sessions that are still there, if that can be done.
+    users: Users | None
 
-    @property
-    def users(self) -> UserSessions | None:
-        """Lists and revokes the sessions that are still there, if that can be done."""
-
-    def open(self, header: str, environ: Mapping[str, Any]) -> Any:
-        """What is known of its cookie in a request, without a look into it."""
+    def open(self, header: str, environ: Mapping[str, Any], present: CookieContext[Any]) -> FormerRequest:
+        """Its cookie in a request that has *present* as ours, without a look into it."""
         ...
 
-    def load(self, context: Any, touched_at: float, *, has_data: bool) -> tuple[Arrival | None, Sequence[Decision]]:
+    def load(
+        self, request: FormerRequest, touched_at: float, *, has_data: bool
+    ) -> tuple[Arrival | None, Sequence[Decision]]:
         """The session that the request's cookie stands for, and what was rejected."""
         ...
 
-    def stands(self, context: Any, reference: bytes) -> bool:
-        """Whether a session, whose cookie has not come with this request, may still live."""
+    def stands(self, reference: bytes) -> bool:
+        """Whether the session of this reference, whose cookie may not have come, is still in its store."""
         ...
 
     def renew(self, arrival: Arrival) -> tuple[Live, tuple[str, ...]]:
@@ -91,25 +111,24 @@ class Former(Protocol):
         """End the session in its store, if it is in one. Raises :exc:`StoreUnavailable`."""
         ...
 
-    def deletions(self, context: Any) -> list[str]:
-        """The Set-Cookie values that delete its cookie, if the request carries one."""
-        ...
-
 
 class Tie(NamedTuple):
     """What a session remembers of the one that it has taken over.
 
-    ``handle`` is the one under which that was done. Until ``until`` both sides agree on whose session it is.
+    ``handle`` is the one under which that was done. The former session ends by itself at ``until`` at the latest, and
+    earlier, of idleness, unless it ``was_remembered``.
     """
 
     mark: bytes
     identity: bytes
     handle: bytes
     until: float
+    was_remembered: bool
     reference: bytes
 
     def pack(self) -> bytes:
-        return _TIE.pack(self.mark, self.identity, self.handle, self.until) + self.reference
+        *fixed, reference = self
+        return _TIE.pack(*fixed) + reference
 
 
 def tie_of(record: Live) -> Tie | None:
@@ -117,8 +136,8 @@ def tie_of(record: Live) -> Tie | None:
     packed = record.taken_from
     if packed is None or len(packed) < _TIE.size:
         return None
-    mark, identity, handle, until = _TIE.unpack_from(packed)
-    return Tie(mark, identity, handle, until, packed[_TIE.size :])
+    mark, identity, handle, until, was_remembered = _TIE.unpack_from(packed)
+    return Tie(mark, identity, handle, until, was_remembered, packed[_TIE.size :])
 
 
 def identity_of(user_id: str | int | None, *marks: object) -> bytes:
@@ -136,16 +155,14 @@ def mark_of(*names: object) -> bytes:
 class MovingContext(CookieContext[K], frozen=True, eq=False):
     """The session cookie of one request, and what has come with it of former workers."""
 
-    formers: tuple[tuple[Former, Any], ...] = ()
+    formers: tuple[tuple[Former, FormerRequest], ...] = ()
 
     def delete(self) -> list[str]:
         return [*self.former_deletions(), *super().delete()]
 
     def former_deletions(self) -> list[str]:
         """The Set-Cookie values that remove the former cookies; not ours, which may have the same name."""
-        return [
-            line for former, context in self.formers if not former.is_same_cookie for line in former.deletions(context)
-        ]
+        return [line for _, request in self.formers for line in request.deletions()]
 
 
 class MovingCookies(Cookies[K]):
@@ -160,5 +177,7 @@ class MovingCookies(Cookies[K]):
 
     def open(self, header: str, environ: Mapping[str, Any]) -> MovingContext[K]:
         context, now = super().open(header, environ), self._clock()
-        formers = tuple((former, former.open(header, environ)) for former in self._formers if now < former.until)
-        return MovingContext(context._form, header, context.keys, context._warn_of_reach, formers)
+        requests = tuple(
+            (former, former.open(header, environ, context)) for former in self._formers if now < former.until
+        )
+        return MovingContext(context._form, header, context.keys, context._warn_of_reach, requests)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from sessionware.backends.contract import UserSessions
-from sessionware.backends.former import SAME_COOKIE, Arrival, identity_of, mark_of
-from sessionware.cookies.header import CookieLines, CookieSettings, find
-from sessionware.cookies.request import Cookies, is_of_https_site
+from sessionware.backends.former import Arrival, FormerRequest, identity_of, mark_of
+from sessionware.cookies.header import CookieSettings
+from sessionware.cookies.request import CookieContext, Cookies
 from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import HANDLE_BYTES
 from sessionware.events import Decision, logger, rejection
 from sessionware.exceptions import SessionDataError
-from sessionware.session.flashes import pack_flash
+from sessionware.protocol.users import Users
+from sessionware.session.flashes import FLASH_MARK_BYTES, pack_flash
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.session.login import check_user_id
 from sessionware.session.records import Found, Live
@@ -39,24 +40,25 @@ class Unreadable(Exception):
 class Imported:
     """A session of another package: its data, and the times that it had, in seconds since the epoch.
 
-    ``began_at`` is the latest moment at which its user can have signed in, if
-    the package tells one. What ``is_permanent`` lives until
-    ``ends_at``, whatever the timeouts are. ``unreadable`` are the keys whose values cannot be read. ``reference`` finds
-    the record in its store, and is empty for a session that is all in the cookie; ``identifier`` is the id that such a
-    session has for itself. ``created_at`` is when it began, if that is known apart from ``began_at``. ``flashes`` are
-    pairs of category and message, and ``csrf_token`` is the token that stands in open forms, where neither is among the
-    data.
+    ``began_at`` is the latest moment at which its user can have signed in, if the package tells one, and ``created_at``
+    the one at which the session began, if that is known apart from it. What ``is_permanent`` lives until ``ends_at``,
+    whatever the timeouts are. ``flashes`` are pairs of category and message, oldest first, and ``csrf_token`` is the
+    token that stands in open forms, of a package that does not keep them among the data. ``unreadable`` are the keys
+    whose values cannot be read. ``reference`` finds the record in its store, and is empty for a session that is all in
+    the cookie. Such a one may have an ``identifier`` of its own; or it ``is_unique`` if no other browser can have the
+    same cookie, as where a random token is in it.
     """
 
     data: dict[str, Any] = field(repr=False)
     began_at: float | None
     ends_at: float | None
     is_permanent: bool = False
+    flashes: Sequence[tuple[str, Any]] = ()
     unreadable: tuple[str, ...] = ()
     reference: bytes = field(default=b"", repr=False)
     identifier: bytes = field(default=b"", repr=False)
+    is_unique: bool = False
     created_at: float | None = None
-    flashes: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
     csrf_token: str | None = field(default=None, repr=False)
 
     @property
@@ -66,7 +68,10 @@ class Imported:
 
 
 class Importer(Protocol):
-    """Reads the sessions of another package, until the moment ``until``, from the cookie of these settings."""
+    """Reads the sessions of another package, until the moment ``until``, from the cookie of these settings.
+
+    Of the ``cookie`` the name, the Domain and the Path count.
+    """
 
     until: float
     cookie: CookieSettings
@@ -89,114 +94,107 @@ class Importer(Protocol):
         ...
 
 
-class _Request(NamedTuple):
-    header: str
-    is_in_reach: bool
-    is_secure: bool
-
-
 class ImportedSessions:
-    """The sessions that *importer* reads, as former sessions.
+    """The sessions that *importer* reads, as former sessions; its cookie is compared with the *present* one.
 
-    Their "last seen" is not known as ours is, so one that its own package would take is seen now. It is never renewed:
-    old workers do that by themselves.
+    Both timeouts begin with the take-over: other packages do not say when a user was seen, and have other limits. A
+    session is never renewed where it is: old workers do that by themselves.
     """
 
-    users: UserSessions | None = None
+    users: Users | None = None
 
     def __init__(
         self,
         importer: Importer,
         *,
         serializer: Serializer,
+        present: CookieSettings,
         lifetimes: Lifetimes,
         user_key: str | None,
-        is_same_cookie: bool,
     ) -> None:
         self.mark = mark_of(type(importer).__name__, *importer.cookie.scope)
         self.until = importer.until
-        self.is_same_cookie = is_same_cookie
         self._importer = importer
         self._serializer = serializer
         self._lifetimes = lifetimes
         self._user_key = importer.user_key or user_key or USER_KEY
-        self._name = importer.cookie.name
-        self._cookies = Cookies(importer.cookie, lambda name: None)
-        self._lines = {secure: CookieLines(importer.cookie, self._name, secure=secure) for secure in (True, False)}
+        name, self._has_reach_of_ours = importer.cookie.name, importer.cookie.scope[1:] == present.scope[1:]
+        # Browsers delete it by an answer to which they would keep ours.
+        cookie = replace(present, name=name, domain=importer.cookie.domain, path=importer.cookie.path, prefix="")
+        self._cookies: dict[bool, Cookies[None]] = {
+            secure: Cookies(replace(cookie, secure=secure), lambda name: None) for secure in (True, False)
+        }
 
-    def open(self, header: str, environ: Mapping[str, Any]) -> _Request:
-        return _Request(header, self._cookies.is_in_reach(environ), is_of_https_site(environ, None))
+    def open(self, header: str, environ: Mapping[str, Any], present: CookieContext[Any]) -> FormerRequest:
+        cookies = self._cookies[present.is_secure]
+        cookie = cookies.open(header, environ)
+        is_same_cookie = self._has_reach_of_ours and cookie.full_name == present.full_name
+        return FormerRequest(cookie, cookies.is_in_reach(environ), is_same_cookie)
 
     def load(
-        self, context: _Request, touched_at: float, *, has_data: bool
+        self, request: FormerRequest, touched_at: float, *, has_data: bool
     ) -> tuple[Arrival | None, Sequence[Decision]]:
         rejected: list[Decision] = []
-        for value in find(context.header, self._name)[:_MAX_VALUES]:
+        for value in request.cookie.candidates()[:_MAX_VALUES]:
             try:
                 imported = self._importer.read(value, touched_at)
             except Unreadable as error:
                 rejected.append(rejection(error.reason))
                 continue
             reason = "unknown_id" if imported is None else self._fault_of(imported, touched_at)
-            if imported is None or reason is not None:
-                rejected.append(rejection(reason or "unknown_id"))
-                continue
-            return self._arrival(context, imported, value, touched_at), rejected
+            if imported is not None and reason is None:
+                return self._arrival(request, imported, value, touched_at), rejected
+            rejected.append(rejection(reason or "unknown_id"))
         return None, rejected
 
     def _fault_of(self, imported: Imported, now: float) -> str | None:
-        if imported.is_empty:
-            return "unknown_id"
-        not_before, began_at = self._lifetimes.not_before, imported.created_at or imported.began_at
-        if not_before is not None and (began_at is None or began_at < not_before):
+        not_before, signed_in_at = self._lifetimes.not_before, imported.created_at or imported.began_at or 0
+        if not_before is not None and signed_in_at < not_before:
             return "revoked"
         return None if imported.ends_at is None or now < imported.ends_at else "too_old"
 
-    def _arrival(self, context: _Request, imported: Imported, value: str, now: float) -> Arrival:
+    def _arrival(self, request: FormerRequest, imported: Imported, value: str, now: float) -> Arrival:
         data, dropped = self._storable(imported)
-        flashes, dropped_flashes = self._packed(imported.flashes)
         user_id = self._user_id(data)
+        login = identity_of(user_id)
         # Of a session in its cookie only the value tells which it is; a record keeps its reference over a login.
         named = imported.reference or imported.identifier
-        seed = sha256(named or value.encode()).digest() + identity_of(user_id)
-        created_at = imported.created_at or imported.began_at
+        seed = sha256(named or value.encode()).digest() + login
+        signed_in_at = imported.created_at or imported.began_at
         record = Live(
             data,
             self._serializer.dumps(data),
             sha256(self.mark + seed).digest()[:HANDLE_BYTES],
-            now if created_at is None else min(created_at, now),
-            now,
-            now,
-            imported.ends_at,
-            imported.is_permanent,
-            user_id,
-            None,
-            None if imported.csrf_token is None else csrf.secret_of_another(imported.csrf_token),
-            flashes,
+            created_at=now if signed_in_at is None else min(signed_in_at, now),
+            started_at=now,
+            seen_at=now,
+            ends_at=imported.ends_at,
+            is_remembered=imported.is_permanent,
+            user_id=user_id,
+            csrf=None if imported.csrf_token is None else csrf.secret_of_another(imported.csrf_token),
+            flashes=self._flashes(imported, seed),
+            signed_in_at=0.0 if signed_in_at is None else min(signed_in_at, now),
         )
-        identity = SAME_COOKIE if self.is_same_cookie else identity_of(user_id)
-        events = tuple(Decision("discarded", record, "unreadable") for _ in (*dropped, *dropped_flashes))
         return Arrival(
             Found(record, value),
             self,
-            context,
-            identity,
+            request,
+            login,
             seed,
             imported.reference,
             imported.began_at,
-            events,
-            bool(named),
+            events=tuple(Decision("discarded", record, "unreadable") for _ in dropped),
+            is_unique=imported.is_unique or bool(named),
         )
 
-    def _packed(self, flashes: Sequence[tuple[str, Any]]) -> tuple[list[bytes], list[str]]:
-        """The flashes as a session stores them, and the categories of those that it cannot hold."""
-        packed, dropped = [], []
-        for category, message in flashes:
-            try:
-                packed.append(pack_flash(self._serializer, message, category))
-            except SessionDataError:
-                dropped.append(category)
-        return packed, dropped
+    def _flashes(self, imported: Imported, seed: bytes) -> list[bytes]:
+        """The flashes as they are stored, those that a session can hold; the same bytes at each request."""
+        packed = []
+        for number, (category, message) in enumerate(imported.flashes):
+            mark = sha256(seed + number.to_bytes(4, "big")).digest()[:FLASH_MARK_BYTES]
+            with suppress(SessionDataError):
+                packed.append(pack_flash(self._serializer, message, category, mark=mark))
+        return packed
 
     def _storable(self, imported: Imported) -> tuple[dict[str, Any], list[str]]:
         """The data that a session can hold, and the keys of what it cannot."""
@@ -220,10 +218,8 @@ class ImportedSessions:
             return None
         return user_id
 
-    def stands(self, context: _Request, reference: bytes) -> bool:
-        if not context.is_in_reach:
-            return True
-        return self._importer.has(reference) if reference else bool(find(context.header, self._name))
+    def stands(self, reference: bytes) -> bool:
+        return self._importer.has(reference)
 
     def renew(self, arrival: Arrival) -> tuple[Live, tuple[str, ...]]:
         return arrival.found.record, ()
@@ -231,6 +227,3 @@ class ImportedSessions:
     def end(self, reference: bytes) -> None:
         if reference:
             self._importer.delete(reference)
-
-    def deletions(self, context: _Request) -> list[str]:
-        return [self._lines[context.is_secure].deletion] if find(context.header, self._name) else []

@@ -114,12 +114,11 @@ class StoreBackend:
         if isinstance(found, Ended):
             return None
         if is_new:
-            try:
-                self.users.add(found.record, was=None)
-            except Exception:
-                self._vault.delete(found.key)
-                raise
-        return Adopted(found, Send(context.keys.sign(token)))
+            # Where that fails, the next request with the former session finds this one, and adds it.
+            self.users.add(found.record, was=None)
+        elif found.superseded is None:
+            self.users.ensure(found.record)
+        return Adopted(found, Send(context.keys.sign(token)), is_new)
 
     def renew(self, context: CookieContext[CookieSigner], found: Found) -> Outcome:
         renewed = renew(self._vault, found)

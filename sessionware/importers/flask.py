@@ -18,6 +18,8 @@ from sessionware.importers.settings import Secrets, cookie_settings, moment_of, 
 
 #: Where Flask keeps whether the session outlives the browser.
 PERMANENT = "_permanent"
+#: Where Flask-WTF keeps a random token.
+_CSRF_KEY = "csrf_token"
 
 
 class FlaskSessions:
@@ -87,6 +89,7 @@ def imported_from(written: dict[str, Any], *, began_at: float, ends_at: float) -
         ends_at=ends_at,
         is_permanent=is_permanent,
         unreadable=tuple(unreadable),
+        is_unique=_CSRF_KEY in data,
     )
 
 

@@ -81,7 +81,7 @@ def parse(payload: bytes) -> Any:
 
 
 def is_pickle(payload: bytes) -> bool:
-    """Whether *payload* begins as a pickle does. So begin neither JSON nor base64, and of msgpack an empty map alone."""
+    """Whether *payload* begins as a pickle, as neither JSON nor base64 does, and of msgpack only an empty map."""
     return len(payload) > 1 and payload[0] == _PROTOCOL_MARK
 
 

@@ -9,7 +9,7 @@ import enum
 
 from msgspec import Struct
 
-from sessionware.exceptions import Conflict, Gone
+from sessionware.exceptions import AlreadyExists, Conflict, Gone
 from sessionware.protocol.vault import MAX_CHAIN_STEPS, Backoff, Vault, superseded_in
 from sessionware.session.records import Cause, Ended, Found, Live, Superseded
 
@@ -56,6 +56,25 @@ def end(vault: Vault, key: str) -> End:
     for key in reversed(walked):
         vault.delete(key)
     return End(ended.ending, (*walked, *ended.keys), ended.record)
+
+
+def bury(vault: Vault, key: str, ttl: float) -> None:
+    """End what stands under *key*, or what it became, as :func:`end` does, and let it say so for *ttl* seconds.
+
+    So that nothing is stored there until then, be there a session or none.
+    """
+    backoff = Backoff()
+    while True:
+        loaded = vault.load_without_data(key)
+        superseded = superseded_in(loaded)
+        if superseded is not None and superseded.cause is not Cause.LOGIN:
+            end(vault, superseded.next_key)
+        try:
+            vault.put_ended(key, None if loaded is None else loaded.version, ttl)
+        except (AlreadyExists, Conflict, Gone):
+            backoff.pause()
+        else:
+            return
 
 
 def _end_one(vault: Vault, key: str) -> End | Superseded:

@@ -144,20 +144,24 @@ class Vault:
             verdict = self._lifetimes.verdict(record, now)
             if verdict is ALIVE:
                 return Found(record, version, old_key_id, key, None, is_ahead)
-            return Ended(verdict.value, was_asked_for=False)
+            return Ended(verdict.value, was_asked_for=False, version=version)
         if isinstance(record, Superseded):
-            return self._judged_superseded(record, now) or Found(record.was, version, old_key_id, key, record)
-        return record
+            reason = self._fault_of_superseded(record, now)
+            if reason is None:
+                return Found(record.was, version, old_key_id, key, record)
+            return Ended(reason, record, was_asked_for=False, version=version)
+        return Ended(version=version)
 
-    def _judged_superseded(self, record: Superseded, now: float) -> Ended | None:
+    def _fault_of_superseded(self, record: Superseded, now: float) -> str | None:
+        """Why *record* is not to be read any more, or ``None``."""
         record.was.settle(now)
         if self._lifetimes.is_revoked(record.was):
-            return Ended(REVOKED.value, record, was_asked_for=False)
+            return REVOKED.value
         end = self._lifetimes.end_of(record.was)
         # A grace that would last longer than any was written by a clock that was ahead.
         if now >= record.until or record.until - now > self._longest_grace:
-            return Ended("unknown_id", record, was_asked_for=False)
-        return None if end is None or now < end else Ended(TOO_OLD.value, record, was_asked_for=False)
+            return "unknown_id"
+        return None if end is None or now < end else TOO_OLD.value
 
     def is_over(self, record: Live, touched_at: float | None = None) -> bool:
         """Whether the time of *record* is over; a request that has *touched* it in time counts as a sign of life."""
@@ -193,31 +197,27 @@ class Vault:
         """
         backoff = Backoff()
         while True:
-            try:
-                return Found(record, self.create(key, record), None, key), True
-            except AlreadyExists:
-                loaded = self.load(key)
+            loaded = self.load(key)
             if isinstance(loaded, Found) or (isinstance(loaded, Ended) and loaded.was_asked_for):
                 return loaded, False
-            # What is left there went by itself, or no key opens it: the former session has outlived it.
-            self.delete(key)
-            backoff.pause()
-
-    def bury(self, key: str, ttl: float) -> None:
-        """Let *key* say for *ttl* seconds that its session was ended, whatever stands there."""
-        backoff = Backoff()
-        sealed = self._sealed.seal(self._formats.pack(Ended()), key)
-        while True:
-            entry = self._ask(self._store.load, key)
             try:
-                if entry is None:
-                    self._ask(self._store.create, key, sealed, ttl)
-                else:
-                    self._ask(self._store.replace, key, sealed, ttl, entry.version)
+                # What may be there went by itself, or no key opens it: the former session has outlived it.
+                written = self.create(key, record) if loaded is None else self.replace(key, record, loaded.version)
             except (AlreadyExists, Conflict, Gone):
                 backoff.pause()
             else:
-                return
+                return Found(record, written, None, key), True
+
+    def put_ended(self, key: str, version: Version | None, ttl: float) -> None:
+        """Say for *ttl* seconds that a session has ended, in the place of what has *version*, or of nothing.
+
+        Raises :exc:`AlreadyExists`, :exc:`Conflict` or :exc:`Gone`.
+        """
+        sealed = self._sealed.seal(self._formats.pack(Ended()), key)
+        if version is None:
+            self._ask(self._store.create, key, sealed, ttl)
+        else:
+            self._ask(self._store.replace, key, sealed, ttl, version)
 
     def replace(self, key: str, record: Record, version: Version) -> Version:
         """Put *record* in the place of what has *version*; raises :exc:`Conflict` or :exc:`Gone`."""

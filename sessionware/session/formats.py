@@ -27,9 +27,9 @@ _PAIR = b"\x92"
 _OFFSET_BYTES = 4
 _HEADER_START = _OFFSET_BYTES + len(_PAIR)
 _LIVE, _SUPERSEDED, _ENDED, _INDEX, _TAKEN_OVER = 1, 2, 3, 4, 5
-#: The fields of a Live record that hold its data come first; the others, in their order, are the header. The last one,
-#: which few records have, makes a header of another kind.
-_HEADER = slice(2, -1)
+#: The fields of a Live record that hold its data come first; the others, in their order, are the header. The last two,
+#: which few records have, make a header of another kind.
+_HEADER = slice(2, -2)
 _NUMBERS = frozenset({float, int})
 #: The first second that a datetime can tell. A NaN is not after it either: with one, no comparison ends a session.
 _EARLIEST_SECONDS = -62_135_596_800.0
@@ -63,7 +63,7 @@ _SupersededHeader: Any = defstruct(
 )
 _TakenOverHeader: Any = defstruct(
     "_TakenOverHeader",
-    [("taken_from", bytes)],
+    [("taken_from", bytes), ("signed_in_at", _Time | None)],
     bases=(_LiveHeader,),
     tag=_TAKEN_OVER,
     array_like=True,
@@ -94,7 +94,7 @@ class Formats:
         if isinstance(record, Live):
             header, packed = [_LIVE, *astuple(record)[_HEADER]], record.packed
             if record.taken_from is not None:
-                header = [_TAKEN_OVER, *header[1:], record.taken_from]
+                header = [_TAKEN_OVER, *header[1:], record.taken_from, record.signed_in_at]
         elif isinstance(record, Superseded):
             was = astuple(record.was)[_HEADER]
             header, packed = [_SUPERSEDED, *was, record.next_key, record.cause.value, record.until], record.was.packed
@@ -152,10 +152,7 @@ def _record(head: bytes, data: dict[str, Any], packed: bytes) -> Record:
     if type(data) is not dict:
         raise ValueError("no data of a session")
     header = _unpack_header(head)
-    if type(header) is _LiveHeader:
-        live = Live(data, packed, *astuple(header))
-        return _with_long_id(live) if type(header.user_id) is Ext else live
-    if type(header) is _TakenOverHeader:
+    if type(header) is _LiveHeader or type(header) is _TakenOverHeader:
         live = Live(data, packed, *astuple(header))
         return _with_long_id(live) if type(header.user_id) is Ext else live
     if type(header) is _SupersededHeader:

@@ -22,6 +22,7 @@ class Live(Struct):
     ``packed`` are the bytes of ``data`` as they were read or will be written. Comparing with them finds what a request
     has changed. ``csrf`` is the secret of the CSRF tokens, if one was ever asked for. Each of the ``flashes`` is packed
     by itself. ``taken_from`` names the former session that this one has taken over; ``backends/former.py`` reads it.
+    ``signed_in_at`` is when its user signed in there, if that was before ``started_at``, and 0 if it is not known.
     """
 
     data: dict[str, Any]
@@ -37,6 +38,7 @@ class Live(Struct):
     csrf: bytes | None = None
     flashes: list[bytes] = []  # each record gets a list of its own
     taken_from: bytes | None = None
+    signed_in_at: float | None = None
 
     def __repr__(self) -> str:
         """Without what the application stores, and without the CSRF token."""
@@ -48,6 +50,13 @@ class Live(Struct):
         self.created_at = min(self.created_at, now)
         self.started_at = min(self.started_at, now)
         self.seen_at = min(self.seen_at, now)
+
+    @property
+    def authenticated_at(self) -> float | None:
+        """When the user signed in or was confirmed last; ``None`` without a user, and if it is not known."""
+        if self.user_id is None:
+            return None
+        return self.started_at if self.signed_in_at is None else self.signed_in_at or None
 
     @property
     def is_empty(self) -> bool:
@@ -82,12 +91,13 @@ class Ended:
 
     A record past its end counts as this, too: ``reason`` is then the reason of the event ``rejected``, and ``former``
     is the superseded record whose grace is over, which still tells where its session went. What ``was_asked_for`` was
-    ended by a request; otherwise the session went by itself. None of these is stored.
+    ended by a request; otherwise the session went by itself. ``version`` is that of the entry. None of these is stored.
     """
 
     reason: str = "revoked"
     former: Superseded | None = None
     was_asked_for: bool = True
+    version: Hashable = None
 
 
 Record = Live | Superseded | Ended
