@@ -24,6 +24,7 @@ _SPARE_PARTS = 256
 #: A long key that many dicts share takes two bytes in each.
 _MAX_EXPANSION = 64
 _MAX_CHARACTERS = 1 << 24
+_MAX_DIGITS = 1000
 _FLOAT = struct.Struct(">d")
 
 
@@ -71,9 +72,9 @@ def parse(payload: bytes) -> Any:
     """What *payload* stands for, in the types of this module; raises ``ValueError``."""
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise ValueError("a pickle is larger than any session")
-    if len(payload) < 2 or payload[0] != _PROTOCOL_MARK or payload[1] not in _PROTOCOLS:
+    if not is_pickle(payload):
         raise ValueError("no pickle")
-    machine = _Machine(payload)
+    machine = _Machine(payload, 2 if payload[0] == _PROTOCOL_MARK else 0)
     try:
         return machine.run()
     except (LookupError, TypeError, struct.error) as error:
@@ -81,8 +82,8 @@ def parse(payload: bytes) -> Any:
 
 
 def is_pickle(payload: bytes) -> bool:
-    """Whether *payload* begins as a pickle, as neither JSON nor base64 does, and of msgpack only an empty map."""
-    return len(payload) > 1 and payload[0] == _PROTOCOL_MARK
+    """Whether *payload* begins as a pickle of the protocols 2 to 5, or as a dict of protocol 0; JSON does not."""
+    return (len(payload) > 1 and payload[0] == _PROTOCOL_MARK and payload[1] in _PROTOCOLS) or payload[:2] == b"(d"
 
 
 class _Machine:
@@ -90,9 +91,9 @@ class _Machine:
 
     __slots__ = ("marks", "memo", "payload", "position", "stack")
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, position: int) -> None:
         self.payload = payload
-        self.position = 2
+        self.position = position
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -123,9 +124,16 @@ class _Machine:
     def number(self, size: int) -> int:
         return int.from_bytes(self.take(size), "little")
 
-    def line(self) -> str:
+    def line(self) -> bytes:
         end = self.payload.index(b"\n", self.position)
-        return self.take(end + 1 - self.position)[:-1].decode("ascii")
+        return self.take(end + 1 - self.position)[:-1]
+
+    def digits(self) -> bytes:
+        """A line with a number, short enough to be converted at once."""
+        line = self.line()
+        if len(line) > _MAX_DIGITS:
+            raise ValueError("a number of too many digits")
+        return line
 
     def since_mark(self) -> list[Any]:
         mark = self.marks.pop()
@@ -144,6 +152,11 @@ class _Machine:
         if type(pairs) is not Pairs or len(items) % 2:
             raise ValueError("items of what is no dict")
         pairs.extend(zip(items[::2], items[1::2], strict=True))
+
+    def dict(self) -> None:
+        items = self.since_mark()
+        self.stack.append(Pairs())
+        self.add_pairs(items)
 
     def add_items(self, kinds: tuple[type, ...], items: list[Any]) -> None:
         target = self.stack[-1]
@@ -206,8 +219,18 @@ def _memoize(machine: _Machine) -> None:
     machine.memo[len(machine.memo)] = machine.stack[-1]
 
 
-#: By the bytes of pickle's opcodes (see the module ``pickletools``) of the protocols 2 to 5. Extension codes,
-#: persistent ids, buffers, and what only recursive values and the protocols 0 and 1 need, are not read.
+def _integer(machine: _Machine) -> int:
+    """An int of protocol 0, which writes the booleans with two digits."""
+    digits = machine.digits()
+    return digits == b"01" if digits in (b"00", b"01") else int(digits.removesuffix(b"L"))
+
+
+def _put_numbered(machine: _Machine) -> None:
+    machine.memo[int(machine.digits())] = machine.stack[-1]
+
+
+#: By the bytes of pickle's opcodes (see the module ``pickletools``). Extension codes, persistent ids, buffers, and what
+#: only recursive values need, or Python 2, are not read.
 _STEPS: dict[int, Callable[[_Machine], None]] = {
     0x95: lambda machine: machine.skip(8),  # FRAME
     ord("N"): _push(lambda machine: None),
@@ -246,12 +269,21 @@ _STEPS: dict[int, Callable[[_Machine], None]] = {
     0x94: _memoize,
     ord("h"): _get(1),
     ord("j"): _get(4),
-    ord("c"): lambda machine: machine.name(machine.line(), machine.line()),
+    ord("c"): lambda machine: machine.name(machine.line().decode("ascii"), machine.line().decode("ascii")),
     0x93: lambda machine: machine.name(*machine.last(2)),
     ord("R"): lambda machine: machine.call(2),
     0x81: lambda machine: machine.call(2),  # NEWOBJ
     0x92: lambda machine: machine.call(3),  # NEWOBJ_EX
     ord("b"): lambda machine: machine.set_state(),
+    # Those of protocol 0.
+    ord("I"): _push(_integer),
+    ord("L"): _push(_integer),
+    ord("F"): _push(lambda machine: float(machine.digits())),
+    ord("V"): _push(lambda machine: machine.line().decode("raw-unicode-escape")),
+    ord("d"): lambda machine: machine.dict(),
+    ord("l"): _push(lambda machine: machine.since_mark()),
+    ord("p"): _put_numbered,
+    ord("g"): _push(lambda machine: machine.memo[int(machine.digits())]),
 }
 
 
@@ -322,8 +354,10 @@ class Builder:
         self._built.add(id(parsed))
 
     def called(self, parsed: Call, depth: int) -> Any:
-        function = _attribute(parsed.function)
-        if type(parsed.arguments) is not tuple or type(function) is not Name:
+        function, given = _attribute(parsed.function), parsed.arguments
+        if function == _RECONSTRUCTOR:
+            function, given = _constructor(given)
+        if type(given) is not tuple or type(function) is not Name:
             raise UnknownValue
         if function in _DICTS and parsed.state is None:
             return self.pairs(parsed.pairs, depth)
@@ -331,7 +365,7 @@ class Builder:
         if build is None or parsed.pairs:
             raise UnknownValue
         state = None if parsed.state is None else self.value(parsed.state, depth)
-        arguments = tuple(self.values(parsed.arguments, depth))
+        arguments = tuple(self.values(given, depth))
         try:
             return build(arguments, state)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -354,6 +388,16 @@ def _attribute(function: Any) -> Any:
     return function
 
 
+def _constructor(given: Any) -> tuple[Any, Any]:
+    """The class and the arguments of an object that protocol 0 has written."""
+    match given:
+        case (Name() as name, Name("__builtin__", "object"), None):
+            return name, ()
+        case (Name() as name, Name("__builtin__", "unicode"), str(text)):
+            return name, (text,)
+    return None, None
+
+
 _ATOMS = (type(None), bool, int, float, str, bytes)
 _MAKERS: dict[type, Callable[[Builder, Any, int], Any]] = {
     list: Builder.values,
@@ -363,6 +407,7 @@ _MAKERS: dict[type, Callable[[Builder, Any, int], Any]] = {
     FrozenMembers: Builder.members,
     Call: Builder.called,
 }
+_RECONSTRUCTOR = Name("copy_reg", "_reconstructor")
 _GETATTR = (Name("__builtin__", "getattr"), Name("builtins", "getattr"))
 #: Subclasses of dict that are kept as their items.
 _DICTS = {Name("collections", "OrderedDict"), Name("collections", "defaultdict")}

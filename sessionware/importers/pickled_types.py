@@ -33,7 +33,7 @@ def _stateless(arguments: tuple[Any, ...], state: Any, *types: type) -> tuple[An
 
 
 def _bytes(arguments: tuple[Any, ...], state: Any) -> bytes:
-    """The protocols 2 and 3 of Python 3 write bytes as a text of Latin-1."""
+    """The protocols before 3 write bytes as a text of Latin-1."""
     text, encoding = _stateless(arguments, state, str, str)
     if encoding != "latin1":
         raise ValueError("another encoding than pickle writes")
@@ -122,7 +122,7 @@ def _frozenset(arguments: tuple[Any, ...], state: Any) -> frozenset[Any]:
     return frozenset(members)
 
 
-#: By the names that pickle writes; those with underscores are of the protocols 2 and 3.
+#: By the names that pickle writes; those with underscores are of the protocols before 4.
 TYPES: Types = {
     ("_codecs", "encode"): _bytes,
     ("__builtin__", "bytes"): lambda arguments, state: bytes(_stateless(arguments, state)),

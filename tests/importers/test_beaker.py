@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import beaker.crypto.noencryption  # type: ignore[import-untyped]
 import beaker.session  # type: ignore[import-untyped]
 import pymemcache  # type: ignore[import-untyped]
 import pytest
@@ -197,6 +198,35 @@ def _importers(make: Maker, keys: dict[str, str], nonce_bits: int) -> dict[str, 
     is_cookie = isinstance(make().importer, BeakerCookieSessions)
     given = {"encrypt_key": keys["encrypt_key"]} if is_cookie else dict(keys)
     return {**given, "encrypt_nonce_bits": nonce_bits}
+
+
+def test_what_beaker_has_encrypted_with_pycryptodome_is_read() -> None:
+    """A cookie that Beaker 1.14.1 and pycryptodome have made, which is not installed beside the tests."""
+    value = (
+        "53649bdc478b67513742cfcb954821036c9ba479pFgNWoyuSEIe0rkbsNikHQ==8GohZfAhF+MzoL8L2rh47JNLjeVuFP9LqtwTfNQwrKPQ"
+        "qbx9ZKoLUCAvjRtHYRZdZXw4bi+HBwK7O2DipR8WXnpM2YM6ubK1j/dKEKTsKbNYEImEH7BJtNjH1nHAkG9HL5H41PTDVqyWo7TCHvE1VedM"
+        "ea/MgKT8opJn75SOgqieiNrLlQ=="
+    )
+    importer = BeakerCookieSessions(
+        VALIDATE_KEY, encrypt_key=ENCRYPT_KEY, crypto_type="pycryptodome", until=time.time() + DAY
+    )
+
+    data = Site("memory", import_from=importer).ask(dict, {"beaker.session.id": f'"{value}"'}).result
+
+    assert data == {"user": "ada", "n": [1, 2]}
+
+
+def test_what_beaker_could_not_encrypt_is_read_where_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(beaker.crypto.CRYPTO_MODULES, "default", beaker.crypto.noencryption)
+    keys: dict[str, Any] = {"validate_key": VALIDATE_KEY, "encrypt_key": ENCRYPT_KEY}
+    old, jar = BeakerWorker({"data_dir": str(tmp_path), "data_serializer": "json", **keys}), Jar()
+    old.log_in(jar, "ada")
+
+    importer = StoredBeakerSessions(BeakerFiles(tmp_path), **keys, crypto_type="none", until=time.time() + DAY)
+
+    assert Site("memory", import_from=importer).ask(dict, jar.cookies).result == {"user": "ada"}
 
 
 @pytest.mark.parametrize("value", ["", "x", "0" * 40, "a" * 72, "é" * 50, "a" * 5000, '"'])
