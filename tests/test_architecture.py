@@ -133,8 +133,10 @@ FLOORS = {
         importers.pickled_types
         importers.beaker_files
         importers.beaker
+        importers.cache_files
         importers.flask
         importers.flask_session
+        importers.kvsession
         importers.django
         importers.pickled
         testing.clock

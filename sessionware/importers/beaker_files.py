@@ -6,8 +6,7 @@ import dbm
 from pathlib import Path
 
 from sessionware.exceptions import ConfigError
-from sessionware.importers.pickle_format import MAX_PAYLOAD_BYTES
-from sessionware.importers.records import Record, asking
+from sessionware.importers.records import MAX_RECORD_BYTES, Record, asking
 
 
 class BeakerFiles:
@@ -20,7 +19,7 @@ class BeakerFiles:
         with asking("a file of Beaker"):
             try:
                 with _path(self._directory, key, "cache").open("rb") as file:
-                    return Record(file.read(MAX_PAYLOAD_BYTES + 1), None)
+                    return Record(file.read(MAX_RECORD_BYTES + 1), None)
             except FileNotFoundError:
                 return None
 

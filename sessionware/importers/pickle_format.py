@@ -10,10 +10,10 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from sessionware.importers.records import MAX_RECORD_BYTES
+
 T = TypeVar("T")
 
-#: More than this is no session of a user.
-MAX_PAYLOAD_BYTES = 1 << 20
 #: As in a session of ours: the value of a key is at level 1.
 MAX_DEPTH = 64
 _PROTOCOL_MARK = 0x80
@@ -70,7 +70,7 @@ Types = Mapping[tuple[str, str], Build]
 
 def parse(payload: bytes) -> Any:
     """What *payload* stands for, in the types of this module; raises ``ValueError``."""
-    if len(payload) > MAX_PAYLOAD_BYTES:
+    if len(payload) > MAX_RECORD_BYTES:
         raise ValueError("a pickle is larger than any session")
     if not is_pickle(payload):
         raise ValueError("no pickle")

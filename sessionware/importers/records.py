@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 from sessionware.exceptions import ConfigError, SessionwareError, StoreUnavailable
 
+#: More than this is no session of a user.
+MAX_RECORD_BYTES = 1 << 20
 _EPOCH = datetime.fromtimestamp(0, timezone.utc).replace(tzinfo=None)
 
 

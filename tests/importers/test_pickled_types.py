@@ -25,8 +25,9 @@ import pytest
 from markupsafe import Markup
 
 import sessionware
-from sessionware.importers.pickle_format import MAX_DEPTH, MAX_PAYLOAD_BYTES
+from sessionware.importers.pickle_format import MAX_DEPTH
 from sessionware.importers.pickled_types import read
+from sessionware.importers.records import MAX_RECORD_BYTES
 
 #: All but the second, which no package has written sessions with.
 PROTOCOLS = [0, 2, 3, 4, 5]
@@ -246,7 +247,7 @@ def test_a_call_with_hostile_arguments_is_left_out(body: bytes) -> None:
         pytest.param(HEAD + b"s.", id="an empty stack"),
         pytest.param(HEAD + b"].", id="no dict"),
         pytest.param(HEAD + b"}\xff.", id="no opcode"),
-        pytest.param(HEAD + b"N" * MAX_PAYLOAD_BYTES, id="a payload larger than any session"),
+        pytest.param(HEAD + b"N" * MAX_RECORD_BYTES, id="a payload larger than any session"),
     ],
 )
 def test_what_pickle_does_not_write_of_a_session_is_refused(payload: bytes) -> None:
