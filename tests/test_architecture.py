@@ -146,6 +146,7 @@ FLOORS = {
         testing.conformance.entries
         testing.conformance.sharing
         testing.conformance.suite
+        cli.takeover
         cli.check
         cli.main
         __main__

@@ -170,7 +170,8 @@ class StoredBeakerSessions:
     """Takes over the sessions of Beaker in *records*, where ``data_serializer`` was ``json``.
 
     The other parameters have the names and the defaults of Beaker's options, ``cookie_name`` that of ``key``.
-    *user_key* is the session key that says who the user is, without which that of the option ``user_key`` counts.
+    *user_key* is the session key that says who the user is, as ``auth.userid`` in Pyramid. ``None`` stands for that of
+    the option ``user_key``; without any, a logout at an old worker is not seen.
     *crypto_type* is ``"pycryptodome"`` where Beaker had that package and not ``cryptography``, and ``"none"`` where
     it had neither. With ``pyramid_keys="keep"`` the flashes and the CSRF token of pyramid_beaker stay among the data.
     """
@@ -180,6 +181,7 @@ class StoredBeakerSessions:
         records: Records,
         *,
         until: object,
+        user_key: str | None,
         secret: Secrets | None = None,
         validate_key: str | None = None,
         encrypt_key: str | None = None,
@@ -189,7 +191,6 @@ class StoredBeakerSessions:
         cookie_name: str = "beaker.session.id",
         cookie_domain: str | None = None,
         cookie_path: str = "/",
-        user_key: str | None = None,
         pyramid_keys: PyramidKeys = "move",
     ) -> None:
         name = type(self).__name__
@@ -252,6 +253,7 @@ class BeakerCookieSessions:
         validate_key: str,
         *,
         until: object,
+        user_key: str | None,
         encrypt_key: str | None = None,
         encrypt_nonce_bits: int = 128,
         crypto_type: str = "cryptography",
@@ -259,7 +261,6 @@ class BeakerCookieSessions:
         cookie_name: str = "beaker.session.id",
         cookie_domain: str | None = None,
         cookie_path: str = "/",
-        user_key: str | None = None,
         pyramid_keys: PyramidKeys = "move",
     ) -> None:
         name = type(self).__name__

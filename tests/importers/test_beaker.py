@@ -13,11 +13,11 @@ import beaker.session  # type: ignore[import-untyped]
 import pymemcache  # type: ignore[import-untyped]
 import pytest
 import redis
-from importers.beaker_site import BEAKER_SECRET, USER_KEY, BeakerWorker
 from support.actions import call, login, member, put
 from support.browser import Browser, Site
 from support.constants import COOKIE
 from support.fleet import Jar, Losses, OurWorker, run
+from support.former_beaker import BEAKER_SECRET, USER_KEY, BeakerWorker
 from support.places import IS_SOAK
 from support.stores import RecordingStore
 
@@ -208,7 +208,7 @@ def test_what_beaker_has_encrypted_with_pycryptodome_is_read() -> None:
         "ea/MgKT8opJn75SOgqieiNrLlQ=="
     )
     importer = BeakerCookieSessions(
-        VALIDATE_KEY, encrypt_key=ENCRYPT_KEY, crypto_type="pycryptodome", until=time.time() + DAY
+        VALIDATE_KEY, encrypt_key=ENCRYPT_KEY, crypto_type="pycryptodome", until=time.time() + DAY, user_key=None
     )
 
     data = Site("memory", import_from=importer).ask(dict, {"beaker.session.id": f'"{value}"'}).result
@@ -224,7 +224,9 @@ def test_what_beaker_could_not_encrypt_is_read_where_that_is_said(
     old, jar = BeakerWorker({"data_dir": str(tmp_path), "data_serializer": "json", **keys}), Jar()
     old.log_in(jar, "ada")
 
-    importer = StoredBeakerSessions(BeakerFiles(tmp_path), **keys, crypto_type="none", until=time.time() + DAY)
+    importer = StoredBeakerSessions(
+        BeakerFiles(tmp_path), **keys, crypto_type="none", until=time.time() + DAY, user_key=None
+    )
 
     assert Site("memory", import_from=importer).ask(dict, jar.cookies).result == {"user": "ada"}
 
@@ -252,7 +254,7 @@ def test_a_fallback_of_the_secret_opens_a_cookie_and_another_one_does_not(tmp_pa
 
 @pytest.mark.parametrize("value", ["../../etc/passwd", "a" * 31, "A" * 32, "a" * 65, "a/" * 20, "é" * 32])
 def test_what_is_no_id_is_rejected_and_not_looked_for(tmp_path: Path, value: str) -> None:
-    importer = StoredBeakerSessions(BeakerFiles(tmp_path), until=time.time() + DAY)
+    importer = StoredBeakerSessions(BeakerFiles(tmp_path), until=time.time() + DAY, user_key=None)
     site = Site("memory", import_from=importer)
 
     site.ask(member("user_id"), {"beaker.session.id": value})
@@ -270,7 +272,9 @@ def test_an_id_without_a_signature_is_read_where_beaker_had_no_secret(tmp_path: 
 
 
 def test_an_unknown_id_is_not_adopted(tmp_path: Path) -> None:
-    site = Site("memory", import_from=StoredBeakerSessions(BeakerFiles(tmp_path), until=time.time() + DAY))
+    site = Site(
+        "memory", import_from=StoredBeakerSessions(BeakerFiles(tmp_path), until=time.time() + DAY, user_key=None)
+    )
     browser = Browser(site, {"beaker.session.id": "a" * 32})
 
     browser.send(put(more=1))
@@ -351,7 +355,9 @@ def test_a_record_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
     old, jar = BeakerWorker({"data_dir": str(tmp_path), "data_serializer": "json"}), Jar()
     old.log_in(jar, "ada")
     (path,) = tmp_path.rglob("*.cache")
-    site = Site("memory", import_from=StoredBeakerSessions(BeakerFiles(tmp_path), until=time.time() + DAY))
+    site = Site(
+        "memory", import_from=StoredBeakerSessions(BeakerFiles(tmp_path), until=time.time() + DAY, user_key=None)
+    )
 
     for payload in (b"", b"x", b"\x80\x04.", b"\x80\x04}.", path.read_bytes()[:-9], b"\x80\x04N."):
         path.write_bytes(payload)
@@ -363,7 +369,9 @@ def test_a_record_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
 def test_a_pickle_is_refused_by_the_importer_for_json(tmp_path: Path) -> None:
     old, jar = BeakerWorker({"data_dir": str(tmp_path)}), Jar()
     old.log_in(jar, "ada")
-    site = Site("memory", import_from=StoredBeakerSessions(BeakerFiles(tmp_path), until=time.time() + DAY))
+    site = Site(
+        "memory", import_from=StoredBeakerSessions(BeakerFiles(tmp_path), until=time.time() + DAY, user_key=None)
+    )
 
     assert site.ask(member("user_id"), jar.cookies).result is None
     assert site.rejections() == ["malformed"]
@@ -387,7 +395,7 @@ def test_a_directory_that_cannot_be_read_is_a_503(tmp_path: Path, records: Any) 
     broken.mkdir(parents=True)
     (broken / f"{'a' * 32}.dbm").write_bytes(b"no database")
 
-    site = Site("memory", import_from=StoredBeakerSessions(records(tmp_path), until=time.time() + DAY))
+    site = Site("memory", import_from=StoredBeakerSessions(records(tmp_path), until=time.time() + DAY, user_key=None))
 
     assert site.ask(member("user_id"), {"beaker.session.id": "a" * 32}).status == 503
 
@@ -397,18 +405,21 @@ def test_a_directory_that_cannot_be_read_is_a_503(tmp_path: Path, records: Any) 
     [
         (lambda until: BeakerFiles(), "BeakerFiles: expected the directory that Beaker's option data_dir has"),
         (
-            lambda until: StoredBeakerSessions(BeakerFiles("x"), until=until, encrypt_key="x"),
+            lambda until: StoredBeakerSessions(BeakerFiles("x"), until=until, encrypt_key="x", user_key=None),
             "StoredBeakerSessions: encrypt_key needs the validate_key that Beaker had, too",
         ),
         (
-            lambda until: BeakerCookieSessions("x", until=until, crypto_type="nss"),
+            lambda until: BeakerCookieSessions("x", until=until, crypto_type="nss", user_key=None),
             "crypto_type: expected one of cryptography, pycryptodome, none",
         ),
         (
-            lambda until: BeakerCookieSessions("x", until=until, pyramid_keys="yes"),  # type: ignore[arg-type]
+            lambda until: BeakerCookieSessions("x", until=until, pyramid_keys="yes", user_key=None),  # type: ignore[arg-type]
             "pyramid_keys: expected 'move' or 'keep'",
         ),
-        (lambda until: BeakerCookieSessions("", until=until), "BeakerCookieSessions: the secret is missing"),
+        (
+            lambda until: BeakerCookieSessions("", until=until, user_key=None),
+            "BeakerCookieSessions: the secret is missing",
+        ),
     ],
 )
 def test_what_an_importer_cannot_work_with_is_a_fault(make_importer: Callable[[float], Any], message: str) -> None:

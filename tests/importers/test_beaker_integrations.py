@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import webtest
-from importers.beaker_site import BEAKER_SECRET, BeakerWorker
 from pyramid.config import Configurator  # type: ignore[import-untyped]
 from pyramid.csrf import get_csrf_token  # type: ignore[import-untyped]
 from pyramid.response import Response  # type: ignore[import-untyped]
@@ -17,6 +16,7 @@ from support.actions import call, member, put
 from support.browser import Browser, Site
 from support.constants import COOKIE, SECRET
 from support.fleet import Jar
+from support.former_beaker import BEAKER_SECRET, BeakerWorker
 
 from sessionware.importers.beaker import StoredBeakerSessions
 from sessionware.importers.beaker_files import BeakerFiles
@@ -139,7 +139,7 @@ def test_the_keys_of_pyramid_beaker_stay_where_they_are_wanted(old: PyramidSite,
     client = _client(old)
     token = old.send(client, lambda request: request.session.get_csrf_token()).text
     importer = PickledStoredBeakerSessions(
-        BeakerFiles(tmp_path), secret=BEAKER_SECRET, until=time.time() + DAY, pyramid_keys="keep"
+        BeakerFiles(tmp_path), secret=BEAKER_SECRET, until=time.time() + DAY, pyramid_keys="keep", user_key=None
     )
 
     data = Site("memory", import_from=importer).ask(dict, _jar(client)).result
@@ -166,7 +166,7 @@ def test_the_drop_in_takes_over_what_beaker_has_stored(tmp_path: Path) -> None:
     options = {"data_dir": str(tmp_path), "secret": BEAKER_SECRET, "data_serializer": "json"}
     old, jar = BeakerWorker(options), Jar()
     old.put(jar, user="ada", cart=["tea"])
-    importer = StoredBeakerSessions(BeakerFiles(tmp_path), secret=BEAKER_SECRET, until=time.time() + DAY)
+    importer = StoredBeakerSessions(BeakerFiles(tmp_path), secret=BEAKER_SECRET, until=time.time() + DAY, user_key=None)
     seen: list[Any] = []
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
