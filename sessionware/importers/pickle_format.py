@@ -368,7 +368,7 @@ class Builder:
         arguments = tuple(self.values(given, depth))
         try:
             return build(arguments, state)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError, struct.error) as error:
             raise UnknownValue from error
 
 
