@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import time
+import zlib
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -364,6 +367,30 @@ def test_a_record_that_cannot_be_read_is_malformed(tmp_path: Path) -> None:
         site.ask(member("user_id"), jar.cookies)
 
     assert set(site.rejections()) == {"malformed", "unknown_id"}
+
+
+@pytest.mark.parametrize("payload", [b"[1]", b"{", b"\xff", b"[" * 100_000, b"1" * 5000])
+def test_what_is_signed_and_no_session_is_malformed(payload: bytes) -> None:
+    text = b64encode(zlib.compress(payload)).decode()
+    value = hmac.new(VALIDATE_KEY.encode(), text.encode(), "sha1").hexdigest() + text
+    until = time.time() + DAY
+    site = Site("memory", import_from=BeakerCookieSessions(VALIDATE_KEY, until=until, user_key=None))
+
+    site.ask(member("user_id"), {"beaker.session.id": value})
+
+    assert site.rejections() == ["malformed"]
+
+
+def test_a_record_that_an_old_worker_has_made_unreadable_ends_no_session(tmp_path: Path) -> None:
+    old, jar = BeakerWorker({"data_dir": str(tmp_path), "data_serializer": "json"}), Jar()
+    old.log_in(jar, "ada")
+    importer = StoredBeakerSessions(BeakerFiles(tmp_path), until=time.time() + DAY, user_key=USER_KEY)
+    browser = Browser(Site("memory", import_from=importer), jar.cookies)
+    browser.send(put(more=1))
+
+    next(tmp_path.rglob("*.cache")).write_bytes(b"no record")
+
+    assert browser.ask(member("user_id")).result == "ada"
 
 
 def test_a_pickle_is_refused_by_the_importer_for_json(tmp_path: Path) -> None:
