@@ -83,6 +83,7 @@ FLOORS = {
     "configuration": """
         config.faults
         config.credentials
+        config.advice
         config.others
         config.table
         config.names
@@ -121,6 +122,8 @@ FLOORS = {
         integrations.members
         integrations.pyramid
         integrations.explicit
+        integrations.beaker_managers
+        integrations.beaker_session
         integrations.beaker
         testing.clock
         testing.client
@@ -149,6 +152,7 @@ PURE = (
     *FLOORS["values"].replace("session.mapping", "").split(),
     "config.faults",
     "config.credentials",
+    "config.advice",
     "config.others",
     "config.table",
     "config.names",
