@@ -56,7 +56,9 @@ class Lifecycle:
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
-        self._warning_of_processes = warning_of_processes(settings.store)
+        self._warning_of_processes = warning_of_processes(
+            settings.store, "login_backend" if settings.is_store_for_logins else "backend"
+        )
         self.cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
         self.clock = settings.clock
         #: What this makes for each request.
