@@ -199,7 +199,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no database at all": (
         {"backend": "sqlalchemy"},
-        "needs either url, such as 'postgresql+psycopg://localhost/shop'",
+        "a url is such as 'postgresql+psycopg://host/database'",
     ),
     "a number as path": ({"backend": "sqlite", "backend.path": 5}, "backend.path: expected a path, got 5"),
     "a store's option beside no store": ({"backend.url": "redis://h"}, "name a store by backend (nested: type)"),
