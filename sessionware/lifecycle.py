@@ -216,7 +216,7 @@ class Lifecycle:
         request.token = None
         request.is_ended_by_another = outcome.found is None and outcome.cookie is KEEP
         if self._travels_with_answer and not request.is_ended_by_another:
-            request.travels_with_answer = self._travels(outcome.found)
+            request.travels_with_answer = outcome.found is None or not outcome.found.key
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
         if lines or request.is_ended_by_another:
             request.cookie_lines, request.is_cookie_standing = lines, not request.travels_with_answer

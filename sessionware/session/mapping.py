@@ -58,7 +58,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         return request
 
     def __getitem__(self, key: str) -> Any:
-        changes = self._loaded().changes
+        request = self._request
+        if request is None or request.load_failure is not None or request.changes.displaced:
+            request = self._loaded()
+        changes = request.changes
         value = changes.data[key]
         if type(value) not in IMMUTABLE:
             changes.expose()
