@@ -13,8 +13,8 @@
 #                   another time, ARGUMENTS=cookie_header for one target); what was tried is kept for the next run
 #   make test-drivers   the tests of Redis, memcached, SQL and the listeners, by the oldest drivers that setup.cfg
 #                   allows and the newest
-#   make test-peers   the suites of Flask, Flask-Login, Flask-WTF and Beaker, from their sdists, with our sessions
-#                   (PEERS=Flask for one of them)
+#   make test-peers   the suites of Flask, Flask-Login, Flask-WTF, Pyramid, pyramid_beaker and Beaker, from their
+#                   sdists, with our sessions (PEERS=Flask for one of them)
 #   make bench      measure, side by side with Beaker, Flask-Session and Django, on private servers that it starts itself
 #                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there, --quick is a trial, and
 #                   --against ../other times the package in another checkout in turns with this one)
