@@ -219,6 +219,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """The user that the session is bound to, as given to :meth:`login`."""
         return self._loaded().user_id
 
+    @user_id.setter
+    def user_id(self, value: object) -> NoReturn:
+        raise AttributeError("session.user_id can be read, and not be set; write session.login(user_id)")
+
     @property
     def created_at(self) -> datetime:
         """When the session began, in UTC; :meth:`login` keeps it."""
