@@ -120,6 +120,7 @@ FLOORS = {
         integrations.bottle
         integrations.paste
         integrations.members
+        integrations.pyramid_session
         integrations.pyramid
         integrations.explicit
         integrations.beaker_managers

@@ -21,7 +21,7 @@ from support.beaker import KINDS, BeakerSite, Options, Visitor, beakers_options,
 from support.client import Client
 from support.constants import HTTPS, PLAIN, SECRET
 from support.frames import shown_in_frames
-from support.servers.gunicorn import served_by_gunicorn
+from support.servers.wsgi import serving
 
 from sessionware import ConfigError
 from sessionware.integrations import beaker_session
@@ -412,7 +412,7 @@ def test_paste_is_told_of_the_session(memory: Options) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gunicorn_serves_it(kind: str, tmp_path: Path) -> None:
-    with served_by_gunicorn(f"integrations.served_beaker:{kind}", tmp_path) as port:
+    with serving("gunicorn", f"integrations.served_beaker:{kind}", tmp_path) as port:
         client = Client(port)
 
         visits = [client.get(path)[1] for path in ("/", "/", "/nosave", "/", "/delete", "/")]
