@@ -167,6 +167,10 @@ class Lifecycle:
         return self.save_pending(request)
 
     def save_pending(self, request: SessionRequest) -> bool:
+        """Write what is pending; ``False`` if another request has ended the session.
+
+        Raises StoreUnavailable, ConflictError, CookieTooLarge, RecordTooLarge or SessionDataError.
+        """
         if request.save_failure is not None:
             # Whether that write took effect is unknown: a second one might count what was counted already.
             raise without_frames(request.save_failure)
@@ -240,6 +244,7 @@ class Lifecycle:
         self._events.tell(*decisions, context=request.event_context)
 
     def tell_untold(self, request: SessionRequest) -> None:
+        """Tell the events that have waited for the answer to leave."""
         untold, request.untold = request.untold, ()
         self._events.tell(*untold, context=request.event_context)
 
@@ -336,7 +341,7 @@ class Lifecycle:
         try:
             raise failure
         finally:
-            del failure  # as in _save()
+            del failure  # as in save_pending()
 
     # What goes wrong.
 
@@ -345,6 +350,7 @@ class Lifecycle:
         self._events.tell(failure_of_store(request.stored, error), context=request.event_context)
 
     def discard(self, request: SessionRequest, reason: str) -> None:
+        """Drop what is pending, and tell the event ``discarded`` with this *reason*."""
         record = request.record
         record.handle = request.handle
         with suppress(SessionwareError):

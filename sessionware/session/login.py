@@ -74,7 +74,10 @@ def _fault_of(user_id: object) -> str:
         return f"has {user_id.bit_length()} bits"
     if type(user_id) is str:
         return "holds a lone surrogate" if _has_surrogate(user_id) else f"has {len(user_id)} characters"
-    return f"is of type {type(user_id).__name__}; give str(id) for ids of other kinds"
+    if user_id is None:
+        return "is None, as the id of a user is who was not found or is not in the database yet"
+    cure = "" if type(user_id) is bool else "; give str(id) for ids of other kinds"
+    return f"is of type {type(user_id).__name__}{cure}"
 
 
 def _is_short(value: object) -> bool:

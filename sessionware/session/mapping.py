@@ -219,6 +219,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """The user that the session is bound to, as given to :meth:`login`."""
         return self._loaded().user_id
 
+    @user_id.setter
+    def user_id(self, value: object) -> NoReturn:
+        raise AttributeError("session.user_id can be read, and not be set; write session.login(user_id)")
+
     @property
     def created_at(self) -> datetime:
         """When the session began, in UTC; :meth:`login` keeps it."""
@@ -238,7 +242,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
 
     @property
     def authenticated_at(self) -> datetime | None:
-        """When the user signed in or was confirmed last, in UTC; ``None`` where nobody is signed in."""
+        """When the user signed in or was confirmed last, in UTC; ``None`` while no user is signed in."""
         request = self._loaded()
         at = request.changes.authenticated_at(request.stored)
         return None if at is None else moment(at)
@@ -246,7 +250,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     def authenticated_within(self, duration: Any) -> bool:
         """Whether the user signed in or was confirmed less than *duration* ago: seconds, a timedelta, or ``"10m"``.
 
-        ``False`` where nobody is signed in. Raises SessionDataError for what is no duration.
+        ``False`` while no user is signed in. Raises SessionDataError for what is no duration.
         """
         seconds = duration_for("authenticated_within", duration)
         request = self._loaded()
@@ -314,8 +318,8 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     def confirm(self) -> None:
         """Note that the user has just proved again who they are, by a password, say, before a sensitive step.
 
-        Gives a new id, and both timeouts start again; a remembered session keeps its end. Raises SessionDataError where
-        nobody is signed in.
+        Gives a new id, and both timeouts start again; a remembered session keeps its end. Raises SessionDataError while
+        no user is signed in.
         """
         request = self._identifying()
         if request.user_id is None:

@@ -289,6 +289,7 @@ def test_an_application_is_anything_that_can_be_called(wrapped: Any) -> None:
         (app, "expected a dict or a Config as configuration, got an object of the type function"),
         ([("secret", SECRET)], "expected a dict or a Config as configuration, got an object of the type list"),
         ("development.ini", "expected a dict or a Config as configuration, got an object of the type str"),
+        (flask.Flask("shop").config, "write Sessionware(app), which reads it (from sessionware.integrations.flask)"),
     ],
 )
 def test_what_is_no_configuration_is_not_taken_for_one(config: Any, sentence: str) -> None:
@@ -297,6 +298,7 @@ def test_what_is_no_configuration_is_not_taken_for_one(config: Any, sentence: st
             make()
 
         assert sentence in str(caught.value)
+        assert "faults" not in str(caught.value)
 
 
 def test_a_url_in_place_of_a_path_is_taken(tmp_path: Path) -> None:
