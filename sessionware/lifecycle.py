@@ -56,7 +56,9 @@ class Lifecycle:
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
-        self._warning_of_processes = warning_of_processes(settings.store)
+        self._warning_of_processes = warning_of_processes(
+            settings.store, "login_backend" if settings.is_store_for_logins else "backend"
+        )
         self.cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
         self.clock = settings.clock
         #: What this makes for each request.
@@ -214,7 +216,7 @@ class Lifecycle:
         request.token = None
         request.is_ended_by_another = outcome.found is None and outcome.cookie is KEEP
         if self._travels_with_answer and not request.is_ended_by_another:
-            request.travels_with_answer = self._travels(outcome.found)
+            request.travels_with_answer = outcome.found is None or not outcome.found.key
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
         if lines or request.is_ended_by_another:
             request.cookie_lines, request.is_cookie_standing = lines, not request.travels_with_answer

@@ -38,6 +38,7 @@ FLOORS = {
         session.flashes
         session.formats
         session.login
+        session.merging
         session.changes
         session.sizes
         session.request
@@ -82,6 +83,7 @@ FLOORS = {
     "configuration": """
         config.faults
         config.credentials
+        config.advice
         config.others
         config.table
         config.names
@@ -121,6 +123,8 @@ FLOORS = {
         integrations.pyramid_session
         integrations.pyramid
         integrations.explicit
+        integrations.beaker_managers
+        integrations.beaker_session
         integrations.beaker
         testing.clock
         testing.client
@@ -149,6 +153,7 @@ PURE = (
     *FLOORS["values"].replace("session.mapping", "").split(),
     "config.faults",
     "config.credentials",
+    "config.advice",
     "config.others",
     "config.table",
     "config.names",

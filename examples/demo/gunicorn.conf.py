@@ -31,3 +31,12 @@ def when_ready(server: Any) -> None:
         "  tries the old cookie, which is then rejected.\n",
         flush=True,
     )
+
+
+def worker_int(worker: Any) -> None:
+    """End this worker at Ctrl-C.
+
+    A thread of it may wait for a browser that has opened a connection and asks for nothing. gunicorn would wait for
+    that thread, and kill the worker in the end, with a line that suspects a lack of memory.
+    """
+    os._exit(0)

@@ -6,8 +6,9 @@ import configparser
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from sessionware.config.advice import value_of
 from sessionware.config.faults import Faults, closest
-from sessionware.config.others import OTHERS, advise, canonical, value_of
+from sessionware.config.others import OTHERS, advise, canonical
 from sessionware.config.table import GROUPS, OPTIONS, STORE_GROUPS, STORE_OPTIONS
 from sessionware.conversions import Converter, boolean, duration, shown, string
 

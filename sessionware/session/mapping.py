@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, hide_own_frames, without_frames
-from sessionware.session.changes import IMMUTABLE, Changes
+from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import moment
 from sessionware.session.login import Login, duration_for
+from sessionware.session.merging import IMMUTABLE
 from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
 
@@ -57,7 +58,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         return request
 
     def __getitem__(self, key: str) -> Any:
-        changes = self._loaded().changes
+        request = self._request
+        if request is None or request.load_failure is not None or request.changes.displaced:
+            request = self._loaded()
+        changes = request.changes
         value = changes.data[key]
         if type(value) not in IMMUTABLE:
             changes.expose()
