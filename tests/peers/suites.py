@@ -137,5 +137,20 @@ PEERS = {
         ("pyramid_beaker/tests.py",),
         sessions="beaker_sessions",
     ),
+    "pyramid_debugtoolbar": Peer(
+        "pyramid_debugtoolbar==4.12.1",
+        ("pyramid==2.1", "webtest"),
+        ("tests/test_panels/test_session.py",),
+        sessions="pyramid_sessions",
+        excluded={
+            "tests/test_panels/test_session.py::TestSortingErrorsSession::test_panel": "a session's key is a str",
+        },
+    ),
+    "pyramid_authsanity": Peer(
+        "pyramid_authsanity==2.0.0",
+        ("pyramid==2.1",),
+        ("tests/test_authpolicy.py", "tests/test_sources.py"),
+        sessions="pyramid_sessions",
+    ),
     "Flask-WTF": Peer("Flask-WTF==1.3.0", ("flask-babel", "email-validator")),
 }
