@@ -34,7 +34,7 @@ _NAMES = {
 }
 
 
-def _factory(**options: Any) -> SessionFactory:
+def make_factory(**options: Any) -> SessionFactory:
     """One with a store of its own, and with a cookie that goes by http, too."""
     backend = MemoryStore() if os.environ["PEER_BACKEND"] == "memory" else "cookie"
     ours = {"backend": backend, "secret": lengthened("pyramid"), "cookie.prefix": "", "absolute_timeout": None}
@@ -69,7 +69,7 @@ class _FactorySession(PyramidSession):
 def _base_factory(serializer: Any, cookie_name: str = "session", **options: Any) -> Any:
     """Pyramid's by name; a cookie of Pyramid's stands for a session of ours with its data, which was seen then."""
     clock, events = FakeClock(), list[Event]()
-    factory = _factory(clock=clock, on_event=events.append, **_translated(cookie_name, options))
+    factory = make_factory(clock=clock, on_event=events.append, **_translated(cookie_name, options))
 
     def session_of(request: Any) -> _FactorySession:
         former = request.cookies.get(cookie_name)
@@ -128,7 +128,7 @@ class _OwnSession(PyramidSession):
     __slots__ = ()
 
     def __init__(self, data: Any = ()) -> None:
-        super().__init__(_factory().manager.open({}))  # type: ignore[union-attr]
+        super().__init__(make_factory().manager.open({}))  # type: ignore[union-attr]
         self.update({_KEYS.get(name, name): value for name, value in dict(data).items()})
 
 
@@ -165,7 +165,7 @@ def _make_app(config: Any) -> Any:
     """An application of *config* that counts its visits in a session, if it has no sessions of its own."""
     app = _MAKE_APP(config)
     if config.registry.queryUtility(ISessionFactory) is None:
-        config.registry.registerUtility(_factory(), ISessionFactory)
+        config.registry.registerUtility(make_factory(), ISessionFactory)
         config.registry.registerHandler(_count, (NewRequest,))
     return app
 
