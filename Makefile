@@ -170,7 +170,7 @@ test-drivers-oldest test-drivers-newest: test-drivers-%: $(VENV)/.wheel
 
 # make test serves by all of them but mod_wsgi, which pip has to build.
 SERVERS ?= gunicorn,gunicorn gthread,gunicorn gevent,gunicorn --preload,waitress,cheroot,uwsgi,werkzeug,wsgiref,mod_wsgi
-SERVER_TESTS := wsgi/test_servers.py
+SERVER_TESTS := wsgi/test_servers.py documentation/test_walks.py
 
 $(VENV)/.with-servers: $(VENV)/.with-tests
 	@echo "make: mod_wsgi, for which apxs (Debian and Ubuntu: apt install apache2-bin apache2-dev) and a compiler are needed"
