@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
+from sessionware.backends.former import Former, MovingCookies
 from sessionware.config.settings import OnStoreFailure, Settings
 from sessionware.cookies.origin import SAFE_METHODS
 from sessionware.cookies.request import COMPANION_SUFFIX, CookieContext, Cookies, is_of_https_site
@@ -43,7 +44,7 @@ Answer = TypeVar("Answer")
 class Lifecycle:
     """Serves the sessions of one manager, as :class:`Persistence` promises them."""
 
-    def __init__(self, settings: Settings, backend: Backend, events: Events) -> None:
+    def __init__(self, settings: Settings, backend: Backend, events: Events, *, formers: Sequence[Former] = ()) -> None:
         self._backend = backend
         self._travels_with_answer = backend.travels_with_answer
         self._events = events
@@ -59,7 +60,12 @@ class Lifecycle:
         self._warning_of_processes = warning_of_processes(
             settings.store, "login_backend" if settings.is_store_for_logins else "backend"
         )
-        self.cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
+        make_keys = partial(backend.make_keys, domain=domain, path=path)
+        self.cookies: Cookies[Any] = (
+            MovingCookies(settings.cookie, make_keys, formers=formers, clock=settings.clock)
+            if formers
+            else Cookies(settings.cookie, make_keys)
+        )
         self.clock = settings.clock
         #: What this makes for each request.
         self.session_class: type[Session] = Session if settings.user_key is None else protected_by(settings.user_key)
@@ -254,7 +260,7 @@ class Lifecycle:
         if cookie is DELETE:
             return tuple(context.delete())
         if isinstance(cookie, NoValue) or found is None:
-            return ()
+            return outcome.more_lines
         record = found.record
         write = context.set if isinstance(cookie, Send) else context.set_seen
         # A cookie that goes with the browser is told no end.
@@ -262,7 +268,8 @@ class Lifecycle:
         ends_at = self._lifetimes.end_of(record) if is_persistent else None
         # A passive request leaves "last seen" behind.
         now = max(record.seen_at, request.touched_at)
-        return (write(cookie.value, ends_at, now, is_persistent=record.is_remembered),)
+        # The session's own comes last, as where it is deleted.
+        return (*outcome.more_lines, write(cookie.value, ends_at, now, is_persistent=record.is_remembered))
 
     def renew_if_stale(self, request: SessionRequest) -> None:
         """Write down that the session was seen now, if "last seen" is so old that a request which only reads does."""

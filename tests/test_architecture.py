@@ -104,6 +104,10 @@ FLOORS = {
         backends.cookie
         backends.store
         backends.login
+        backends.former
+        backends.configured
+        backends.imported
+        backends.previous
         lifecycle
         answer
         manager
@@ -126,6 +130,11 @@ FLOORS = {
         integrations.beaker_managers
         integrations.beaker_session
         integrations.beaker
+        importers.settings
+        importers.records
+        importers.flask
+        importers.flask_session
+        importers.django
         testing.clock
         testing.client
         testing.pytest_plugin

@@ -332,7 +332,7 @@ class Changes:
             return self.confirmed_at
         if self.login is not None:
             return self.login.at
-        return None if record is None or record.user_id is None else record.started_at
+        return None if record is None else record.authenticated_at
 
     def cause(self, record: Live) -> Cause:
         """Why the session of *record* is given a new id."""
@@ -404,6 +404,8 @@ class Changes:
         return Live({}, EMPTY, b"", now, now, now, self.lifetimes.ends_at(now))
 
     def _apply_identity(self, live: Live) -> None:
+        if self.login is not None or self.confirmed_at is not None:
+            live.signed_in_at = None
         if self.login is not None:
             live.user_id, live.label = self.login.user_id, self.login.label
             live.started_at = self.login.at

@@ -218,7 +218,10 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"backend": KeyValueStore({}), "backend.prefix": "x"},
         "the backend is a store that is already made; give this option to its class",
     ),
-    "an option for later": ({"import_from": "x"}, "this option is not in this version yet; leave it out"),
+    "an importer that is none": (
+        {"import_from": "x"},
+        "expected an importer of sessionware.importers, or a list of them",
+    ),
 }
 
 
