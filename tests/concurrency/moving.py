@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from concurrency.actions import Kind
 from concurrency.world import World, make_store
 from support.actions import Action
 from support.browser import Answer, Site
@@ -46,17 +47,20 @@ class MovingWorld(World):
         self.former = ""
 
     def begin(self, action: Action) -> str:
-        self.former = self.old_answer(action)[1] or ""
+        self._ask(action)
         assert self.former
         self.events.clear()
         self.store.reset()
         return ""
 
-    def old_answer(self, action: Action, value: str = "") -> tuple[Answer, str | None]:
-        """A request to an old worker, and the value that it has given to its cookie, "" for a deletion."""
-        answer = self.old.ask(action, {OLD_COOKIE: value} if value else None)
-        cookies = answer.cookies
-        return answer, (cookies[OLD_COOKIE] or "") if OLD_COOKIE in cookies else None
+    def ask_old_worker(self, kind: Kind) -> None:
+        """A request to an old worker, whose operations are not counted; a browser has the cookie that comes of it."""
+        with self.store.aside():
+            self._ask(lambda session: kind.run(session, "b"))
+
+    def _ask(self, action: Action) -> None:
+        answer = self.old.ask(action, {OLD_COOKIE: self.former} if self.former else None)
+        self.former = answer.cookies.get(OLD_COOKIE, self.former) or ""
 
     def request(self, action: Action, value: str | None = None, *, header: str | None = None) -> Answer:
         cookies = {OLD_COOKIE: self.former, COOKIE: value or ""}

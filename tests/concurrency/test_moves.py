@@ -7,11 +7,27 @@ holds of a store that fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
-from concurrency.actions import KINDS, SAVE, STARTS, Kind
-from concurrency.moving import MOVES
+from concurrency.actions import (
+    CONFIRM,
+    EMPTY,
+    INVALIDATE,
+    KINDS,
+    LOGIN,
+    LOGIN_OTHER,
+    READ,
+    REGENERATE,
+    SAVE,
+    STARTS,
+    WRITE,
+    Kind,
+    beginning,
+)
+from concurrency.moving import MOVES, MovingWorld
 from concurrency.test_failures import (
     WHEN,
     check_saved,
@@ -32,6 +48,8 @@ from concurrency.test_pairs import (
     runs,
 )
 from concurrency.world import World, arrive, points
+from support.actions import put
+from support.browser import Answer
 
 pytestmark = pytest.mark.usefixtures("over_each_store")
 
@@ -71,3 +89,51 @@ def test_no_failure_in_a_take_over_is_taken_for_a_success_or_for_a_logout(
         check_flashes_after_failure(kind, answer, world, arrive(cookie, answer))
         check_still_there(kind, user, answer, final)
         world.check_index(cookie, answer.cookie)
+
+
+#: What an old worker may be asked, beside a new one.
+AT_AN_OLD_WORKER = (READ, WRITE, LOGIN, LOGIN_OTHER, REGENERATE, CONFIRM, INVALIDATE)
+
+
+@pytest.mark.parametrize("make", MOVES)
+@pytest.mark.parametrize("user", STARTS)
+@pytest.mark.parametrize("second", AT_AN_OLD_WORKER, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("first", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("is_taken", [False, True], ids=["not taken over yet", "taken over before"])
+def test_a_request_to_an_old_worker_at_every_point_undoes_nothing_and_is_not_undone(
+    first: Kind, second: Kind, user: str | None, make: Callable[[], MovingWorld], *, is_taken: bool
+) -> None:
+    for world, answer, final in _beside_an_old_worker(first, second, user, make, is_taken=is_taken):
+        assert answer.status in (200, 409)
+        has_ended = (first.ends or (first is EMPTY and user is None)) and answer.status == 200
+        is_new_cookie = not world.is_former_stored and second in (REGENERATE, CONFIRM)
+        if first.logs_in_as:
+            continue  # at once with what an old worker does: the cookies that come last hold
+        if second.ends and user is not None:
+            assert final.user_id is None
+        elif second.logs_in_as and not has_ended:
+            assert final.user_id == second.logs_in_as
+        elif has_ended and not second.logs_in_as and not is_new_cookie:
+            assert final.user_id is None
+        elif second in (READ, WRITE, REGENERATE) and not has_ended and answer.status == 200:
+            assert final.user_id == user
+            assert final.seen.get("by-a") == ("a" if first.writes else None)
+
+
+def _beside_an_old_worker(
+    first: Kind, second: Kind, user: str | None, make: Callable[[], MovingWorld], *, is_taken: bool
+) -> Iterator[tuple[MovingWorld, Answer, Answer]]:
+    """The site, the answer of the first request, and what a later one sees, for each point; the last is after it."""
+    for point in itertools.count():
+        world = make()
+        world.begin(beginning(user))
+        cookie = world.request(put(before=1)).cookie if is_taken else None
+        world.store.reset()
+        world.store.before[point].append(partial(world.ask_old_worker, second))
+        answer = world.first(first, cookie)
+        is_last = bool(world.store.before[point])
+        if is_last:
+            world.ask_old_worker(second)
+        yield world, answer, world.read(arrive(cookie, answer))
+        if is_last:
+            return
