@@ -290,7 +290,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         if secret is None:
             changes, made = self._changing(), self._persistence.csrf
             # Before a login, the same id may have given the secret that was good until now.
-            changes.csrf = secret = made.first(request.handle) if changes.login is None else made.new()
+            changes.csrf = secret = made.first(request.csrf_root) if changes.login is None else made.new()
         return csrf.mask(secret)
 
     def verify_csrf(self, token: object) -> bool:
