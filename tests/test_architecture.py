@@ -83,6 +83,7 @@ FLOORS = {
     "configuration": """
         config.faults
         config.credentials
+        config.advice
         config.others
         config.table
         config.names
@@ -123,8 +124,11 @@ FLOORS = {
         integrations.bottle
         integrations.paste
         integrations.members
+        integrations.pyramid_session
         integrations.pyramid
         integrations.explicit
+        integrations.beaker_managers
+        integrations.beaker_session
         integrations.beaker
         importers.settings
         importers.records
@@ -167,6 +171,7 @@ PURE = (
     *FLOORS["values"].replace("session.mapping", "").split(),
     "config.faults",
     "config.credentials",
+    "config.advice",
     "config.others",
     "config.table",
     "config.names",

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sessionware.cli.takeover import importer_lines
+from sessionware.config.advice import SECRET, Expression, repeated
 from sessionware.config.beaker import Translation, coerced, of_beaker, translate, unprefixed
 from sessionware.config.names import PREFIXED, suggestion
-from sessionware.config.others import SECRET, Expression, repeated
 from sessionware.config.table import GROUPS, OPTIONS
 from sessionware.crypto.keys import Keyring, read_secrets
 
