@@ -121,13 +121,12 @@ def test_a_key_that_is_no_text_is_left_out() -> None:
     assert read(pickle.dumps({1: 2, "a": 1})) == ({"a": 1}, ("(a key of type int)",))
 
 
-def test_what_is_shared_is_made_for_each_place() -> None:
-    shared = [1]
+def test_what_is_shared_stands_in_each_place() -> None:
+    shared = {f"key {number}": [number] for number in range(300)}
 
-    data, _ = read(pickle.dumps({"a": shared, "b": shared}))
+    data, _ = read(pickle.dumps({"a": shared, "b": [shared]}))
 
-    assert data == {"a": [1], "b": [1]}
-    assert data["a"] is not data["b"]
+    assert data == {"a": shared, "b": [shared]}
 
 
 def test_lone_surrogates_are_left_to_who_stores_them() -> None:
@@ -321,6 +320,14 @@ BOMBS = {
     + COLLIDING.replace(b"N\x8a", b"\x8a")[: 12 * 200]
     + b"\x90\x94"
     + b"h\x00" * 690
+    + b"e"
+    + CLOSE,
+    "colliding sets of one list": OPEN
+    + b"]("
+    + b"c__builtin__\nset\n\x94]("
+    + COLLIDING.replace(b"N\x8a", b"\x8a")[: 12 * 200]
+    + b"e\x94"
+    + b"h\x00h\x01\x85R" * 260
     + b"e"
     + CLOSE,
     "zones": OPEN
