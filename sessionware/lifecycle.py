@@ -57,7 +57,9 @@ class Lifecycle:
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
-        self._warning_of_processes = warning_of_processes(settings.store)
+        self._warning_of_processes = warning_of_processes(
+            settings.store, "login_backend" if settings.is_store_for_logins else "backend"
+        )
         make_keys = partial(backend.make_keys, domain=domain, path=path)
         self.cookies: Cookies[Any] = (
             MovingCookies(settings.cookie, make_keys, formers=formers, clock=settings.clock)
@@ -171,6 +173,10 @@ class Lifecycle:
         return self.save_pending(request)
 
     def save_pending(self, request: SessionRequest) -> bool:
+        """Write what is pending; ``False`` if another request has ended the session.
+
+        Raises StoreUnavailable, ConflictError, CookieTooLarge, RecordTooLarge or SessionDataError.
+        """
         if request.save_failure is not None:
             # Whether that write took effect is unknown: a second one might count what was counted already.
             raise without_frames(request.save_failure)
@@ -244,6 +250,7 @@ class Lifecycle:
         self._events.tell(*decisions, context=request.event_context)
 
     def tell_untold(self, request: SessionRequest) -> None:
+        """Tell the events that have waited for the answer to leave."""
         untold, request.untold = request.untold, ()
         self._events.tell(*untold, context=request.event_context)
 
@@ -341,7 +348,7 @@ class Lifecycle:
         try:
             raise failure
         finally:
-            del failure  # as in _save()
+            del failure  # as in save_pending()
 
     # What goes wrong.
 
@@ -350,6 +357,7 @@ class Lifecycle:
         self._events.tell(failure_of_store(request.stored, error), context=request.event_context)
 
     def discard(self, request: SessionRequest, reason: str) -> None:
+        """Drop what is pending, and tell the event ``discarded`` with this *reason*."""
         record = request.record
         record.handle = request.handle
         with suppress(SessionwareError):

@@ -1,4 +1,4 @@
-"""The session in the cookie while nobody is signed in, and in a store from its login to its logout."""
+"""The session of a visitor in the cookie, and in a store from its login to its logout."""
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ from sessionware.conversions import (
     BOOLEANS,
     Converter,
     boolean,
-    duration,
+    duration_or_none,
     either,
     expected,
-    function,
-    functions,
+    function_of,
+    functions_of,
     imported,
     integer,
     is_dotted_name,
@@ -202,21 +202,23 @@ OPTIONS: dict[str, Option] = {
         "Types of your own, matched by exact class: ``{Money: ('money', to_plain, from_plain)}``.",
     ),
     "idle_timeout": Option(
-        optional(duration), "1h", "A session ends after this long without a request that touched it; ``None`` for none."
+        duration_or_none(none_means="no limit"),
+        "1h",
+        "A session ends after this long without a request that touched it; ``None`` for none.",
     ),
     "absolute_timeout": Option(
-        optional(duration),
+        duration_or_none(none_means="no limit"),
         "24h",
         "A session ends this long after it began, or after the last login; ``None`` for none.",
     ),
     "refresh_after": Option(
-        optional(duration),
+        duration_or_none(none_means="a tenth of idle_timeout"),
         None,
         "How old “last seen” may become before a request that only reads the session renews it.",
         "a tenth of ``idle_timeout``",
     ),
     "regenerate_grace": Option(
-        optional(duration),
+        duration_or_none(none_means="no grace"),
         "10s",
         "How long the old id of a regenerated session can still be read; ``None`` for not at all.",
     ),
@@ -316,14 +318,14 @@ OPTIONS: dict[str, Option] = {
         "``until``: those sessions are taken over.",
     ),
     "event_context": Option(
-        optional(function),
+        optional(function_of("environ")),
         None,
         "A callable that is given ``environ`` and gives a mapping of what the events of the request say of it, as its "
         "address; they have it as ``event.context``.",
     ),
-    "on_event": Option(functions, None, "A callable, or a list of them, called with every event."),
+    "on_event": Option(functions_of("event"), None, "A callable, or a list of them, called with every event."),
     "clock": Option(
-        optional(function),
+        optional(function_of()),
         None,
         "A callable that returns seconds since the epoch, for tests; a store whose ``__init__`` takes ``clock`` is "
         "given it.",
