@@ -308,6 +308,25 @@ def test_a_logout_at_an_old_worker_holds_at_new_ones_and_so_does_the_next_login(
     assert move.ask("user_id") == "ada"
 
 
+def test_a_logout_by_a_new_id_at_an_old_worker_holds_though_beaker_leaves_the_record(make: Maker) -> None:
+    """``session.invalidate()``, which is the logout in Pyramid."""
+
+    def log_out(session: Any) -> None:
+        session.invalidate()
+        if move.records is None:
+            session.save()
+
+    move = make()
+    move.old.log_in(move.jar, "ada")
+    move.browser().send(put(more=1))
+
+    move.old.send(move.jar, log_out)
+
+    assert move.old.who(move.jar) is None
+    assert move.ask("user_id") is None
+    assert "more" not in move.browser().data()
+
+
 def test_a_login_at_an_old_worker_beats_what_was_taken_over(move: Move) -> None:
     move.old.log_in(move.jar, "ada")
     move.browser().send(put(more=1))
