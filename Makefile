@@ -15,8 +15,8 @@
 #                   allows and the newest
 #   make test-servers   the tests of WSGI servers by all of them, Apache's mod_wsgi too, which needs apache2-dev and a
 #                   compiler (SERVERS=mod_wsgi for it alone)
-#   make test-peers   the suites of Flask, Flask-Login, Flask-WTF and Beaker, from their sdists, with our sessions
-#                   (PEERS=Flask for one of them)
+#   make test-peers   the suites of Flask, Flask-Login, Flask-WTF, Pyramid, Beaker and some that build on these, from
+#                   their sdists, with our sessions (PEERS=Flask for one of them)
 #   make bench      measure, side by side with Beaker, Flask-Session and Django, on private servers that it starts itself
 #                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there, --quick is a trial, and
 #                   --against ../other times the package in another checkout in turns with this one)

@@ -38,6 +38,7 @@ FLOORS = {
         session.flashes
         session.formats
         session.login
+        session.merging
         session.changes
         session.sizes
         session.request
@@ -82,6 +83,7 @@ FLOORS = {
     "configuration": """
         config.faults
         config.credentials
+        config.advice
         config.others
         config.table
         config.names
@@ -102,6 +104,10 @@ FLOORS = {
         backends.cookie
         backends.store
         backends.login
+        backends.former
+        backends.configured
+        backends.imported
+        backends.previous
         lifecycle
         answer
         manager
@@ -118,9 +124,25 @@ FLOORS = {
         integrations.bottle
         integrations.paste
         integrations.members
+        integrations.pyramid_session
         integrations.pyramid
         integrations.explicit
+        integrations.beaker_managers
+        integrations.beaker_session
         integrations.beaker
+        importers.settings
+        importers.records
+        importers.compression
+        importers.pickle_format
+        importers.pickled_types
+        importers.beaker_files
+        importers.beaker
+        importers.cache_files
+        importers.flask
+        importers.flask_session
+        importers.kvsession
+        importers.django
+        importers.pickled
         testing.clock
         testing.client
         testing.pytest_plugin
@@ -128,6 +150,7 @@ FLOORS = {
         testing.conformance.entries
         testing.conformance.sharing
         testing.conformance.suite
+        cli.takeover
         cli.check
         cli.main
         __main__
@@ -148,6 +171,7 @@ PURE = (
     *FLOORS["values"].replace("session.mapping", "").split(),
     "config.faults",
     "config.credentials",
+    "config.advice",
     "config.others",
     "config.table",
     "config.names",

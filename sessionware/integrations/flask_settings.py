@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sessionware.config.advice import value_of
 from sessionware.config.faults import Faults
 from sessionware.config.names import flatten
-from sessionware.config.others import OTHERS, advise, canonical, value_of
+from sessionware.config.others import OTHERS, advise, canonical
 from sessionware.config.settings import Config
 from sessionware.config.table import OPTIONS
 from sessionware.crypto.keys import Keyring, read_secrets

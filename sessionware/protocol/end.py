@@ -9,8 +9,8 @@ import enum
 
 from msgspec import Struct
 
-from sessionware.exceptions import Conflict, Gone
-from sessionware.protocol.vault import MAX_CHAIN_STEPS, Backoff, Vault, superseded_in
+from sessionware.exceptions import AlreadyExists, Conflict, Gone
+from sessionware.protocol.vault import MAX_CHAIN_STEPS, Backoff, Origins, Vault, superseded_in
 from sessionware.session.records import Cause, Ended, Found, Live, Superseded
 
 
@@ -37,13 +37,13 @@ class End(Struct, frozen=True):
     record: Live | None = None
 
 
-def end(vault: Vault, key: str) -> End:
-    """End what stands under *key*, or what it became.
+def end(vault: Vault, key: str, *, origins: Origins | None = None) -> End:
+    """End what stands under *key*, or what it became, and by *origins* the former session that it has taken over.
 
     A login over an anonymous session is not ended by that session's old id.
     """
     walked: list[str] = []
-    ended = _end_one(vault, key)
+    ended = _end_one(vault, key, origins)
     while isinstance(ended, Superseded):
         walked.append(key)
         if ended.cause is Cause.LOGIN:
@@ -52,13 +52,32 @@ def end(vault: Vault, key: str) -> End:
             ended = End(Ending.NOTHING_LEFT, ())
         else:
             key = ended.next_key
-            ended = _end_one(vault, key)
+            ended = _end_one(vault, key, origins)
     for key in reversed(walked):
         vault.delete(key)
     return End(ended.ending, (*walked, *ended.keys), ended.record)
 
 
-def _end_one(vault: Vault, key: str) -> End | Superseded:
+def bury(vault: Vault, key: str, ttl: float) -> None:
+    """End what stands under *key*, or what it became, as :func:`end` does, and let it say so for *ttl* seconds.
+
+    So that nothing is stored there until then, be there a session or none.
+    """
+    backoff = Backoff()
+    while True:
+        loaded = vault.load_without_data(key)
+        superseded = superseded_in(loaded)
+        if superseded is not None and superseded.cause is not Cause.LOGIN:
+            end(vault, superseded.next_key)
+        try:
+            vault.put_ended(key, None if loaded is None else loaded.version, ttl)
+        except (AlreadyExists, Conflict, Gone):
+            backoff.pause()
+        else:
+            return
+
+
+def _end_one(vault: Vault, key: str, origins: Origins | None) -> End | Superseded:
     """End what stands under this very *key*; a superseded record is left alone, and is the answer."""
     backoff = Backoff()
     while True:
@@ -71,6 +90,10 @@ def _end_one(vault: Vault, key: str) -> End | Superseded:
         if isinstance(loaded, Ended):
             vault.delete(key)
             return End(Ending.NOT_OURS if loaded.was_asked_for else Ending.NOTHING_LEFT, (key,))
+        record = loaded.record if isinstance(loaded, Found) else None
+        asked = None if record is None or record.taken_from is None else origins
+        if asked is not None and record is not None:
+            asked.end_former(record)
         try:
             vault.replace(key, Ended(), loaded.version)
         except Gone:
@@ -79,4 +102,6 @@ def _end_one(vault: Vault, key: str) -> End | Superseded:
             backoff.pause()
             continue
         vault.delete(key)
-        return End(Ending.DONE, (key,), loaded.record if isinstance(loaded, Found) else None)
+        if asked is not None and record is not None:
+            asked.bury(record)
+        return End(Ending.DONE, (key,), record)

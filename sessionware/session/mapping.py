@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, hide_own_frames, without_frames
-from sessionware.session.changes import IMMUTABLE, Changes
+from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import moment
 from sessionware.session.login import Login, duration_for
+from sessionware.session.merging import IMMUTABLE
 from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
 
@@ -24,9 +25,9 @@ _MISSING = object()
 class Session(OtherMembers, MutableMapping[str, Any]):
     """One visitor's session: a dict that is loaded at the first touch and saved by itself.
 
-    Every member reads the session, but ``repr``. A value of a type that does not come back as it was raises
-    :exc:`SessionDataError` where it is assigned. While the store cannot answer, every member raises
-    :exc:`StoreUnavailable`. Once the headers are out, what needs a cookie raises :exc:`HeadersSent`.
+    Every member reads the session, but ``repr`` and :meth:`passive`. A value of a type that does not come back as it
+    was raises :exc:`SessionDataError` where it is assigned. While the store cannot answer, every member that reads
+    raises :exc:`StoreUnavailable`. Once the headers are out, what needs a cookie raises :exc:`HeadersSent`.
 
     One request, and one thread at a time.
     """
@@ -57,7 +58,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         return request
 
     def __getitem__(self, key: str) -> Any:
-        changes = self._loaded().changes
+        request = self._request
+        if request is None or request.load_failure is not None or request.changes.displaced:
+            request = self._loaded()
+        changes = request.changes
         value = changes.data[key]
         if type(value) not in IMMUTABLE:
             changes.expose()
@@ -162,7 +166,8 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """Set *key* to ``function(current)`` and give the new value; *default* stands in for a missing one.
 
         On a conflict with another request the function runs again on the fresh value, so counters never lose a count
-        and a cart no item. It is given a copy of its own, and should do nothing but compute.
+        and a cart no item. It is given a copy of its own, and should do nothing but compute. Raises SessionDataError
+        for what a session cannot hold, and where the function has changed its copy and given ``None``.
         """
         changes = self._changing()
         try:
@@ -215,6 +220,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """The user that the session is bound to, as given to :meth:`login`."""
         return self._loaded().user_id
 
+    @user_id.setter
+    def user_id(self, value: object) -> NoReturn:
+        raise AttributeError("session.user_id can be read, and not be set; write session.login(user_id)")
+
     @property
     def created_at(self) -> datetime:
         """When the session began, in UTC; :meth:`login` keeps it."""
@@ -234,7 +243,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
 
     @property
     def authenticated_at(self) -> datetime | None:
-        """When the user signed in or was confirmed last, in UTC; ``None`` where nobody is signed in."""
+        """When the user signed in or was confirmed last, in UTC; ``None`` while no user is signed in."""
         request = self._loaded()
         at = request.changes.authenticated_at(request.stored)
         return None if at is None else moment(at)
@@ -242,7 +251,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     def authenticated_within(self, duration: Any) -> bool:
         """Whether the user signed in or was confirmed less than *duration* ago: seconds, a timedelta, or ``"10m"``.
 
-        ``False`` where nobody is signed in. Raises SessionDataError for what is no duration.
+        ``False`` while no user is signed in. Raises SessionDataError for what is no duration.
         """
         seconds = duration_for("authenticated_within", duration)
         request = self._loaded()
@@ -281,7 +290,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         if secret is None:
             changes, made = self._changing(), self._persistence.csrf
             # Before a login, the same id may have given the secret that was good until now.
-            changes.csrf = secret = made.first(request.handle) if changes.login is None else made.new()
+            changes.csrf = secret = made.first(request.csrf_root) if changes.login is None else made.new()
         return csrf.mask(secret)
 
     def verify_csrf(self, token: object) -> bool:
@@ -310,8 +319,8 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     def confirm(self) -> None:
         """Note that the user has just proved again who they are, by a password, say, before a sensitive step.
 
-        Gives a new id, and both timeouts start again; a remembered session keeps its end. Raises SessionDataError where
-        nobody is signed in.
+        Gives a new id, and both timeouts start again; a remembered session keeps its end. Raises SessionDataError while
+        no user is signed in.
         """
         request = self._identifying()
         if request.user_id is None:
@@ -358,7 +367,8 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """Write what has changed now, in the middle of a request, a pending change of id included.
 
         ``False`` if another request has ended the session. Without a change it asks no store. In a cookie session it
-        prepares the cookie and measures it. Raises what saving raises.
+        prepares the cookie and measures it. Raises :exc:`StoreUnavailable`, :exc:`ConflictError`,
+        :exc:`CookieTooLarge`, :exc:`RecordTooLarge` or :exc:`SessionDataError`.
         """
         request = self._writable()
         if self._phase is FINISHED:

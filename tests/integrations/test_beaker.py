@@ -24,7 +24,7 @@ from support.frames import shown_in_frames
 from support.servers.wsgi import serving
 
 from sessionware import ConfigError
-from sessionware.integrations import beaker
+from sessionware.integrations import beaker_session
 from sessionware.integrations.beaker import CookieSession, Session, SessionMiddleware, SessionObject
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def test_locks_and_load_do_no_harm(visitor: Visitor) -> None:
 def test_an_option_of_one_session_warns_once_and_says_what_to_do(
     memory: Options, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(beaker, "_warned", type(beaker._warned)())
+    monkeypatch.setattr(beaker_session, "_warned", type(beaker_session._warned)())
     visitor = BeakerSite(memory).visitor()
 
     def action(session: Any) -> None:
