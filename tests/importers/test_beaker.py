@@ -311,12 +311,13 @@ def test_a_logout_at_an_old_worker_holds_at_new_ones_and_so_does_the_next_login(
 def test_a_logout_by_a_new_id_at_an_old_worker_holds_though_beaker_leaves_the_record(make: Maker) -> None:
     """``session.invalidate()``, which is the logout in Pyramid."""
 
+    move = make()
+
     def log_out(session: Any) -> None:
         session.invalidate()
         if move.records is None:
             session.save()
 
-    move = make()
     move.old.log_in(move.jar, "ada")
     move.browser().send(put(more=1))
 

@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyramid_beaker  # type: ignore[import-untyped]
 import pytest
 import webtest
+from beaker.session import SessionObject  # type: ignore[import-untyped]
 from pyramid.config import Configurator  # type: ignore[import-untyped]
 from pyramid.csrf import get_csrf_token  # type: ignore[import-untyped]
 from pyramid.response import Response  # type: ignore[import-untyped]
-from pyramid_beaker import BeakerSessionFactoryConfig  # type: ignore[import-untyped]
 from support.actions import call, member, put
 from support.browser import Browser, Site
 from support.constants import COOKIE, SECRET
@@ -57,9 +58,10 @@ class PyramidSite:
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> PyramidSite:
-    """An application with pyramid_beaker."""
-    factory = BeakerSessionFactoryConfig(type="file", data_dir=str(tmp_path), secret=BEAKER_SECRET)
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PyramidSite:
+    """An application with pyramid_beaker over Beaker itself, whatever a page of the manual has put in its place."""
+    monkeypatch.setattr(pyramid_beaker, "SessionObject", SessionObject)
+    factory = pyramid_beaker.BeakerSessionFactoryConfig(type="file", data_dir=str(tmp_path), secret=BEAKER_SECRET)
     return PyramidSite(factory=factory)
 
 
