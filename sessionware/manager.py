@@ -39,8 +39,8 @@ _NO_USERS = (
 )
 
 _ONE_NAME = (
-    "the session cookie has the name of the former one, %r: old workers do not find what was taken over, and a deploy that "
-    "goes back signs its users out. Set cookie.name to another name"
+    "the session cookie has the name of the former one, %r: old workers do not find what was taken over, and a deploy "
+    "that goes back signs its users out. Set cookie.name to another name"
 )
 
 Answer = TypeVar("Answer")
