@@ -277,7 +277,7 @@ def test_a_user_of_the_shop_stays_signed_in_over_each_of_its_commits(
     before.post("/cart", {"item": "tea"})
 
     after = _shop(tmp_path, commits + 1)
-    after.set_cookie(cookie, before.cookies[cookie].strip('"'))
+    after.set_cookie(cookie, str(before.cookies[cookie]).strip('"'))
 
     page = after.get("/")
     assert "<li>tea</li>" in page
