@@ -13,12 +13,17 @@ import flask
 
 from sessionware import SessionMiddleware, get_session
 
-FORM = """<!doctype html><title>Your name</title>
-{% for category, message in messages %}<p class="{{ category }}">{{ message }}</p>{% endfor %}
+FORM = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Your name</title>
+{% for category, message in messages %}<p role="status" class="{{ category }}">{{ message }}</p>{% endfor %}
 <form method="post">
 <input type="hidden" name="csrf_token" value="{{ csrf_token }}">
 <label>Your name <input name="name" value="{{ name }}"></label> <button>Save</button>
 </form>
+</html>
 """
 
 app = flask.Flask(__name__)

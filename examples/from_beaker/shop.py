@@ -14,8 +14,9 @@ same each time::
     git am 1-change-one-import.patch
     git am 2-take-its-own-names.patch
 
-The first commit changes one import: from then on cookies and ids are safe as they come, and everybody signs in once
-more. The second takes sessionware's own names, and sessions go on over it.
+The first commit changes one import: from then on cookies and ids are safe as they come. An importer takes over the
+sessions of before, so that nobody signs in once more. The second takes sessionware's own names, and sessions go on
+over it, too.
 """
 
 import os

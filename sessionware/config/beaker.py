@@ -12,7 +12,7 @@ from sessionware.config.advice import Advice, meant_by, truth
 from sessionware.config.names import BEAKER_PREFIX, INTERPOLATION_FAILS, PREFIX
 from sessionware.config.others import OTHERS, advise, canonical
 from sessionware.config.table import OPTIONS
-from sessionware.conversions import boolean, optional
+from sessionware.conversions import boolean, optional, shown
 from sessionware.events import logger
 from sessionware.exceptions import ConfigError
 from sessionware.session.lifetimes import parse_duration
@@ -91,6 +91,11 @@ def read_options(config: Mapping[str, Any] | None, keywords: Mapping[str, Any]) 
     A *config* without any prefix is taken whole if it is one of sessions, as Beaker's manual says.
     """
     config = {} if config is None else config
+    if not hasattr(config, "keys"):  # what frameworks give need not be a Mapping
+        # It is not shown, by a crash report neither: a secret may have been given in place of the dict.
+        kind = type(config).__name__
+        del config, keywords
+        raise ConfigError(f"expected a dict as configuration, got an object of the type {kind}")
     options = unprefixed(config)
     if not options and not keywords and any(of_beaker(name) or name in OPTIONS for name in _names(config)):
         options = {name: _get(config, name) for name in _names(config)}
@@ -175,7 +180,7 @@ def translate(options: Mapping[str, Any]) -> Translation:
         fault = _fault_of_backend(written, theirs, advice["type"])
     if "type" not in theirs:
         advice.pop("type")
-    return Translation(advice, written | ours, _losses(theirs, advice), fault)
+    return Translation(advice, written | ours, _losses(theirs, advice), _fault_of_values(theirs) or fault)
 
 
 def translated(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,6 +208,18 @@ def _fault_of_backend(written: Mapping[str, Any], given: Mapping[str, Any], advi
         return f"type: {given.get('type')!r} needs the option data_dir, the directory of the sessions"
     if written["backend"] == "sqlalchemy" and meant_by(written["backend.engine"]) is None:
         return "type: 'ext:sqla' needs the option bind, an engine of SQLAlchemy"
+    return None
+
+
+def _fault_of_values(given: Mapping[str, Any]) -> str | None:
+    """What is wrong with the first option whose value is a text still, which :func:`coerced` could not read."""
+    for name, convert in _CONVERTERS.items():
+        value = given.get(name)
+        if isinstance(value, str):
+            try:
+                convert(value)
+            except ValueError as error:
+                return f"{name}: {error}" if shown(value) in str(error) else f"{name}: {error}, got {shown(value)}"
     return None
 
 

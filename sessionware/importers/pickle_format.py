@@ -291,14 +291,16 @@ class Builder:
     """Makes values of what was parsed from a payload of *size* bytes: of *types*, and of those of JSON and msgpack.
 
     Raises :exc:`UnknownValue` for a value of another type, and ``ValueError`` where the payload stands for more than
-    the values of a session are: a part that many others share is made for each of them.
+    the values of a session are. What is shared is made once, as by pickle, and counts in each place, as in a session.
     """
 
     def __init__(self, size: int, types: Types) -> None:
         self._parts = size + _SPARE_PARTS
         self._characters = min(_MAX_EXPANSION * size, _MAX_CHARACTERS)
         self._types = types
-        self._built: set[int] = set()
+        #: By the identity of what was parsed: the value, and how many parts and characters it has.
+        self._built: dict[int, tuple[Any, int, int]] = {}
+        self._lists_hashed: set[int] = set()
 
     def items(self, parsed: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The items of a dict with texts for keys, and the keys of those that are not read."""
@@ -323,35 +325,40 @@ class Builder:
             self._characters -= len(parsed)
         elif kind is int:
             self._characters -= parsed.bit_length() >> 3
+        self._check()
+        make = _MAKERS.get(kind)
+        if make is None and kind in _ATOMS:
+            return parsed
+        if make is None or depth > MAX_DEPTH:
+            raise UnknownValue
+        return self._made(make, parsed, depth + 1)
+
+    def _made(self, make: Callable[[Builder, Any, int], Any], parsed: Any, depth: int) -> Any:
+        if id(parsed) in self._built:
+            value, parts, characters = self._built[id(parsed)]
+            self._parts -= parts
+            self._characters -= characters
+            self._check()
+            return value
+        parts, characters = self._parts, self._characters
+        value = make(self, parsed, depth)
+        self._built[id(parsed)] = value, parts - self._parts, characters - self._characters
+        return value
+
+    def _check(self) -> None:
         if self._parts < 0 or self._characters < 0:
             raise ValueError("a pickle stands for more than it has bytes")
-        make = _MAKERS.get(kind)
-        if make is None:
-            if kind in _ATOMS:
-                return parsed
-            raise UnknownValue
-        if depth > MAX_DEPTH:
-            raise UnknownValue
-        return make(self, parsed, depth + 1)
 
     def values(self, parsed: Any, depth: int) -> list[Any]:
         return [self.value(item, depth) for item in parsed]
 
     def pairs(self, parsed: Pairs, depth: int) -> dict[Any, Any]:
-        self._charge(parsed)
         items = [(self.value(key, depth), self.value(value, depth)) for key, value in parsed]
         return _hashed(dict, items)
 
     def members(self, parsed: Members, depth: int) -> set[Any] | frozenset[Any]:
-        self._charge(parsed)
         values = self.values(parsed, depth)
         return _hashed(frozenset, values) if type(parsed) is FrozenMembers else _hashed(set, values)
-
-    def _charge(self, parsed: list[Any]) -> None:
-        """Count the comparisons of keys with one hash, where a part is made once more."""
-        if id(parsed) in self._built:
-            self._parts -= len(parsed) ** 2 // 16
-        self._built.add(id(parsed))
 
     def called(self, parsed: Call, depth: int) -> Any:
         function, given = _attribute(parsed.function), parsed.arguments
@@ -366,10 +373,19 @@ class Builder:
             raise UnknownValue
         state = None if parsed.state is None else self.value(parsed.state, depth)
         arguments = tuple(self.values(given, depth))
+        self._count_hashing(given)
         try:
             return build(arguments, state)
         except (ArithmeticError, LookupError, TypeError, ValueError, struct.error) as error:
             raise UnknownValue from error
+
+    def _count_hashing(self, given: tuple[Any, ...]) -> None:
+        """Count what comparing members of one hash takes, where several sets are made of one list, as by no pickler."""
+        for argument in given:
+            if id(argument) in self._lists_hashed:
+                self._parts -= len(argument) ** 2 // 16
+            elif type(argument) is list:
+                self._lists_hashed.add(id(argument))
 
 
 def _hashed(make: Callable[[list[Any]], T], items: list[Any]) -> T:

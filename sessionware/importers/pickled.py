@@ -17,14 +17,14 @@ class PickledStoredBeakerSessions(StoredBeakerSessions):
     """The same as :class:`~sessionware.importers.beaker.StoredBeakerSessions`, for Beaker's default serializer."""
 
     def _decode(self, payload: bytes) -> Decoded:
-        return pickled_types.read(payload)
+        return pickled_types.read(payload) if is_pickle(payload) else super()._decode(payload)
 
 
 class PickledBeakerCookieSessions(BeakerCookieSessions):
     """The same as :class:`~sessionware.importers.beaker.BeakerCookieSessions`, for Beaker's default serializer."""
 
     def _decode(self, payload: bytes) -> Decoded:
-        return pickled_types.read(payload)
+        return pickled_types.read(payload) if is_pickle(payload) else super()._decode(payload)
 
 
 class PickledStoredFlaskSessions(StoredFlaskSessions):
@@ -42,7 +42,7 @@ class PickledKVSessions(KVSessions):
     """The same as :class:`~sessionware.importers.kvsession.KVSessions`, for Flask-KVSession's default serialization."""
 
     def _decode(self, payload: bytes) -> Decoded:
-        return _read(payload)
+        return _read(payload) if is_pickle(payload) else super()._decode(payload)
 
 
 def _read(payload: bytes) -> Decoded:

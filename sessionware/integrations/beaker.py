@@ -186,7 +186,11 @@ class SessionMiddleware:
     ) -> None:
         if not callable(wrap_app) or isinstance(wrap_app, Mapping):
             raise ConfigError(f"expected a WSGI application first, got a {type(wrap_app).__name__}")
-        self.options = read_options(config, kwargs)
+        try:
+            self.options = read_options(config, kwargs)
+        except Exception:
+            del config, kwargs  # as below
+            raise
         self.wrap_app = self.app = wrap_app
         self.environ_key = environ_key
         #: Of two middlewares around one application, each has a place of its own for our session, too.

@@ -80,7 +80,7 @@ class SessionPlugin:
         def called(*arguments: Any, **named: Any) -> Any:
             # An argument of the address with this name goes first.
             if self.keyword not in named:
-                named[self.keyword] = get_session(bottle.request.environ, self.environ_key)
+                named[self.keyword] = _session_in(bottle.request.environ, self.environ_key)
             return callback(*arguments, **named)
 
         return called
@@ -109,7 +109,7 @@ class _Entry:
         self.app: WSGIApplication = app.wsgi
         self._name = _ATTRIBUTE + plugin.keyword
         self._key = plugin.environ_key
-        self._attribute = property(lambda request: get_session(request.environ, plugin.environ_key))
+        self._attribute = property(lambda request: _session_in(request.environ, plugin.environ_key))
         # All applications of a plugin share its manager.
         self._middleware = copy(plugin.middleware)
         #: Where :class:`sessionware.testing.SessionClient` looks for it.
@@ -129,6 +129,13 @@ class _Entry:
     def remove(self) -> None:
         if vars(self.bottle).get("wsgi") is self:
             vars(self.bottle)["wsgi"] = self.app
+
+
+def _session_in(environ: WSGIEnvironment, key: str) -> Session:
+    try:
+        return get_session(environ, key)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; or give the options to the plugin, SessionPlugin({{...}})") from None
 
 
 def _nothing(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

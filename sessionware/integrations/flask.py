@@ -193,6 +193,11 @@ class Sessionware:
 
     def init_app(self, app: Flask) -> None:
         """Let *app* have its sessions from here on."""
+        if not hasattr(app, "session_interface"):
+            raise ConfigError(
+                f"expected a Flask application, got a {type(app).__name__}: write Sessionware(app), and the options as "
+                f"app.config[{OPTIONS_KEY!r}]"
+            )
         app.session_interface = self._interface
         managers = _managers_of(app)
         tell_flask_sessions_settings(app)

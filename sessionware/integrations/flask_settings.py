@@ -86,6 +86,9 @@ def settings_of(app: Flask, interface: SessionInterface) -> FlaskSettings:
 
 def written_options(given: object, faults: Faults) -> dict[str, Any]:
     """The options in what ``SESSIONWARE`` is, by their dotted names."""
+    if given is not None and not isinstance(given, (Config, Mapping)):
+        faults.add(f"{OPTIONS_KEY}: expected a dict of options, got an object of the type {type(given).__name__}")
+        return {}
     return dict(given.options) if isinstance(given, Config) else flatten({} if given is None else given, faults)
 
 

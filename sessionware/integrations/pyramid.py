@@ -58,7 +58,7 @@ class SessionFactory:
         if isinstance(session, Session) and session._phase is OPEN:
             return PyramidSession(session)
         if self.manager is None:
-            return PyramidSession(get_session(environ, self._key))
+            return PyramidSession(_session_in(environ, self._key))
         session = self.manager.open(environ)
         environ[self._key] = session
         environ[self.manager._lifecycle.manager_key] = self.manager
@@ -73,6 +73,13 @@ class SessionFactory:
         if manager is None or not isinstance(session, Session) or session._persistence is not manager._lifecycle:
             return False
         return manager._answers.has_own_answer(error)
+
+
+def _session_in(environ: dict[str, Any], key: str) -> Session:
+    try:
+        return get_session(environ, key)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; or give options: settings that begin with {PREFIX!r}, or SessionFactory") from None
 
 
 class _Commit:

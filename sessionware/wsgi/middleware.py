@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Where the open sessions stand, the innermost first: the same key for all middlewares, so that they find each other.
 OPEN_KEY = "sessionware.open"
+#: A request may pass through one middleware again, for a page within a page, but not without end.
+MAX_PASSES = 32
 
 
 class SessionMiddleware:
@@ -102,6 +104,11 @@ def get_session(environ: WSGIEnvironment, key: str = "sessionware.session") -> S
 
 def _checked(lifecycle: Lifecycle, outer: tuple[Session, ...]) -> tuple[Session, ...]:
     """Those of *outer* that later passes must know; ConfigError if another middleware shares a name with this one."""
+    if len(outer) >= MAX_PASSES:
+        raise ConfigError(
+            "the application calls the middleware that wraps it, without end: wrap what is called within it, as in "
+            "app.wsgi_app = SessionMiddleware(app.wsgi_app, {...})"
+        )
     for session in outer:
         other = cast(Lifecycle, session._persistence)
         if other is lifecycle:

@@ -11,7 +11,7 @@ from behaviour.moments import DAY, HOUR
 from support.actions import Action, call, login, member, put, read, then
 from support.browser import Browser, Site, visitor
 from support.constants import COOKIE, NEW_SECRET, PREFIX, SECRET
-from support.stores import RecordingStore, local_store
+from support.stores import OPERATIONS, RecordingStore, local_store
 
 from sessionware import ConfigError, SessionMiddleware
 from sessionware.testing import FakeClock
@@ -320,6 +320,120 @@ def test_a_session_whose_first_answer_was_lost_is_found_again(stored_move: Move)
     at(browser, stored_move.new).ask(put(theme="dark"))
 
     assert at(browser, stored_move.new).data() == {"cart": ["tea"], "theme": "dark"}
+
+
+def test_a_session_whose_first_answer_was_lost_gets_a_cookie_of_its_own_at_the_next_write(stored_move: Move) -> None:
+    browser = ada(stored_move)
+    at(browser, stored_move.new).ask(put(theme="dark"))
+
+    at(browser, stored_move.new).send(put(lang="fr"))
+
+    after = at(browser, stored_move.after())
+    assert after.data() == {"cart": ["tea"], "theme": "dark", "lang": "fr"}
+
+
+def test_a_worker_that_dies_in_a_take_over_leaves_no_session_out_of_the_list(tmp_path: Path) -> None:
+    move = Move(tmp_path, "cookie", "memory")
+    browser = ada(move)
+
+    def die() -> None:
+        move.new.store.failure = SystemExit()
+        move.new.store.broken = set(OPERATIONS)
+
+    move.new.store.after["create"].append(die)
+    with pytest.raises(SystemExit):
+        at(browser, move.new).send(put(theme="dark"))
+    move.new.store.reset()
+    at(browser, move.new).send(put(theme="dark"))
+
+    assert move.new.manager.revoke_user("ada") == 1
+    assert who(browser, move.new) is None
+
+
+def test_a_logout_while_another_request_gives_the_session_a_new_id_ends_both(stored_move: Move) -> None:
+    browser = ada(stored_move)
+    other = Browser(stored_move.new, browser.cookies)
+    at(browser, stored_move.new).send(put(theme="dark"))
+
+    def log_out_meanwhile(session: Any) -> None:
+        session.regenerate()
+        session.save()
+        at(browser, stored_move.new).send(call("clear"))
+
+    other.send(log_out_meanwhile)
+
+    assert who(other, stored_move.new) is None
+
+
+def test_a_session_that_was_signed_in_at_a_new_worker_outlives_the_visitors_one(move: Move) -> None:
+    browser = visitor(move.old, put(cart=["tea"]))
+    at(browser, move.new).send(login("ada"))
+
+    at(browser, move.old).send(call("clear"))
+
+    assert who(browser, move.new) == "ada"
+
+
+def test_a_session_that_is_remembered_at_a_new_worker_outlives_the_idleness_of_the_former_one(move: Move) -> None:
+    browser = ada(move)
+    at(browser, move.new).send(call("remember", "30d"))
+
+    move.clock.advance(10 * DAY)
+
+    assert who(browser, move.new) == "ada"
+
+
+def test_a_session_that_is_confirmed_at_a_new_worker_outlives_the_age_of_the_former_one(move: Move) -> None:
+    browser = ada(move)
+    for _ in range(60):
+        move.clock.advance(HOUR / 2)
+        at(browser, move.new).send(call("confirm"))
+
+    assert who(browser, move.new) == "ada"
+
+
+def test_a_login_at_an_old_worker_beats_a_visitors_session_that_began_at_the_same_time(move: Move) -> None:
+    browser = visitor(move.new, put(cart=["tea"]))
+
+    at(browser, move.old).send(login("grace"))
+
+    assert who(browser, move.new) == "grace"
+
+
+def test_a_user_who_has_signed_in_on_both_sides_is_signed_out_on_both(stored_move: Move) -> None:
+    browser = visitor(stored_move.new, then(login("ada"), put(theme="dark")))
+    stored_move.clock.advance(1)
+    at(browser, stored_move.old).send(login("ada"))
+    assert at(browser, stored_move.new).data() == {"theme": "dark"}
+    at(browser, stored_move.new).send(put(lang="fr"))
+
+    at(browser, stored_move.old).send(call("clear"))
+
+    assert who(browser, stored_move.new) is None
+
+
+def test_a_request_that_is_none_of_the_users_keeps_no_former_session_alive(move: Move) -> None:
+    browser = ada(move)
+    at(browser, move.new).send(put(theme="dark"))
+    for number in range(7):
+        move.clock.advance(HOUR / 6)
+        at(browser, move.new).send(then(call("passive"), put(polls=number)))
+
+    assert who(browser, move.old) is None
+
+
+def test_a_list_begins_with_the_latest_sign_in_on_either_side(tmp_path: Path) -> None:
+    move = Move(tmp_path, "memory", "memory")
+    browsers = []
+    for site in (move.old, move.new, move.old, move.new):
+        move.clock.advance(1)
+        browsers.append(visitor(site, login("ada")))
+    first = at(browsers[0], move.new)
+    first.send(put(theme="dark"))
+
+    listed = [info.id for info in move.new.manager.sessions_of("ada")]
+
+    assert listed == [at(browser, move.new).ask(member("id")).result for browser in reversed(browsers)]
 
 
 @pytest.mark.parametrize("first", [read, put(theme="dark")], ids=["read before", "taken over before"])

@@ -12,44 +12,22 @@ import pytest
 from concurrency.actions import (
     ALTER,
     CLEAR,
-    CSRF,
-    EMPTY,
-    FIRST_FLASH,
-    FLASH,
     INVALIDATE,
     KINDS,
-    LOGIN_OTHER,
-    NESTED,
-    OWNER,
-    POP_FLASHES,
     READ,
     REGENERATE_SAVE,
     SAVE,
     STARTS,
     Kind,
     beginning,
-    peek_flashes,
 )
-from concurrency.world import ChainWorld, SlowWorld, TokensWorld, World, arrive, is_good, points
-from support.browser import Answer, told
+from concurrency.failures import WHEN, check_flashes_after_failure, check_saved, check_still_there, failing
+from concurrency.world import ChainWorld, SlowWorld, TokensWorld, World, arrive, points
+from support.browser import told
 
 from sessionware import Session
 
 pytestmark = pytest.mark.usefixtures("over_each_store")
-
-WHEN = ["before", "after"]
-ENDERS = (INVALIDATE, CLEAR, EMPTY)
-
-
-def failing(
-    kind: Kind, when: str, point: int, user: str | None, make: Callable[[], World] = World
-) -> tuple[World, str, Answer]:
-    world = make()
-    cookie = world.begin(beginning(user))
-    world.fails(when, point)
-    answer = world.first(kind, cookie)
-    world.store.reset()
-    return world, cookie, answer
 
 
 @pytest.mark.parametrize("make", [World, SlowWorld, TokensWorld])
@@ -69,45 +47,9 @@ def test_no_failure_of_the_store_is_taken_for_a_success_or_for_a_logout(
             assert answer.cookie is None or kind in (REGENERATE_SAVE, CLEAR)
             assert "store_failed switched off" in told(world.events)
         check_saved(kind, answer, final)
-        check_flashes_and_tokens(kind, answer, world, arrive(cookie, answer))
+        check_flashes_after_failure(kind, answer, world, arrive(cookie, answer))
         check_still_there(kind, user, answer, final)
         world.check_index(cookie, answer.cookie)
-
-
-def check_saved(kind: Kind, answer: Answer, final: Answer) -> None:
-    if answer.status != 200:
-        return
-    if kind.writes:
-        assert final.seen["by-a"] == "a"
-    if kind.counts:
-        assert final.seen["count"] == 1
-    if kind is NESTED:
-        assert final.seen["box-a"] == ["a"]
-    if kind in ENDERS:
-        assert "secret of the first" not in final.seen
-    if kind.logs_in_as:
-        assert final.user_id == kind.logs_in_as
-
-
-def check_flashes_and_tokens(kind: Kind, answer: Answer, world: World, cookie: str | None) -> None:
-    if answer.status != 200:
-        return
-    left = world.request(peek_flashes, cookie).result
-    if kind is FLASH:
-        assert left == [FIRST_FLASH, "flash-a"]
-    if kind is POP_FLASHES:
-        assert (answer.result, left) == ([FIRST_FLASH], [])
-    if kind is CSRF:
-        assert is_good(world, cookie, answer.result)
-
-
-def check_still_there(kind: Kind, user: str | None, answer: Answer, final: Answer) -> None:
-    if kind in ENDERS or answer.status == 200:
-        return
-    if kind is LOGIN_OTHER and user == OWNER and not final.seen:
-        return  # the former user's session may have ended with a login that the store could not confirm
-    assert final.seen["secret of the first"] == (user or "anonymous")
-    assert final.user_id == user
 
 
 @pytest.mark.parametrize("user", STARTS)

@@ -27,17 +27,9 @@ from concurrency.actions import (
     Kind,
     beginning,
 )
+from concurrency.failures import WHEN, check_flashes_after_failure, check_saved, check_still_there, failing
 from concurrency.moving import MOVES, MovingWorld
-from concurrency.test_failures import (
-    WHEN,
-    check_saved,
-    check_still_there,
-    failing,
-)
-from concurrency.test_failures import (
-    check_flashes_and_tokens as check_flashes_after_failure,
-)
-from concurrency.test_pairs import (
+from concurrency.pairs import (
     PAIRS,
     check_answers,
     check_flashes_and_tokens,

@@ -15,6 +15,7 @@ import pytest
 import webtest
 from support.beaker import KINDS, BeakerSite, Options, Visitor, beakers_options, set_to
 from support.constants import KEY, NEW_SECRET, PLAIN, SECRET
+from support.frames import shown_in_frames
 
 from sessionware import ConfigError, SessionDataError
 from sessionware.integrations.beaker import SessionMiddleware
@@ -250,6 +251,14 @@ def test_the_credentials_of_an_address_are_used_and_not_shown() -> None:
     assert "Ghp5Zq8Token" not in str(caught.value)
 
 
+@pytest.mark.parametrize("config", [SECRET, [("session.type", "memory")]], ids=["text", "pairs"])
+def test_what_is_no_dict_is_refused_and_not_shown(config: Any) -> None:
+    with pytest.raises(ConfigError, match="expected a dict as configuration, got an object of the type") as caught:
+        SessionMiddleware(bottle.Bottle(), config)
+
+    assert shown_in_frames(caught.value, SECRET, outside=__file__) == []
+
+
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
@@ -258,6 +267,10 @@ def test_the_credentials_of_an_address_are_used_and_not_shown() -> None:
         ({"type": "file"}, "data_dir"),
         ({"type": "ext:sqla"}, "bind"),
         ({"type": "memory", "tiemout": 30}, "tiemout"),
+        ({"type": "memory", "timeout": "soon"}, "timeout: expected a duration .*, got 'soon'"),
+        ({"type": "memory", "cookie_expires": "maybe"}, "cookie_expires: expected a duration .*, got 'maybe'"),
+        ({"type": "memory", "auto": "treu"}, "auto: expected True, False, .*, got 'treu'"),
+        ({"type": "memory", "secure": "treu"}, "secure: expected True, False, .*, got 'treu'"),
     ],
 )
 def test_what_cannot_be_served_is_a_fault_at_start(options: Options, fault: str) -> None:

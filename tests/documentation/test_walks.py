@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import runpy
 from pathlib import Path
 
 import pytest
-from documentation.walking import WALKED, PlainVisitor, served, walk
+import webtest
+from documentation.walking import WALKED, PlainVisitor, after_commits, served, walk
+from support.constants import SECRET
 from support.places import IS_SOAK
 from support.servers.wsgi import SERVERS
 
@@ -33,6 +36,27 @@ SERVED = [pair for pair in (itertools.product(SERVERS, WALKED) if IS_SOAK else S
 def test_a_user_finds_the_way_through_an_example_whatever_serves_it(server: str, example: str, tmp_path: Path) -> None:
     with served(WALKED[example], tmp_path, server) as port:
         walk(PlainVisitor(port), WALKED[example])
+
+
+def test_the_first_commit_away_from_beaker_signs_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SESSION_SECRET", SECRET)
+    before, after = (
+        runpy.run_path(str(after_commits(tmp_path / str(number), number) / "shop.py"))["app"] for number in (0, 1)
+    )
+    client = webtest.TestApp(before)
+    client.post("/cart", {"item": "coffee"})
+    client.post("/login", {"user": "ada", "password": "tea"})
+
+    client.app = after
+    client.post("/cart", {"item": "cake"})
+    page = client.get("/").text
+
+    assert "Signed in as <b>ada</b>" in page
+    assert "coffee" in page
+    assert "cake" in page
+    client.post("/logout")
+    assert "Signed in" not in client.get("/").text
 
 
 def test_each_server_serves_an_example_and_each_example_is_served() -> None:

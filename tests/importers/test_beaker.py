@@ -16,6 +16,7 @@ import beaker.session  # type: ignore[import-untyped]
 import pymemcache  # type: ignore[import-untyped]
 import pytest
 import redis
+from importers.moves import MovingJar
 from support.actions import call, login, member, put
 from support.browser import Browser, Site
 from support.constants import COOKIE
@@ -66,22 +67,8 @@ class Move:
         self.records = kind.records
         self.importer = kind.importer(until=self.clock() + 30 * DAY, user_key=USER_KEY, **importer)
         self.new = Site(backend, self.clock, import_from=[self.importer])
-        self.jar = Jar()
-
-    def browser(self) -> Browser:
-        """The same browser at a new worker."""
-        browser = Browser(self.new)
-        browser.cookies = self.jar.cookies
-        return browser
-
-    def ask(self, name: str) -> Any:
-        return self.browser().ask(member(name)).result
-
-    def copy(self) -> Jar:
-        """The cookies as they are now."""
-        jar = Jar()
-        jar.cookies = dict(self.jar.cookies)
-        return jar
+        self.jar = MovingJar(self.new)
+        self.browser, self.ask = self.jar.browser, self.jar.ask
 
 
 def _kind(request: pytest.FixtureRequest, name: str, serializer: str, directory: Path) -> Kind:
@@ -296,7 +283,7 @@ def test_old_workers_find_their_session_until_the_end_of_the_move(move: Move) ->
 
 def test_a_logout_at_a_new_worker_removes_the_record_and_both_cookies(move: Move) -> None:
     move.old.log_in(move.jar, "ada")
-    copy = move.copy()
+    copy = move.jar.copy()
     move.browser().send(put(more=1))
 
     move.browser().send(call("clear"))
@@ -309,7 +296,7 @@ def test_a_logout_at_a_new_worker_removes_the_record_and_both_cookies(move: Move
 
 def test_a_logout_at_an_old_worker_holds_at_new_ones_and_so_does_the_next_login(move: Move) -> None:
     move.old.log_in(move.jar, "ada")
-    copy = move.copy()
+    copy = move.jar.copy()
     move.browser().send(put(more=1))
 
     move.old.log_out(move.jar)

@@ -16,8 +16,9 @@ from cachelib import FileSystemCache
 from cachelib.serializers import JSONSerializer
 from flask_session import Session  # type: ignore[import-untyped]
 from importers.flask_site import FlaskWorker, flask_app
+from importers.moves import MovingJar
 from support.actions import call, member, put
-from support.browser import Browser, Site
+from support.browser import Site
 from support.fleet import Jar, Losses, OurWorker, run
 from support.stores import RecordingStore
 
@@ -71,16 +72,8 @@ class Move:
         self.old = FlaskWorker(app)
         importer = PickledStoredFlaskSessions(CacheFiles(directory), until=self.clock() + 60 * DAY)
         self.new = Site(backend, self.clock, import_from=importer)
-        self.jar = Jar()
-
-    def browser(self) -> Browser:
-        """The same browser at a new worker."""
-        browser = Browser(self.new)
-        browser.cookies = self.jar.cookies
-        return browser
-
-    def ask(self, name: str) -> Any:
-        return self.browser().ask(member(name)).result
+        self.jar = MovingJar(self.new)
+        self.browser, self.ask = self.jar.browser, self.jar.ask
 
 
 Maker = Callable[..., Move]
@@ -128,8 +121,7 @@ def test_a_session_has_no_later_end_than_its_file(move: Move) -> None:
 
 def test_a_logout_at_a_new_worker_removes_the_file_and_both_cookies(move: Move) -> None:
     move.old.log_in(move.jar, "ada")
-    copy = Jar()
-    copy.cookies = dict(move.jar.cookies)
+    copy = move.jar.copy()
     move.browser().send(put(more=1))
 
     move.browser().send(call("clear"))

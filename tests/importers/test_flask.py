@@ -259,6 +259,87 @@ def test_a_cookie_with_another_name_path_and_domain_is_found_and_deleted(make: C
     assert {"Max-Age=0", "Domain=example.org"} <= set(line.split("; "))
 
 
+def test_a_session_that_is_older_than_the_absolute_timeout_comes_along(move: Move) -> None:
+    move.old.log_in(move.jar, "ada")
+    move.clock.advance(5 * DAY)
+
+    move.browser().send(put(more=1))
+
+    assert move.browser().data() == {"_user_id": "ada", "_fresh": True, "more": 1}
+
+
+def test_when_the_user_has_signed_in_is_not_the_take_over(move: Move) -> None:
+    move.old.log_in(move.jar, "ada")
+    move.clock.advance(3600)
+
+    assert move.browser().ask(call("authenticated_within", "10m")).result is False
+    move.browser().send(put(more=1))
+    assert move.browser().ask(call("authenticated_within", "10m")).result is False
+    move.browser().send(call("confirm"))
+    assert move.browser().ask(call("authenticated_within", "10m")).result is True
+
+
+def test_a_logout_at_an_old_worker_that_leaves_a_mark_of_permanence_holds(move: Move) -> None:
+    def begin(session: Any) -> None:
+        session.permanent = True
+        session["_user_id"] = "ada"
+
+    move.old.send(move.jar, begin)
+    move.browser().send(put(more=1))
+
+    move.old.log_out(move.jar)
+
+    assert "session" in move.jar.cookies
+    assert move.ask("user_id") is None
+
+
+def test_a_visitors_cookie_that_flask_removes_signs_out_no_user(move: Move) -> None:
+    move.old.send(move.jar, lambda session: flask.flash("hello"))
+    move.browser().send(login("ada"))
+
+    move.old.send(move.jar, lambda session: flask.get_flashed_messages())
+
+    assert "session" not in move.jar.cookies
+    assert move.ask("user_id") == "ada"
+
+
+def test_a_copy_of_a_cookie_is_refused_as_long_as_flask_would_take_it(make: Callable[..., Move]) -> None:
+    move = make()
+    move.old.log_in(move.jar, "ada")
+    copy = dict(move.jar.cookies)
+    move.browser().send(put(more=1))
+    move.browser().send(call("clear"))
+
+    move.clock.advance(20 * DAY)
+
+    if move.new.is_stored:
+        assert move.new.ask(member("user_id"), copy).result is None
+
+
+def test_the_name_of_flask_on_https_is_another_cookie_than_ours(move: Move) -> None:
+    site = move.new.like(**{"cookie.name": "session"})
+    move.old.log_in(move.jar, "ada")
+    browser = Browser(site)
+    browser.cookies = move.jar.cookies
+    browser.send(put(more=1))
+
+    move.old.log_out(move.jar)
+
+    assert len(move.jar.cookies) == 2
+    assert browser.ask(member("user_id")).result is None
+
+
+def test_of_two_first_writes_with_a_token_of_flask_wtf_both_are_kept_in_a_store() -> None:
+    move = Move("memory", FakeClock(time.time()), {})
+    move.old.send(move.jar, lambda session: session.update(csrf_token="0123"))
+    tab = Browser(move.new, move.jar.cookies)
+
+    tab.send(put(theme="dark"))
+    move.browser().send(put(lang="fr"))
+
+    assert move.browser().data() == tab.data() == {"csrf_token": "0123", "theme": "dark", "lang": "fr"}
+
+
 @pytest.mark.parametrize(
     ("make_importer", "message"),
     [

@@ -12,10 +12,11 @@ import flask
 import pytest
 from flask_kvsession import KVSessionExtension  # type: ignore[import-untyped]
 from importers.flask_site import FLASK_SECRET, FlaskWorker, flask_app
+from importers.moves import MovingJar
 from itsdangerous import Signer
 from simplekv.memory import DictStore  # type: ignore[import-untyped]
 from support.actions import call, member, put
-from support.browser import Browser, Site
+from support.browser import Site
 from support.constants import COOKIE
 from support.fleet import Jar, Losses, OurWorker, run
 from support.stores import RecordingStore
@@ -48,16 +49,8 @@ class Move:
         make = KVSessions if serialization == "json" else PickledKVSessions
         given = {"secret_key": FLASK_SECRET, "until": self.clock() + 60 * DAY, **importer}
         self.new = Site(backend, self.clock, import_from=make(self.store, **given))
-        self.jar = Jar()
-
-    def browser(self) -> Browser:
-        """The same browser at a new worker."""
-        browser = Browser(self.new)
-        browser.cookies = self.jar.cookies
-        return browser
-
-    def ask(self, name: str) -> Any:
-        return self.browser().ask(member(name)).result
+        self.jar = MovingJar(self.new)
+        self.browser, self.ask = self.jar.browser, self.jar.ask
 
 
 Maker = Callable[..., Move]

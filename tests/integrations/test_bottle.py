@@ -215,7 +215,7 @@ def test_without_a_middleware_and_a_configuration_the_error_names_the_cure() -> 
 
     assert browser.get("/untouched").text == "untouched"
     for path in ("/count", "/request"):
-        with pytest.raises(ConfigError, match="wrap the application"):
+        with pytest.raises(ConfigError, match=r"wrap the application.*or give the options to the plugin"):
             browser.get(path)
 
 

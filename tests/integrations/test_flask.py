@@ -426,6 +426,19 @@ def test_without_a_secret_there_is_the_null_session_of_flask() -> None:
             flask.session["a"] = 1
 
 
+@pytest.mark.parametrize("given", [{"secret": SECRET}, SECRET, object()], ids=["dict", "text", "object"])
+def test_what_is_no_application_is_refused_with_what_to_write(given: Any) -> None:
+    with pytest.raises(ConfigError, match=r"expected a Flask application.*app\.config\['SESSIONWARE'\]") as caught:
+        Sessionware(given)
+
+    assert SECRET not in str(caught.value)
+
+
+def test_options_that_are_no_dict_are_refused_by_the_name_of_the_setting() -> None:
+    with pytest.raises(ConfigError, match="SESSIONWARE: expected a dict of options, got an object of the type str"):
+        made({"SESSIONWARE": "redis://localhost"})
+
+
 def test_a_secret_of_ours_that_is_named_and_empty_is_refused_at_start() -> None:
     with pytest.raises(ConfigError, match="secret: it is missing"):
         made({"SECRET_KEY": None, "SESSIONWARE": {"secret": None}})

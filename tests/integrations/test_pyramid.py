@@ -499,7 +499,7 @@ def test_without_settings_and_without_a_middleware_the_error_names_the_cure() ->
     browser = webtest.TestApp(site.config.make_wsgi_app())
     site.action = data
 
-    with pytest.raises(ConfigError, match="wrap the application"):
+    with pytest.raises(ConfigError, match=r"wrap the application.*settings that begin with 'session\.'"):
         browser.get("/")
 
 

@@ -44,7 +44,10 @@ class OurWorker:
     def _send(self, jar: Jar, action: Action) -> Any:
         browser = Browser(self._site)
         browser.cookies = jar.cookies
-        return browser.send(action).result
+        answer = browser.send(action)
+        # What a store that could not answer has prevented is no loss.
+        assert answer.status == 200, answer.body
+        return answer.result
 
     def log_in(self, jar: Jar, user: str) -> None:
         self._send(jar, login(user))

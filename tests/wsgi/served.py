@@ -97,21 +97,30 @@ class Served:
         return [b"unread"]
 
     def on_closing(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        def chunks() -> Iterator[bytes]:
+            yield b"one"
+            self.saved.clear()
+            yield b"two"
+
         def close() -> None:
             self.closed += 1
             session["closed"] = self.closed
 
         start_response("200 OK", PLAIN)
         session["closing"] = True
-        return Body([b"one", b"two"], close)
+        return Body(chunks(), close)
 
     def on_stumbling(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        def chunks() -> Iterator[bytes]:
+            yield b"one"
+            session["stumbling"] = True
+            yield b"two"
+
         def close() -> None:
             raise Boom
 
         start_response("200 OK", PLAIN)
-        session["stumbling"] = True
-        return Body([b"one", b"two"], close)
+        return Body(chunks(), close)
 
     def on_told(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
         start_response("200 OK", PLAIN)

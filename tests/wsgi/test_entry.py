@@ -232,6 +232,14 @@ def test_the_same_middleware_may_be_passed_again_with_a_copied_environ() -> None
     assert exchange.cookies
 
 
+def test_an_application_that_calls_the_middleware_around_it_is_told_what_to_wrap() -> None:
+    site: Any = flask.Flask("shop")
+    site.wsgi_app = SessionMiddleware(site, {"secret": SECRET})
+
+    with pytest.raises(ConfigError, match=r"app\.wsgi_app = SessionMiddleware\(app\.wsgi_app, "):
+        Exchange(site).run()
+
+
 def test_an_error_document_is_a_pass_of_its_own_with_the_same_environ() -> None:
     first = middleware(viewing(lambda session: session.update(found=False), status="404 Not Found"), backend="memory")
     second = middleware(viewing(lambda session: sorted(session)), {"cookie.name": "other"}, backend="memory")

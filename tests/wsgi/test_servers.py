@@ -177,6 +177,7 @@ def test_a_body_is_closed_once_and_what_its_close_changes_is_saved(client: Clien
 
     assert client.get("/closing") == (200, b"onetwo")
 
+    assert client.get("/saved") == (200, b"True")
     assert client.get("/data") == (200, b"['closed', 'closing', 'visits']")
     assert json.loads(client.get("/told")[1])["closed"] == before + 1
 

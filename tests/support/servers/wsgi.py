@@ -62,18 +62,11 @@ def _of_a_library(name: str) -> Command:
 
 def _uwsgi(start: Start) -> list[str]:
     program = _program("uwsgi", "pip install pyuwsgi")
+    # Without a buffer, an upload that the application does not read resets the connection.
+    router = ["--http", start.address, "--http-keepalive", "--http-auto-chunked", "--post-buffering", "8192"]
     # Without --die-on-term, the signal that ends all others makes it begin again.
     options = ["--master", "--need-app", "--die-on-term", "--threads", "4", "--processes", str(start.workers)]
-    return [
-        program,
-        "--http",
-        start.address,
-        "--http-keepalive",
-        "--http-auto-chunked",
-        *options,
-        "--module",
-        start.app,
-    ]
+    return [program, *router, *options, "--module", start.app]
 
 
 def _mod_wsgi(start: Start) -> list[str]:
