@@ -85,7 +85,7 @@ docs: $(VENV)/.with-docs
 	@echo "make: the documentation is at $(VENV)/docs/index.html"
 
 # Where the tests are whose counts are larger then.
-SOAKED := behaviour/test_model.py concurrency production stores/memcached stores/redis stores/sql
+SOAKED := behaviour/test_fleet.py behaviour/test_model.py concurrency importers production stores/memcached stores/redis stores/sql
 
 soak: $(VENV)/.with-tests
 	@rm -rf $(WORK) && mkdir -p $(WORK)
@@ -169,7 +169,7 @@ test-drivers-oldest test-drivers-newest: test-drivers-%: $(VENV)/.wheel
 	root=$$(pwd) && cd $(WORK) && "$$root/$(VENV)/drivers-$*/bin/pytest" -c "$$root/setup.cfg" $(DRIVER_TESTS:%="$$root/tests/%")
 
 # make test serves by all of them but mod_wsgi, which pip has to build.
-SERVERS ?= gunicorn,gunicorn gthread,gunicorn gevent,gunicorn --preload,waitress,cheroot,uwsgi,werkzeug,wsgiref,mod_wsgi
+SERVERS ?= all
 SERVER_TESTS := wsgi/test_servers.py documentation/test_walks.py
 
 $(VENV)/.with-servers: $(VENV)/.with-tests
