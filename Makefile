@@ -169,7 +169,7 @@ test-drivers-oldest test-drivers-newest: test-drivers-%: $(VENV)/.wheel
 	root=$$(pwd) && cd $(WORK) && "$$root/$(VENV)/drivers-$*/bin/pytest" -c "$$root/setup.cfg" $(DRIVER_TESTS:%="$$root/tests/%")
 
 # make test serves by all of them but mod_wsgi, which pip has to build.
-SERVERS ?= gunicorn,gunicorn gthread,gunicorn gevent,gunicorn --preload,waitress,cheroot,uwsgi,werkzeug,wsgiref,mod_wsgi
+SERVERS ?= all
 SERVER_TESTS := wsgi/test_servers.py documentation/test_walks.py
 
 $(VENV)/.with-servers: $(VENV)/.with-tests

@@ -266,17 +266,18 @@ def _shop(directory: Path, commits: int) -> webtest.TestApp:
 
 
 @pytest.mark.filterwarnings("default::DeprecationWarning:beaker")
-def test_a_session_of_the_first_commit_goes_on_after_the_second(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("commits", "cookie"), [(0, "beaker.session.id"), (1, "sid")])
+def test_a_user_of_the_shop_stays_signed_in_over_each_of_its_commits(
+    commits: int, cookie: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SESSION_SECRET", secrets.token_urlsafe(32))
     monkeypatch.chdir(tmp_path)
-    before = _shop(tmp_path, 1)
+    before = _shop(tmp_path, commits)
     before.post("/login", {"user": "ada", "password": "tea"})
     before.post("/cart", {"item": "tea"})
 
-    after = _shop(tmp_path, 2)
-    after.set_cookie("sid", before.cookies["sid"])
+    after = _shop(tmp_path, commits + 1)
+    after.set_cookie(cookie, str(before.cookies[cookie]).strip('"'))
 
     page = after.get("/")
     assert "<li>tea</li>" in page

@@ -92,10 +92,10 @@ COMMANDS: dict[str, Command] = {
     "wsgiref": _of_a_library("wsgiref"),
     "mod_wsgi": _mod_wsgi,
 }
-#: The servers that have but one process, whatever they are told.
-OF_ONE_PROCESS = {"waitress", "cheroot", "werkzeug", "wsgiref"}
-#: make test-servers names them all. Of Apache's, no test runs otherwise: to install it, a compiler is needed.
-SERVERS = os.environ.get("SESSIONWARE_SERVERS", ",".join(name for name in COMMANDS if name != "mod_wsgi")).split(",")
+#: Apache's has to be built, so it is there for make test-servers alone, which names it or all of them.
+_USUAL = ",".join(name for name in COMMANDS if name != "mod_wsgi")
+_WANTED = os.environ.get("SESSIONWARE_SERVERS", _USUAL)
+SERVERS = list(COMMANDS) if _WANTED == "all" else _WANTED.split(",")
 
 
 def _program(name: str, cure: str) -> str:
