@@ -36,6 +36,7 @@ class FormerConfiguration:
         self.mark = mark_of("sessionware", name, domain, path)
         self.until = until
         self.users = None if stored is None else stored.users
+        self.cookie = cookie
         self._backend = backend
         self._stored = stored
         self._lifetimes = lifetimes

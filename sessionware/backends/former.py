@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -88,6 +89,7 @@ class Former(Protocol):
     until: float
     #: Lists and revokes the sessions that are still there, if that can be done.
     users: Users | None
+    cookie: CookieSettings
 
     def open(self, header: str, environ: Mapping[str, Any], present: CookieContext[Any]) -> FormerRequest:
         """Its cookie in a request that has *present* as ours, without a look into it."""
@@ -165,13 +167,31 @@ class MovingContext(CookieContext[K], frozen=True, eq=False):
         return [line for _, request in self.formers for line in request.deletions()]
 
 
+class _BesideFormer(CookieSettings):
+    """Our cookie, where on plain http, as on a developer's machine, its name without a prefix is the former one's."""
+
+    def full_name(self, *, secure: bool) -> str:
+        name = super().full_name(secure=secure)
+        return name if secure else f"{name}-moved"
+
+
+def _beside(settings: CookieSettings, formers: Sequence[Former]) -> CookieSettings:
+    for cookie in (former.cookie for former in formers):
+        is_same_name = [
+            cookie.full_name(secure=secure) == settings.full_name(secure=secure) for secure in (False, True)
+        ]
+        if is_same_name == [True, False] and cookie.scope[1:] == settings.scope[1:]:
+            return _BesideFormer(**{field.name: getattr(settings, field.name) for field in fields(settings)})
+    return settings
+
+
 class MovingCookies(Cookies[K]):
     """Opens the cookie context of each request, with the cookies of former workers until their time is over."""
 
     def __init__(
         self, settings: CookieSettings, make_keys: Callable[[str], K], *, formers: Sequence[Former], clock: Clock
     ) -> None:
-        super().__init__(settings, make_keys)
+        super().__init__(_beside(settings, formers), make_keys)
         self._formers = formers
         self._clock = clock
 

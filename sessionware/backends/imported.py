@@ -115,6 +115,7 @@ class ImportedSessions:
     ) -> None:
         self.mark = mark_of(type(importer).__name__, *importer.cookie.scope)
         self.until = importer.until
+        self.cookie = importer.cookie
         self._importer = importer
         self._serializer = serializer
         self._lifetimes = lifetimes

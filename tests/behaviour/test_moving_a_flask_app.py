@@ -26,7 +26,8 @@ from sessionware.integrations.flask import Sessionware
 #: Too short for sessionware, which has one of its own.
 SECRET_KEY = "the key of before"
 UNTIL = "2100-01-31T00:00:00Z"
-SITE = "https://example.org"
+#: In production, and on a developer's machine.
+SITES = ["https://example.org", "http://localhost"]
 
 
 class User(UserMixin):  # type: ignore[misc]
@@ -74,8 +75,8 @@ def make_app(**config: Any) -> Flask:
 class Visit:
     """One browser, whose requests go to the workers before the move or to those after it."""
 
-    def __init__(self, before: Flask, after: Flask) -> None:
-        self.before, self.after = before, after
+    def __init__(self, before: Flask, after: Flask, site: str) -> None:
+        self.before, self.after, self._site = before, after, site
         self._worker = before
         self.client = Client(lambda environ, start_response: self._worker(environ, start_response))
 
@@ -84,11 +85,13 @@ class Visit:
         return self
 
     def get(self, path: str) -> str:
-        return self._checked(self.client.get(path, base_url=SITE))
+        return self._checked(self.client.get(path, base_url=self._site))
 
     def post(self, path: str, token: str, **fields: str) -> str:
         data = {"csrf_token": token, **fields}
-        return self._checked(self.client.post(path, base_url=SITE, data=data, headers={"Referer": f"{SITE}/form"}))
+        return self._checked(
+            self.client.post(path, base_url=self._site, data=data, headers={"Referer": f"{self._site}/form"})
+        )
 
     def _checked(self, answer: TestResponse) -> str:
         assert answer.status_code == 200, answer.text
@@ -110,7 +113,7 @@ class Visit:
     def forget(self, *names: str) -> None:
         """Let the browser lose these cookies, as at a restart."""
         for name in names:
-            self.client.delete_cookie(name, domain="example.org")
+            self.client.delete_cookie(name, domain=self._site.partition("://")[2])
 
 
 def _stock(directory: Path) -> tuple[Flask, Any]:
@@ -131,13 +134,19 @@ def former(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Flask, Any]:
     return make(tmp_path)
 
 
+@pytest.fixture(params=SITES)
+def site(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
 @pytest.fixture(params=["cookie", "sqlite"])
-def visit(request: pytest.FixtureRequest, tmp_path: Path, former: tuple[Flask, Any]) -> Iterator[Visit]:
+def visit(request: pytest.FixtureRequest, tmp_path: Path, former: tuple[Flask, Any], site: str) -> Iterator[Visit]:
     before, importer = former
     backend = {} if request.param == "cookie" else {"backend": f"sqlite:///{tmp_path}/sessions.db"}
     after = make_app(SESSIONWARE={"secret": SECRET, "import_from": importer, **backend})
     extension = Sessionware(after)
-    yield Visit(before, after)
+    yield Visit(before, after, site)
     extension.manager_of(after).close()
 
 
