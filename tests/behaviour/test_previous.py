@@ -274,8 +274,10 @@ def test_a_login_at_a_new_worker_over_a_visitors_session_stands(move: Move) -> N
     assert who(browser, move.new) == "ada"
 
 
-def test_a_login_as_another_user_ends_the_former_session(move: Move) -> None:
+@pytest.mark.parametrize("first", [read, put(theme="dark")], ids=["read before", "taken over before"])
+def test_a_login_as_another_user_ends_the_former_session(move: Move, first: Action) -> None:
     browser = ada(move)
+    at(browser, move.new).send(first)
 
     at(browser, move.new).send(login("grace"))
 
@@ -378,9 +380,9 @@ def test_a_session_that_is_remembered_at_a_new_worker_outlives_the_idleness_of_t
     browser = ada(move)
     at(browser, move.new).send(call("remember", "30d"))
 
-    move.clock.advance(10 * DAY)
-
-    assert who(browser, move.new) == "ada"
+    for hours in (2, 240):
+        move.clock.advance(hours * HOUR)
+        assert who(browser, move.new) == "ada"
 
 
 def test_a_session_that_is_confirmed_at_a_new_worker_outlives_the_age_of_the_former_one(move: Move) -> None:
@@ -544,6 +546,17 @@ def test_with_the_same_cookie_a_session_moves_to_another_store_under_the_id_that
     at(browser, move.new).send(call("clear"))
     copy = {COOKIE: value}
     assert [who(Browser(site, copy), site) for site in (move.new, move.old)] == [None, None]
+
+
+def test_with_the_same_cookie_a_new_id_is_none_that_an_old_worker_has_ended(tmp_path: Path) -> None:
+    move = Move(tmp_path, "memory", "sqlite", secret=SECRET, **{"cookie.name": "sid"})
+    browser = ada(move)
+    at(browser, move.new).send(put(theme="dark"))
+
+    at(browser, move.new).send(call("regenerate"))
+
+    assert who(browser, move.new) == "ada"
+    assert who(browser, move.old) is None
 
 
 @pytest.mark.parametrize("former", ["cookie", "memory"])

@@ -238,6 +238,16 @@ def test_not_before_refuses_a_cookie_that_was_signed_before(move: Move) -> None:
     assert late.ask(member("user_id"), move.jar.cookies).result is None
 
 
+def test_not_before_ends_what_was_taken_over_of_a_user_who_has_signed_in_before(move: Move) -> None:
+    move.old.log_in(move.jar, "ada")
+    move.clock.advance(3600)
+    move.browser().send(put(more=1))
+
+    late = move.new.like(not_before=move.clock() - 1800)
+
+    assert late.ask(member("user_id"), move.jar.cookies).result is None
+
+
 def test_a_user_key_of_the_application_says_who_the_user_is(make: Callable[..., Move]) -> None:
     move = make(user_key="member")
     move.old.send(move.jar, lambda session: session.update(member=42))
