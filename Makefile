@@ -85,7 +85,7 @@ docs: $(VENV)/.with-docs
 	@echo "make: the documentation is at $(VENV)/docs/index.html"
 
 # Where the tests are whose counts are larger then.
-SOAKED := behaviour/test_model.py concurrency production stores/memcached stores/redis stores/sql
+SOAKED := behaviour/test_fleet.py behaviour/test_model.py concurrency importers production stores/memcached stores/redis stores/sql
 
 soak: $(VENV)/.with-tests
 	@rm -rf $(WORK) && mkdir -p $(WORK)

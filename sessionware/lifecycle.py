@@ -87,8 +87,7 @@ class Lifecycle:
 
     def load(self, session: Touched) -> SessionRequest:
         """Load the session of a request, at its first touch."""
-        environ = session._environ
-        now = self.clock()
+        environ, now = session._environ, self.clock()
         if environ is LOADING:
             # It reads as an empty session, and cannot be changed.
             return self._failed(None, StoreUnavailable("the session is being loaded"), now, is_anonymous=True)

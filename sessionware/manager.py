@@ -21,7 +21,7 @@ from sessionware.backends.store import StoreBackend
 from sessionware.config.settings import Config, FormerSettings, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
 from sessionware.crypto.sealing import RecordSealer
-from sessionware.events import Events
+from sessionware.events import Events, logger
 from sessionware.exceptions import ConfigError, StoreAnswer, StoreUnavailable, hide_own_frames, without_frames
 from sessionware.lifecycle import Lifecycle
 from sessionware.protocol.users import SessionInfo, Users
@@ -36,6 +36,11 @@ _PROBE_TTL_SECONDS = 60.0
 _NO_USERS = (
     "the sessions of a user can be listed and revoked in a store, and not in cookies, which the browsers alone hold; "
     "set login_backend to a store for signed-in sessions, or backend to one for all"
+)
+
+_ONE_NAME = (
+    "the session cookie has the name of the former one, %r: old workers do not find what was taken over, and a deploy "
+    "that goes back signs its users out. Set cookie.name to another name"
 )
 
 Answer = TypeVar("Answer")
@@ -193,8 +198,21 @@ def _stored(where: Settings | FormerSettings, settings: Settings, events: Events
     return _Stored(backend, stored, vault)
 
 
+def _warn_of_one_name(settings: Settings) -> None:
+    """Warn where the cookie of a session that was taken over has to replace the former one, under the same name."""
+    # A store finds again what it has taken over of a session with an id, by the former cookie.
+    formers = [importer.cookie for importer in settings.import_from]
+    if settings.store is None:
+        formers += [former.cookie for former in settings.previous]
+    present = settings.cookie
+    for cookie in formers:
+        if cookie.full_name(secure=True) == present.full_name(secure=True) and cookie.scope[1:] == present.scope[1:]:
+            logger.warning(_ONE_NAME, present.full_name(secure=True))
+
+
 def _make_formers(settings: Settings, events: Events) -> tuple[Former, ...]:
     """Where sessions are taken over from."""
+    _warn_of_one_name(settings)
     formers: list[Former] = []
     for former in settings.previous:
         backend, stored, _ = _stored(former, settings, events)

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from sessionware.backends.former import Arrival, FormerRequest, identity_of, mark_of
 from sessionware.cookies.header import CookieSettings
-from sessionware.cookies.request import CookieContext, Cookies
+from sessionware.cookies.request import CookieContext, Cookies, WarnedOnce
 from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import HANDLE_BYTES
-from sessionware.events import Decision, logger, rejection
+from sessionware.events import Decision, rejection
 from sessionware.exceptions import SessionDataError
 from sessionware.protocol.users import Users
 from sessionware.session.flashes import FLASH_MARK_BYTES, pack_flash
@@ -24,6 +24,7 @@ from sessionware.wire.serializer import Serializer
 
 #: The key under which Flask-Login keeps the user's id.
 USER_KEY = "_user_id"
+_DROPPED = "of an imported session the values of %s cannot be read, and are dropped"
 #: A client that sends many cookies must not make one request into many look-ups.
 _MAX_VALUES = 4
 
@@ -117,6 +118,7 @@ class ImportedSessions:
         self._importer = importer
         self._serializer = serializer
         self._lifetimes = lifetimes
+        self._warned = WarnedOnce()
         self._user_key = importer.user_key or user_key or USER_KEY
         name, self._has_reach_of_ours = importer.cookie.name, importer.cookie.scope[1:] == present.scope[1:]
         # Browsers delete it by an answer to which they would keep ours.
@@ -207,7 +209,7 @@ class ImportedSessions:
             else:
                 data[key] = value
         if dropped:
-            logger.info("of an imported session the values of %s cannot be read, and are dropped", dropped)
+            self._warned.warn_of(", ".join(sorted(dropped)), _DROPPED)
         return data, dropped
 
     def _user_id(self, data: Mapping[str, Any]) -> str | int | None:

@@ -83,7 +83,7 @@ class PreviousBackend:
         found, rejected = self._current.load(context, touched_at, has_data=has_data)
         if not isinstance(context, MovingContext) or not context.formers:
             return found, rejected
-        arrival, refused = _arrival(context, found, touched_at, has_data=has_data)
+        arrival, refused, is_another = _arrival(context, found, touched_at, has_data=has_data)
         if found is not None and arrival is not None and _agree(found, arrival):
             return self._with_arrival(context, found, arrival), rejected
         taken: Found | None = None
@@ -91,7 +91,8 @@ class PreviousBackend:
             taken, refused = self._taken(context, arrival, has_data=has_data)
         if found is not None:
             is_refused = arrival is None or bool(refused)
-            if not (self._has_gone(context, found) if is_refused else _is_replaced(found, arrival)):
+            has_gone = is_refused and self._has_gone(context, found, is_another=is_another)
+            if not (has_gone if is_refused else _is_replaced(found, arrival)):
                 return found, rejected
             self._drop(found)
             rejected = [*rejected, rejection("revoked", found.record.handle)]
@@ -129,8 +130,12 @@ class PreviousBackend:
                 return replace(loaded, arrived=alone), ()
         return itself, ()
 
-    def _has_gone(self, context: MovingContext[Any], found: Found) -> bool:
-        """Whether an old worker has ended the former session, which has not come with this request."""
+    def _has_gone(self, context: MovingContext[Any], found: Found, *, is_another: bool) -> bool:
+        """Whether an old worker has ended the former session, which has not come with this request.
+
+        What ``is_another`` is a cookie of that worker for a session that it has not written down: the one before it may
+        have been left where it was.
+        """
         tie, record, now = tie_of(found.record), found.record, self._clock()
         if tie is None or tie.identity == ANONYMOUS or now >= tie.until:
             return False  # no user has signed out there
@@ -141,7 +146,7 @@ class PreviousBackend:
         for former, request in context.formers:
             if former.mark == tie.mark and request.is_in_reach:
                 is_there = former.stands(tie.reference) if tie.reference else bool(request.cookie.candidates())
-                return not is_there or self._was_before_limit(record)
+                return is_another or not is_there or self._was_before_limit(record)
         return False
 
     def _may_be_idle(self, record: Live, now: float) -> bool:
@@ -376,17 +381,23 @@ class MovingUsers:
 
 def _arrival(
     context: MovingContext[Any], found: Found | None, touched_at: float, *, has_data: bool
-) -> tuple[Arrival | None, Sequence[Decision]]:
-    """The first former session that lives, or what was rejected; where ours was taken over from is asked first."""
+) -> tuple[Arrival | None, Sequence[Decision], bool]:
+    """The first former session that lives, or what was rejected; where ours was taken over from is asked first.
+
+    At last, whether that has given the browser another session, of which there is no record.
+    """
     tie = None if found is None else tie_of(found.record)
     first = math.nan if tie is None else tie.mark
     refused: list[Decision] = []
+    is_another = False
     for former, request in sorted(context.formers, key=lambda pair: pair[0].mark != first):
         arrival, rejected = former.load(request, touched_at, has_data=has_data)
         if arrival is not None:
-            return arrival, ()
+            return arrival, (), False
         refused += rejected
-    return None, refused
+        if former.mark == first:
+            is_another = any(decision.reason == "unknown_id" for decision in rejected)
+    return None, refused, is_another
 
 
 def _agree(found: Found, arrival: Arrival) -> bool:

@@ -198,7 +198,7 @@ class StoredBeakerSessions:
         self.cookie = cookie_settings(cookie_name, cookie_domain, cookie_path)
         self.user_key = user_key
         self._records = records
-        self._key = _KEYS.get(type(records), "{}")
+        self._key = next((form for kind, form in _KEYS.items() if isinstance(records, kind)), "{}")
         self._secrets = None if secret is None else secrets_of(name, secret)
         self._opening = Opening(
             name,
@@ -294,8 +294,12 @@ class BeakerCookieSessions:
 
 def _unsigned(value: str, secrets: list[bytes]) -> str:
     """What was signed, which stands behind its signature; raises :exc:`Unreadable`."""
-    signature, signed = value[:_SIGNATURE_CHARACTERS].encode("latin-1"), value[_SIGNATURE_CHARACTERS:]
-    made = (digest(secret, signed.encode("latin-1"), "sha1").hex().encode() for secret in secrets)
-    if not any(compare_digest(signature, expected) for expected in made):
+    signature, signed = value[:_SIGNATURE_CHARACTERS], value[_SIGNATURE_CHARACTERS:]
+    try:
+        given, content = signature.encode("latin-1"), signed.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise Unreadable("bad_signature") from error
+    made = (digest(secret, content, "sha1").hex().encode() for secret in secrets)
+    if not any(compare_digest(given, expected) for expected in made):
         raise Unreadable("bad_signature")
     return signed

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sessionware.config.faults import Faults
@@ -20,7 +20,7 @@ from sessionware.events import logger
 from sessionware.exceptions import ConfigError, ConflictError, CrossSiteRequest, StoreUnavailable, hide_own_frames
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
-from sessionware.session.request import COMMITTED, OPEN
+from sessionware.session.request import COMMITTED, FINISHED, OPEN
 from sessionware.wsgi.middleware import OPEN_KEY, SessionMiddleware
 from sessionware.wsgi.reply import fixed_answer
 
@@ -41,7 +41,7 @@ from sessionware.integrations.flask_settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from flask import Flask, Request, Response
 
@@ -112,6 +112,11 @@ class _Managers:
 class SessionInterface(flask.sessions.SessionInterface):
     """Opens and saves ``flask.session``. It can be subclassed, and called by hand outside a request."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.save_session is not SessionInterface.save_session:
+            cls.save_session = _keeping_no_more(cls.save_session)  # type: ignore[method-assign]
+
     def open_session(self, app: Flask, request: Request) -> FlaskSession | None:  # type: ignore[override]
         """The session of *request*, untouched; ``None`` where there is no secret."""
         environ, managers = request.environ, _managers_of(app)
@@ -148,6 +153,7 @@ class SessionInterface(flask.sessions.SessionInterface):
 
     def _settle(self, app: Flask, session: FlaskSession, state: FlaskRequest) -> None:
         """Drop what is not to be kept, and note whether there is something, for who asks afterwards."""
+        state.is_settled = True
         request = session._request
         if request is None or session._phase is not OPEN or request.load_failure is not None:
             return
@@ -155,7 +161,7 @@ class SessionInterface(flask.sessions.SessionInterface):
             session.revert()
         if request.is_pending_or_unstorable():
             if self._decides_itself and not self.should_set_cookie(app, session):  # type: ignore[arg-type]
-                session._persistence.discard(request, "skipped")  # type: ignore[attr-defined]
+                _skip(session)
             else:
                 state.was_modified = True
 
@@ -214,6 +220,29 @@ class Sessionware:
         return manager
 
 
+def _keeping_no_more(save: Callable[..., None]) -> Callable[..., None]:
+    """The ``save_session`` of a subclass; where it returns without ours, a middleware around saves nothing either."""
+
+    @wraps(save)
+    def save_session(self: SessionInterface, app: Flask, session: Any, response: Response) -> None:
+        save(self, app, session, response)
+        state = session._integration if isinstance(session, FlaskSession) else None
+        if state is not None and not state.is_settled:
+            _skip(session)
+            if state.manager is not None:
+                state.manager._answers.answered(session)  # no answer will carry it
+
+    return save_session
+
+
+def _skip(session: FlaskSession) -> None:
+    request = session._request
+    if request is None or session._phase is not OPEN or request.load_failure is not None:
+        return
+    if request.is_pending_or_unstorable():
+        session._persistence.discard(request, "skipped")  # type: ignore[attr-defined]
+
+
 def _managers_of(app: Flask) -> _Managers:
     found: _Managers | None = app.extensions.get(_EXTENSION)
     return app.extensions.setdefault(_EXTENSION, _Managers()) if found is None else found
@@ -266,6 +295,9 @@ def _commit(manager: SessionManager, session: FlaskSession, response: Response) 
 
 def _finish(manager: SessionManager, session: FlaskSession, status: int) -> None:
     """Save what a stream has changed, and end the request."""
+    if session._request is None:
+        session._phase = FINISHED  # the commit has let go of environ already
+        return
     try:
         manager._answers.commit_after_headers(session, status=status)
     finally:

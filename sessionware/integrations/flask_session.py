@@ -14,6 +14,8 @@ from sessionware.session.request import FINISHED, OPEN
 from sessionware.session.user_key import UserKeySession
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flask import Flask
 
     from sessionware.manager import SessionManager
@@ -38,6 +40,7 @@ class FlaskRequest:
     was_modified: bool = False
     has_warned: bool = False
     is_failed: bool = False
+    is_settled: bool = False
 
 
 class FlaskSession(Session):
@@ -103,6 +106,9 @@ class FlaskSession(Session):
     def permanent(self, value: bool) -> None:
         if bool(value) is not self.permanent:
             self.remember(self._integration.app.permanent_session_lifetime if value else None)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(dict(self))
 
     def copy(self) -> dict[str, Any]:
         """The data, as a dict."""

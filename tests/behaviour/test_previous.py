@@ -559,6 +559,17 @@ def test_with_the_same_name_old_workers_find_the_former_cookie_after_a_write(tmp
     assert who(browser, move.new) == "grace"
 
 
+@pytest.mark.parametrize(
+    ("current", "name", "is_told"), [("cookie", "sid", True), ("cookie", "new", False), ("memory", "sid", False)]
+)
+def test_a_cookie_that_would_replace_the_former_one_is_told_at_start(
+    tmp_path: Path, current: str, name: str, caplog: pytest.LogCaptureFixture, *, is_told: bool
+) -> None:
+    Move(tmp_path, "memory", current, **{"cookie.name": name})
+
+    assert ("the session cookie has the name of the former one" in caplog.text) is is_told
+
+
 def test_visitors_stay_in_the_cookie_and_users_move_into_the_store_of_a_login_backend(tmp_path: Path) -> None:
     clock = FakeClock()
     old = Site("cookie", clock)

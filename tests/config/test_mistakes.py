@@ -164,6 +164,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a URL without a path": ({"backend": "sqlite://"}, "names no path; write sqlite:///sessions.db"),
     "another port": ({"backend": "cache:1234"}, "write redis://cache:1234 or memcached://cache:1234"),
     "a path": ({"backend": "/var/lib/sessions"}, "a path is no backend; write file:///var/lib/sessions"),
+    "a relative path": ({"backend": "var/sessions"}, "a path is no backend; write 'file' with backend.path"),
     "a database's file": ({"backend": "sessions.db"}, "a path is no backend; write sqlite:///sessions.db"),
     "a path as object": (
         {"backend": Path("x.db")},

@@ -221,7 +221,7 @@ def test_what_beaker_could_not_encrypt_is_read_where_that_is_said(
     assert Site("memory", import_from=importer).ask(dict, jar.cookies).result == {"user": "ada"}
 
 
-@pytest.mark.parametrize("value", ["", "x", "0" * 40, "a" * 72, "é" * 50, "a" * 5000, '"'])
+@pytest.mark.parametrize("value", ["", "x", "0" * 40, "a" * 72, "é" * 50, "ž" * 50, "a" * 5000, '"'])
 def test_what_beaker_has_not_signed_is_rejected(move: Move, value: str) -> None:
     move.jar.cookies["beaker.session.id"] = value
 
@@ -306,6 +306,25 @@ def test_a_logout_at_an_old_worker_holds_at_new_ones_and_so_does_the_next_login(
     move.old.log_in(move.jar, "ada")
 
     assert move.ask("user_id") == "ada"
+
+
+def test_a_logout_by_a_new_id_at_an_old_worker_holds_though_beaker_leaves_the_record(make: Maker) -> None:
+    """``session.invalidate()``, which is the logout in Pyramid."""
+
+    def log_out(session: Any) -> None:
+        session.invalidate()
+        if move.records is None:
+            session.save()
+
+    move = make()
+    move.old.log_in(move.jar, "ada")
+    move.browser().send(put(more=1))
+
+    move.old.send(move.jar, log_out)
+
+    assert move.old.who(move.jar) is None
+    assert move.ask("user_id") is None
+    assert "more" not in move.browser().data()
 
 
 def test_a_login_at_an_old_worker_beats_what_was_taken_over(move: Move) -> None:

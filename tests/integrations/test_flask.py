@@ -138,6 +138,7 @@ def test_it_is_dict_like_as_flasks_is(alone: Shop) -> None:
         session: Any = flask.session
         session |= {"a": 1, "b": 2}
         assert session == {"a": 1, "b": 2}
+        assert list(reversed(session._get_current_object())) == ["b", "a"]
         assert session.popitem() == ("b", 2)
         return session.copy()  # type: ignore[no-any-return]
 
@@ -498,6 +499,24 @@ def test_a_subclass_that_skips_a_save_keeps_nothing(backend: str) -> None:
         assert not cookies(answer)
         assert shop.data() == {"a": 1}
         assert "discarded" in shop.events
+
+
+def test_a_subclass_that_does_not_call_our_save_keeps_nothing(shop: Shop) -> None:
+    """As OctoPrint's, for a client that signs in by a key in each request and is to get no cookie."""
+
+    class OfBrowsersAlone(SessionInterface):
+        def save_session(self, app: flask.Flask, session: Any, response: flask.Response) -> None:
+            if session.get("by") != "key":
+                super().save_session(app, session, response)
+
+    shop.app.session_interface = OfBrowsersAlone()
+    shop.ask(put(a=1))
+
+    answer = shop.ask(lambda: [put(by="key")(), flask.session.login("ada")])  # type: ignore[attr-defined]
+
+    assert not cookies(answer)
+    assert shop.data() == {"a": 1}
+    assert "discarded" in shop.events
 
 
 def test_the_signing_serializer_is_refused_with_what_to_use(alone: Shop) -> None:

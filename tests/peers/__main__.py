@@ -23,6 +23,10 @@ _AT_ONCE = 2
 
 def main(names: list[str]) -> int:
     """Run the suites of the peers called *names*, or of all; how many of the runs have failed."""
+    unknown = [name for name in names if name not in PEERS]
+    if unknown:
+        print(f"make: no peer is called {', '.join(unknown)}: they are {', '.join(PEERS)}")
+        return len(unknown)
     peers = {name: PEERS[name] for name in names or PEERS}
     _install(peers)
     runs = [(name, backend) for name in peers for backend in _BACKENDS]

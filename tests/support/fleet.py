@@ -12,7 +12,7 @@ from support.browser import Browser, Site
 from support.places import IS_SOAK
 
 #: All of them take minutes with a framework.
-USERS = 200 if IS_SOAK else 50
+USERS = 200 if IS_SOAK else 20
 ROUNDS_OF_A_PHASE = 4
 
 
