@@ -59,6 +59,7 @@ def test_a_user_of_a_browser_finds_the_way_through_an_example(example: str, brow
 
         walk(Onlooker(page), WALKED[example])
 
-        page.back()
-        page.back()
-        assert WALKED[example].signed_in not in page.text
+        for _ in range(2):  # the demo says what its sign-out has done in the answer to the form, which is not kept
+            page.back()
+            assert WALKED[example].signed_in not in page.text
+        assert "Sign in" in page.text

@@ -26,13 +26,14 @@ def client(server: tuple[str, int, Path]) -> Client:
 
 
 def say(client: Client, words: str) -> str:
-    """Say *words* on a WebSocket, and wait until the server has closed it."""
+    """Say *words* on a WebSocket, and wait until its request has ended."""
     headers = {"Cookie": client.cookie} if client.cookie else {}
     connection = Connection(f"ws://{HOST}:{client.port}/chat", headers=headers)
     connection.send(words)
     answer: str = connection.receive()
     with pytest.raises(ConnectionClosed):
         connection.receive()
+    assert Client(client.port).get("/ended") == (200, b"True")
     return answer
 
 
