@@ -13,8 +13,10 @@
 #                   another time, ARGUMENTS=cookie_header for one target); what was tried is kept for the next run
 #   make test-drivers   the tests of Redis, memcached, SQL and the listeners, by the oldest drivers that setup.cfg
 #                   allows and the newest
-#   make test-peers   the suites of Flask, Flask-Login, Flask-WTF and Beaker, from their sdists, with our sessions
-#                   (PEERS=Flask for one of them)
+#   make test-servers   the tests of WSGI servers by all of them, Apache's mod_wsgi too, which needs apache2-dev and a
+#                   compiler (SERVERS=mod_wsgi for it alone)
+#   make test-peers   the suites of Flask, Flask-Login, Flask-WTF, Pyramid, pyramid_beaker and Beaker, from their
+#                   sdists, with our sessions (PEERS=Flask for one of them)
 #   make bench      measure, side by side with Beaker, Flask-Session and Django, on private servers that it starts itself
 #                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there, --quick is a trial, and
 #                   --against ../other times the package in another checkout in turns with this one)
@@ -165,6 +167,21 @@ test-drivers-oldest test-drivers-newest: test-drivers-%: $(VENV)/.wheel
 	@$(VENV)/drivers-$*/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --force-reinstall $(WHEELS)/*.whl
 	@rm -rf $(WORK) && mkdir -p $(WORK)
 	root=$$(pwd) && cd $(WORK) && "$$root/$(VENV)/drivers-$*/bin/pytest" -c "$$root/setup.cfg" $(DRIVER_TESTS:%="$$root/tests/%")
+
+# make test serves by all of them but mod_wsgi, which pip has to build.
+SERVERS ?= gunicorn,gunicorn gthread,gunicorn gevent,gunicorn --preload,waitress,cheroot,uwsgi,werkzeug,wsgiref,mod_wsgi
+SERVER_TESTS := wsgi/test_servers.py
+
+$(VENV)/.with-servers: $(VENV)/.with-tests
+	@echo "make: mod_wsgi, for which apxs (Debian and Ubuntu: apt install apache2-bin apache2-dev) and a compiler are needed"
+	@$(PIP) install 'mod_wsgi >= 5'
+	@touch $@
+
+.PHONY: test-servers
+test-servers: $(VENV)/.with-servers
+	@rm -rf $(WORK) && mkdir -p $(WORK)
+	root=$$(pwd) && bin=$$(cd $(BIN) && pwd) && cd $(WORK) && \
+	    SESSIONWARE_SERVERS='$(SERVERS)' "$$bin/pytest" -c "$$root/setup.cfg" $(SERVER_TESTS:%="$$root/tests/%") $(ARGUMENTS)
 
 # The suites of other packages, each from its sdist, with our sessions in the place of theirs; tests/peers/suites.py tells
 # which of their tests must differ. PEERS names some of them.

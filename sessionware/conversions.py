@@ -12,6 +12,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from inspect import Signature, iscoroutinefunction, signature
 from typing import Any
 
 from sessionware.session.lifetimes import parse_duration
@@ -93,6 +94,21 @@ def duration(value: object) -> float:
         return parse_duration(value)
     except ValueError as error:
         raise ValueError(f"{error}, got {shown(value)}") from None
+
+
+def duration_or_none(*, none_means: str) -> Converter:
+    """The converter that gives ``None`` for ``None`` and "none", and a duration in seconds for all else.
+
+    *none_means* tells who has written 0, as other packages have it, what to write here.
+    """
+
+    def convert(value: object) -> float | None:
+        try:
+            return duration(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; None means {none_means}") from None
+
+    return optional(convert)
 
 
 def moment(value: object) -> float:
@@ -226,19 +242,65 @@ def function(value: object) -> Callable[..., Any]:
     return found
 
 
-def functions(value: object) -> tuple[Callable[..., Any], ...]:
-    """Callables: one, a list, or the names of either, separated by commas or lines; ``None`` and "none" give ()."""
-    if value is None or _word(value) == "none":
-        return ()
-    if isinstance(value, str):
+def function_of(*arguments: str) -> Converter:
+    """The converter to a callable that can be called with *arguments*, by their order, or from the name of one.
+
+    What does not tell its parameters, as many that are written in C, is taken as it is.
+    """
+
+    def convert(value: object) -> Callable[..., Any]:
+        found = function(value)
+        if iscoroutinefunction(found) or iscoroutinefunction(getattr(found, "__call__", None)):  # noqa: B004
+            raise ValueError(f"expected a plain function, and {_named(found)} is async, which nothing would await")
+        parameters = _parameters_of(found)
+        if parameters is not None and not _takes(parameters, len(arguments)):
+            wanted = f"the argument {', '.join(arguments)}" if arguments else "no argument"
+            names = ", ".join(parameters.parameters)
+            raise ValueError(f"expected a callable that takes {wanted}, and {_named(found)} takes ({names})")
+        return found
+
+    return convert
+
+
+def _parameters_of(found: Callable[..., Any]) -> Signature | None:
+    try:
+        return signature(found)
+    except Exception:  # noqa: BLE001 - an object may tell its parameters by code of its own
+        return None
+
+
+def _takes(parameters: Signature, count: int) -> bool:
+    try:
+        parameters.bind(*(None,) * count)
+    except TypeError:
+        return False
+    return True
+
+
+def _named(found: object) -> str:
+    return str(getattr(found, "__qualname__", None) or f"an object of the type {type(found).__qualname__}")
+
+
+def functions_of(*arguments: str) -> Converter:
+    """The converter to callables of *arguments*: one, a list, or names, separated by commas or lines.
+
+    ``None`` and "none" give ().
+    """
+    convert_one = function_of(*arguments)
+
+    def one_or_many(value: object) -> tuple[Callable[..., Any], ...]:
+        return tuple(map(convert_one, value)) if isinstance(value, (list, tuple)) else (convert_one(value),)
+
+    def convert(value: object) -> tuple[Callable[..., Any], ...]:
+        if value is None or _word(value) == "none":
+            return ()
+        if not isinstance(value, str):
+            return one_or_many(value)
         names = [name for name in re.split(r"[,\s]+", value) if name]
         if not names:
             raise ValueError(
                 "expected the name of a callable, got an empty string; leave the option out, or write pkg.mod:name"
             )
-        return tuple(found for name in names for found in _one_or_many(imported(name)))
-    return _one_or_many(value)
+        return tuple(found for name in names for found in one_or_many(imported(name)))
 
-
-def _one_or_many(value: object) -> tuple[Callable[..., Any], ...]:
-    return tuple(map(function, value)) if isinstance(value, (list, tuple)) else (function(value),)
+    return convert

@@ -164,7 +164,7 @@ class Events:
         self.has_listeners = bool(self._listeners)
 
     def tell(self, *decisions: Decision, context: Mapping[str, Any] | None = None) -> None:
-        """Tell *decisions* in their order; whoever is told may read the session, whose state says the same.
+        """Tell *decisions* in their order; a listener may read the session, whose state says the same.
 
         *context* is what is known of the request that has caused them.
         """

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
+from sessionware.backends.former import Former, MovingCookies
 from sessionware.config.settings import OnStoreFailure, Settings
 from sessionware.cookies.origin import SAFE_METHODS
 from sessionware.cookies.request import COMPANION_SUFFIX, CookieContext, Cookies, is_of_https_site
@@ -43,7 +44,7 @@ Answer = TypeVar("Answer")
 class Lifecycle:
     """Serves the sessions of one manager, as :class:`Persistence` promises them."""
 
-    def __init__(self, settings: Settings, backend: Backend, events: Events) -> None:
+    def __init__(self, settings: Settings, backend: Backend, events: Events, *, formers: Sequence[Former] = ()) -> None:
         self._backend = backend
         self._travels_with_answer = backend.travels_with_answer
         self._events = events
@@ -56,8 +57,15 @@ class Lifecycle:
         self._is_anonymous_in_outage = settings.on_store_failure is OnStoreFailure.ANONYMOUS
         self._is_persistent = settings.cookie.persistent
         _, domain, path = settings.cookie.scope
-        self._warning_of_processes = warning_of_processes(settings.store)
-        self.cookies = Cookies(settings.cookie, partial(backend.make_keys, domain=domain, path=path))
+        self._warning_of_processes = warning_of_processes(
+            settings.store, "login_backend" if settings.is_store_for_logins else "backend"
+        )
+        make_keys = partial(backend.make_keys, domain=domain, path=path)
+        self.cookies: Cookies[Any] = (
+            MovingCookies(settings.cookie, make_keys, formers=formers, clock=settings.clock)
+            if formers
+            else Cookies(settings.cookie, make_keys)
+        )
         self.clock = settings.clock
         #: What this makes for each request.
         self.session_class: type[Session] = Session if settings.user_key is None else protected_by(settings.user_key)
@@ -165,6 +173,10 @@ class Lifecycle:
         return self.save_pending(request)
 
     def save_pending(self, request: SessionRequest) -> bool:
+        """Write what is pending; ``False`` if another request has ended the session.
+
+        Raises StoreUnavailable, ConflictError, CookieTooLarge, RecordTooLarge or SessionDataError.
+        """
         if request.save_failure is not None:
             # Whether that write took effect is unknown: a second one might count what was counted already.
             raise without_frames(request.save_failure)
@@ -214,7 +226,7 @@ class Lifecycle:
         request.token = None
         request.is_ended_by_another = outcome.found is None and outcome.cookie is KEEP
         if self._travels_with_answer and not request.is_ended_by_another:
-            request.travels_with_answer = self._travels(outcome.found)
+            request.travels_with_answer = outcome.found is None or not outcome.found.key
         request.changes.start_from(None if outcome.found is None else outcome.found.record)
         if lines or request.is_ended_by_another:
             request.cookie_lines, request.is_cookie_standing = lines, not request.travels_with_answer
@@ -238,6 +250,7 @@ class Lifecycle:
         self._events.tell(*decisions, context=request.event_context)
 
     def tell_untold(self, request: SessionRequest) -> None:
+        """Tell the events that have waited for the answer to leave."""
         untold, request.untold = request.untold, ()
         self._events.tell(*untold, context=request.event_context)
 
@@ -247,7 +260,7 @@ class Lifecycle:
         if cookie is DELETE:
             return tuple(context.delete())
         if isinstance(cookie, NoValue) or found is None:
-            return ()
+            return outcome.more_lines
         record = found.record
         write = context.set if isinstance(cookie, Send) else context.set_seen
         # A cookie that goes with the browser is told no end.
@@ -255,7 +268,8 @@ class Lifecycle:
         ends_at = self._lifetimes.end_of(record) if is_persistent else None
         # A passive request leaves "last seen" behind.
         now = max(record.seen_at, request.touched_at)
-        return (write(cookie.value, ends_at, now, is_persistent=record.is_remembered),)
+        # The session's own comes last, as where it is deleted.
+        return (*outcome.more_lines, write(cookie.value, ends_at, now, is_persistent=record.is_remembered))
 
     def renew_if_stale(self, request: SessionRequest) -> None:
         """Write down that the session was seen now, if "last seen" is so old that a request which only reads does."""
@@ -334,7 +348,7 @@ class Lifecycle:
         try:
             raise failure
         finally:
-            del failure  # as in _save()
+            del failure  # as in save_pending()
 
     # What goes wrong.
 
@@ -343,6 +357,7 @@ class Lifecycle:
         self._events.tell(failure_of_store(request.stored, error), context=request.event_context)
 
     def discard(self, request: SessionRequest, reason: str) -> None:
+        """Drop what is pending, and tell the event ``discarded`` with this *reason*."""
         record = request.record
         record.handle = request.handle
         with suppress(SessionwareError):

@@ -6,15 +6,19 @@ It needs no WSGI server: a bare environ with a cookie, a scheme and a host is en
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from sessionware.answer import Answers
-from sessionware.backends.contract import Backend
+from sessionware.backends.configured import FormerConfiguration
+from sessionware.backends.contract import Backend, UserSessions
 from sessionware.backends.cookie import CookieBackend
+from sessionware.backends.former import Former
+from sessionware.backends.imported import ImportedSessions
 from sessionware.backends.login import LoginBackend
+from sessionware.backends.previous import PreviousBackend
 from sessionware.backends.store import StoreBackend
-from sessionware.config.settings import Config, Settings, make_settings
+from sessionware.config.settings import Config, FormerSettings, Settings, make_settings
 from sessionware.cookies.caching import merge_headers
 from sessionware.crypto.sealing import RecordSealer
 from sessionware.events import Events
@@ -52,9 +56,10 @@ class SessionManager:
             raise error
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
-        backend = _make_backend(settings, events)
+        formers = _make_formers(settings, events)
+        backend = _make_backend(settings, events, formers)
         self._users = backend.users
-        self._lifecycle = Lifecycle(settings, backend, events)
+        self._lifecycle = Lifecycle(settings, backend, events, formers=formers)
         self._answers = Answers(self._lifecycle, settings)
 
     def open(self, environ: Mapping[str, Any]) -> Session:
@@ -98,7 +103,7 @@ class SessionManager:
         users = self._stored_users()
         return _asked(lambda: users.revoke_user(user_id, keep))
 
-    def _stored_users(self) -> Users:
+    def _stored_users(self) -> UserSessions:
         if self._users is None:
             raise ConfigError(_NO_USERS)
         return self._users
@@ -130,9 +135,10 @@ class SessionManager:
             _write_to(store, key)
 
     def close(self) -> None:
-        """Close the store's connections; a later request opens them again."""
-        if isinstance(self._settings.store, Closable):
-            self._settings.store.close()
+        """Close the connections of the store, and of former ones; a later request opens them again."""
+        for store in (self._settings.store, *(former.store for former in self._settings.previous)):
+            if isinstance(store, Closable):
+                store.close()
 
 
 def _asked(operation: Callable[[], Answer]) -> Answer:
@@ -147,17 +153,72 @@ def _asked(operation: Callable[[], Answer]) -> Answer:
     raise failure
 
 
-def _make_backend(settings: Settings, events: Events) -> Backend:
+class _Stored(NamedTuple):
+    """Where sessions travel, and the parts of it that are in a store."""
+
+    backend: Backend
+    stored: StoreBackend | None
+    vault: Vault | None
+
+
+def _make_backend(settings: Settings, events: Events, formers: Sequence[Former]) -> Backend:
+    backend, stored, vault = _stored(settings, settings, events)
+    if not formers:
+        return backend
+    return PreviousBackend(
+        backend,
+        vault,
+        formers,
+        users=None if stored is None else stored.users,
+        keyring=settings.keyring,
+        lifetimes=settings.lifetimes,
+        clock=settings.clock,
+    )
+
+
+def _stored(where: Settings | FormerSettings, settings: Settings, events: Events) -> _Stored:
+    """The backend of *where*, with the lifetimes, the types and the clock of *settings*."""
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
-    cookie = CookieBackend(settings.keyring, formats, lifetimes=lifetimes, clock=clock)
-    if settings.store is None:
-        return cookie
+    cookie = CookieBackend(where.keyring, formats, lifetimes=lifetimes, clock=clock)
+    if where.store is None:
+        return _Stored(cookie, None, None)
     grace = settings.regenerate_grace
-    sealed = RecordSealer(settings.keyring)
-    vault = Vault(settings.store, sealed, formats, lifetimes=lifetimes, clock=clock, grace=grace)
+    sealed = RecordSealer(where.keyring)
+    vault = Vault(where.store, sealed, formats, lifetimes=lifetimes, clock=clock, grace=grace)
     users = Users(vault, events.tell, max_sessions=settings.max_sessions_per_user)
-    stored = StoreBackend(settings.keyring, vault, grace=grace, users=users)
-    return LoginBackend(cookie, stored, clock, user_key=settings.user_key) if settings.is_store_for_logins else stored
+    stored = StoreBackend(where.keyring, vault, grace=grace, users=users)
+    backend: Backend = stored
+    if where.is_store_for_logins:
+        backend = LoginBackend(cookie, stored, clock, user_key=settings.user_key)
+    return _Stored(backend, stored, vault)
+
+
+def _make_formers(settings: Settings, events: Events) -> tuple[Former, ...]:
+    """Where sessions are taken over from."""
+    formers: list[Former] = []
+    for former in settings.previous:
+        backend, stored, _ = _stored(former, settings, events)
+        formers.append(
+            FormerConfiguration(
+                backend,
+                stored,
+                cookie=former.cookie,
+                present=settings.cookie,
+                until=former.until,
+                lifetimes=settings.lifetimes,
+            )
+        )
+    for importer in settings.import_from:
+        formers.append(
+            ImportedSessions(
+                importer,
+                serializer=settings.serializer,
+                present=settings.cookie,
+                lifetimes=settings.lifetimes,
+                user_key=settings.user_key,
+            )
+        )
+    return tuple(formers)
 
 
 def _write_to(store: Store, key: str) -> None:

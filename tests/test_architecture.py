@@ -39,6 +39,7 @@ FLOORS = {
         session.flashes
         session.formats
         session.login
+        session.merging
         session.changes
         session.sizes
         session.request
@@ -83,6 +84,7 @@ FLOORS = {
     "configuration": """
         config.faults
         config.credentials
+        config.advice
         config.others
         config.table
         config.names
@@ -103,6 +105,10 @@ FLOORS = {
         backends.cookie
         backends.store
         backends.login
+        backends.former
+        backends.configured
+        backends.imported
+        backends.previous
         lifecycle
         answer
         manager
@@ -119,9 +125,17 @@ FLOORS = {
         integrations.bottle
         integrations.paste
         integrations.members
+        integrations.pyramid_session
         integrations.pyramid
         integrations.explicit
+        integrations.beaker_managers
+        integrations.beaker_session
         integrations.beaker
+        importers.settings
+        importers.records
+        importers.flask
+        importers.flask_session
+        importers.django
         testing.clock
         testing.client
         testing.pytest_plugin
@@ -149,6 +163,7 @@ PURE = (
     *FLOORS["values"].replace("session.mapping", "").split(),
     "config.faults",
     "config.credentials",
+    "config.advice",
     "config.others",
     "config.table",
     "config.names",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 # serve.py has found two that are free; the application reads them too.
@@ -31,3 +32,14 @@ def when_ready(server: Any) -> None:
         "  tries the old cookie, which is then rejected.\n",
         flush=True,
     )
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let Ctrl-C end a worker at once.
+
+    A thread of it may wait for a browser that has opened a connection and asks for nothing; and gunicorn's own handler
+    may wait for a lock that it holds itself, because the terminal and gunicorn each send a signal. In the end gunicorn
+    would kill such a worker, with a line that suspects a lack of memory.
+    """
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, lambda *_: os._exit(0))

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
 from sessionware.cookies.request import CookieContext
 from sessionware.events import Decision
-from sessionware.protocol.users import Users
+from sessionware.protocol.users import SessionInfo
 from sessionware.session.changes import Changes
-from sessionware.session.records import Found
+from sessionware.session.records import Found, Live
 
 
 class Send(Struct, frozen=True):
@@ -52,12 +52,31 @@ class Outcome(Struct, frozen=True):
     """What a session is now, what the answer does with its cookie, and the events to tell.
 
     Nothing is found and the cookie is kept where another request has ended the session: what was to be written went
-    with it.
+    with it. ``more_lines`` are Set-Cookie values of other cookies than the session's own.
     """
 
     found: Found | None
     cookie: NoValue | Send | Seen = KEEP
     events: tuple[Decision, ...] = ()
+    more_lines: tuple[str, ...] = ()
+
+
+class Adopted(NamedTuple):
+    """A session that was taken over, by this request if it ``is_new``; and its cookie, unless saving it says more."""
+
+    found: Found
+    cookie: NoValue | Send
+    is_new: bool
+
+
+class UserSessions(Protocol):
+    """Lists and revokes the sessions of users, as the members of the same names of the manager."""
+
+    def sessions_of(self, user_id: str | int) -> list[SessionInfo]: ...
+
+    def revoke(self, session_id: str) -> bool: ...
+
+    def revoke_user(self, user_id: str | int, keep: str | None = None) -> int: ...
 
 
 class Backend(Protocol):
@@ -68,7 +87,7 @@ class Backend(Protocol):
     travels_with_answer: bool
 
     @property
-    def users(self) -> Users | None:
+    def users(self) -> UserSessions | None:
         """Lists and revokes the sessions of users; ``None`` where only browsers hold them."""
 
     def make_keys(self, full_name: str, *, domain: str | None, path: str) -> Any:
@@ -99,6 +118,13 @@ class Backend(Protocol):
         """Write *changes* over what was *found*, and alive when the request touched it.
 
         A new session gets its id from *token*, if that is given and free.
+        """
+        ...
+
+    def adopt(self, context: CookieContext[Any], record: Live, token: bytes) -> Adopted | None:
+        """Take over the session of *record*, which is none of ours, under *token*; ``None`` if it was ended since.
+
+        What another request has taken over under this token is the session then.
         """
         ...
 

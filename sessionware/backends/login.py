@@ -1,11 +1,11 @@
-"""The session in the cookie while nobody is signed in, and in a store from its login to its logout."""
+"""The session of a visitor in the cookie, and in a store from its login to its logout."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sessionware.backends.contract import Outcome
+from sessionware.backends.contract import Adopted, Outcome
 from sessionware.backends.cookie import CookieBackend, CookieKeys
 from sessionware.backends.store import StoreBackend
 from sessionware.clock import Clock
@@ -91,6 +91,11 @@ class LoginBackend:
         if found is None or found.key:
             return self._store.save(signed, found, changes=changes, token=token, touched_at=touched_at)
         return self._store.take_over(signed, self._cookie.standing(found, self._clock()), changes=changes)
+
+    def adopt(self, context: CookieContext[LoginKeys], record: Live, token: bytes) -> Adopted | None:
+        if record.user_id is None:
+            return self._cookie.adopt(context.with_keys(context.keys.cookie), record, token)
+        return self._store.adopt(context.with_keys(context.keys.token), record, token)
 
     def renew(self, context: CookieContext[LoginKeys], found: Found) -> Outcome:
         if found.key:

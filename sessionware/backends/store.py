@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from sessionware.backends.contract import DELETE, KEEP, Outcome, Send
+from sessionware.backends.contract import DELETE, KEEP, Adopted, Outcome, Send
 from sessionware.cookies.request import CookieContext
 from sessionware.crypto.identifiers import handle_of, store_key
 from sessionware.crypto.keys import Keyring, Purpose
@@ -16,9 +16,9 @@ from sessionware.protocol.end import Ending, end
 from sessionware.protocol.rotate import NewId, create, write
 from sessionware.protocol.update import Emptied, SameId, discarded, renew, standing
 from sessionware.protocol.users import Users
-from sessionware.protocol.vault import Vault
+from sessionware.protocol.vault import Vault, superseded_in
 from sessionware.session.changes import Changes
-from sessionware.session.records import Found
+from sessionware.session.records import Ended, Found, Live
 
 #: A client that sends many forged cookies must not make one request into many look-ups.
 MAX_STORE_LOOKUPS = 4
@@ -108,9 +108,33 @@ class StoreBackend:
         written = create(self._vault, changes, None, users=self.users, former=None if found is None else found.record)
         return Outcome(written.found, Send(context.keys.sign(written.token)), written.events)
 
+    def adopt(self, context: CookieContext[CookieSigner], record: Live, token: bytes) -> Adopted | None:
+        handle = handle_of(token)
+        found, is_new = self._vault.adopt(store_key(handle), replace(record, handle=handle))
+        if isinstance(found, Ended):
+            return None
+        if is_new:
+            # Where that fails, the next request with the former session finds this one, and adds it.
+            self.users.add(found.record, was=None)
+        elif found.superseded is None:
+            self.users.ensure(found.record)
+        return Adopted(found, Send(context.keys.sign(token)), is_new)
+
     def renew(self, context: CookieContext[CookieSigner], found: Found) -> Outcome:
         renewed = renew(self._vault, found)
         return Outcome(renewed.found, KEEP, renewed.events)
+
+    def stands(self, handle: bytes) -> bool:
+        """Whether the session of *handle*, or what it became, lives."""
+        loaded = self._vault.load_without_data(store_key(handle))
+        superseded = superseded_in(loaded)
+        return isinstance(loaded, Found) if superseded is None else self._vault.has_live_successor(superseded)
+
+    def end_handle(self, handle: bytes) -> None:
+        """End the session of *handle*, or what it became, if there is one."""
+        ended = end(self._vault, store_key(handle))
+        if ended.record is not None:
+            self.users.take_out(ended.record, ended.keys)
 
     def end(self, found: Found) -> bool:
         ended = end(self._vault, found.key)

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sessionware.config.advice import SECRET, Expression, repeated
 from sessionware.config.beaker import Translation, coerced, of_beaker, translate, unprefixed
 from sessionware.config.names import PREFIXED, suggestion
-from sessionware.config.others import SECRET, Expression, repeated
 from sessionware.config.table import GROUPS, OPTIONS
 from sessionware.crypto.keys import Keyring, read_secrets
 

@@ -88,11 +88,18 @@ class Backend:
         options = {"clock": clock, **self.options} if "clock" in names else self.options
         missing = [name for name in names if name not in options and parameters[name].default is parameters[name].empty]
         if self.failed:
-            # A URL gives several options: which ones, nobody can tell if it has a fault.
+            # A URL gives several options: which ones cannot be told if it has a fault.
             missing = [] if URL in self.failed else [name for name in missing if name not in self.failed]
         for name in missing:
-            faults.add(f"backend.{name}: {self.store_class.__name__} needs it")
+            faults.add(f"backend.{name}: {_what_is_missing(self.store_class, name)}")
         return None if missing or self.failed else _construct(self.store_class, options, faults)
+
+
+def _what_is_missing(store_class: type, name: str) -> str:
+    meaning = getattr(store_class, "option_help", {}).get(name)
+    schemes = getattr(store_class, "url_schemes", ()) if name == "path" else ()
+    needed = f"{store_class.__name__} needs it" + (f", {meaning}" if meaning else "")
+    return f"{needed}; or give a URL as backend: {schemes[0]}:///path" if schemes else needed
 
 
 def find_backend(backend: object, options: Mapping[str, Any], faults: Faults) -> Backend | None:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from sessionware.config.advice import Advice, meant_by, truth
 from sessionware.config.names import BEAKER_PREFIX, INTERPOLATION_FAILS, PREFIX
-from sessionware.config.others import OTHERS, Advice, advise, canonical, meant_by, truth
+from sessionware.config.others import OTHERS, advise, canonical
 from sessionware.config.table import OPTIONS
 from sessionware.conversions import boolean, optional
 from sessionware.events import logger

@@ -63,6 +63,20 @@ class FaultsOfLogins(Faults):
         self._faults.add(_BACKEND.sub("login_backend", text), cause)
 
 
+class FaultsOfFormer(Faults):
+    """Adds what is found in a former configuration to *faults* as what is wrong with the option *name*."""
+
+    __slots__ = ("_faults", "_name")
+
+    def __init__(self, faults: Faults, name: str) -> None:
+        super().__init__()
+        self._faults = faults
+        self._name = name
+
+    def add(self, text: str, cause: BaseException | None = None) -> None:
+        self._faults.add(f"{self._name}: {text}", cause)
+
+
 def closest(written: str, known: Iterable[str], *, similarity: float = 0.6) -> str | None:
     """The one of *known* that a developer who wrote *written* probably meant; *similarity* is 1 for equal words."""
     found = difflib.get_close_matches(written, list(known), n=1, cutoff=similarity)

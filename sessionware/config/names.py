@@ -6,8 +6,9 @@ import configparser
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from sessionware.config.advice import value_of
 from sessionware.config.faults import Faults, closest
-from sessionware.config.others import OTHERS, advise, canonical, value_of
+from sessionware.config.others import OTHERS, advise, canonical
 from sessionware.config.table import GROUPS, OPTIONS, STORE_GROUPS, STORE_OPTIONS
 from sessionware.conversions import Converter, boolean, duration, shown, string
 
@@ -29,6 +30,10 @@ OTHER_NAMES = {
 
 INTERPOLATION_FAILS = "the INI file's interpolation fails; write a '%' as '%%'"
 
+_FLASKS_CONFIG = (
+    "the config of a Flask application has more than options of sessions: write Sessionware(app), which reads it (from "
+    "sessionware.integrations.flask), or give a dict of the options here alone"
+)
 _UNREADABLE = object()
 
 
@@ -57,6 +62,11 @@ def flatten(given: object, faults: Faults) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         # The object is not shown: a secret may have been given in place of the dict.
         faults.add(f"expected a dict or a Config as configuration, got an object of the type {type(given).__name__}")
+        faults.advised.add("secret")  # which may be what was given
+        return {}
+    if type(given).__module__ == "flask.config":
+        faults.add(_FLASKS_CONFIG)
+        faults.advised.add("secret")
         return {}
     prefixed = [name for name in given if isinstance(name, str) and name.startswith((PREFIX, BEAKER_PREFIX))]
     dotted = _DottedOptions(faults, PREFIXED if prefixed else DOTTED)

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
-from sessionware.config.credentials import is_sensitive
+from sessionware.config.advice import (
+    ITS_VALUE,
+    SECRET,
+    Advice,
+    Expression,
+    Given,
+    Other,
+    Rule,
+    left_out,
+    repeated,
+    same,
+    server_url,
+    switch,
+    truth,
+    unless_empty,
+)
 from sessionware.session.lifetimes import parse_duration
 
 _DAY_SECONDS = 86400
-_MANY_CHARACTERS = 80
-_TRUE = ("true", "yes", "on", "y", "t", "1")
-_FALSE = ("false", "no", "off", "n", "f", "0")
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A value that is not repeated, because it is secret or an object: what is written for it in a file, in Python."""
-
-    in_file: str
-    in_python: str
-    #: The value that was given, for who takes it over; never shown.
-    value: object = field(default=None, repr=False, compare=False)
-
-    def of(self, value: object) -> Expression:
-        """This for the *value* that was given."""
-        return Expression(self.in_file, self.in_python, value)
-
-
-#: Pasted as it stands, it is too short to be taken for a secret.
-SECRET = Expression("(run: sessionware secret)", 'os.environ["SESSION_SECRET"]')
-_ITS_VALUE = Expression("(its value)", "...")
 _CLIENT = Expression("pkg.mod:client", "client")
 _ENGINE = Expression("pkg.mod:engine", "engine")
 _STORE = Expression("pkg.mod:store", "KeyValueStore(cache)")
@@ -42,89 +34,13 @@ _PATH = "/var/lib/app/sessions"
 _TABLE = "sessionware_sessions"
 
 
-@dataclass(frozen=True)
-class Advice:
-    """The options to write, by their dotted names here; without any, why the option is left out."""
-
-    write: Mapping[str, object] = field(default_factory=dict)
-    why: str = ""
-
-
-class Given(NamedTuple):
-    """The options of other packages that were given together, by their names in lower case."""
-
-    options: Mapping[str, object]
-    #: Whether there is a secret of ours beside them.
-    has_secret: bool
-
-    def text(self, *names: str) -> str:
-        """The value of the first of *names* that was given, as a text; a list's items are separated by commas."""
-        for name in names:
-            value = self.options.get(name)
-            if value not in (None, "", [], ()):
-                return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value).strip()
-        return ""
-
-
-Rule = Callable[[object, Given], Advice]
-
-
-class Other(NamedTuple):
-    """An option of another package; ``owner`` says whose."""
-
-    owner: str
-    rule: Rule
-
-
 # Rules.
-
-
-def _same(name: str) -> Rule:
-    """The same value under our *name*."""
-    return lambda value, given: Advice({name: repeated(value)})
-
-
-def repeated(value: object) -> object:
-    """*value*, if it may stand in a message."""
-    is_plain = isinstance(value, str) and "://" not in value and "@" not in value and len(value) < _MANY_CHARACTERS
-    return value if is_plain else _ITS_VALUE.of(value)
 
 
 def _cookie_name(value: object, given: Given) -> Advice:
     # A developer who takes ``key`` for a secret must not find it in the log.
     is_name = isinstance(value, str) and re.fullmatch(r"[A-Za-z_.-]{1,31}", value) is not None
-    return Advice({"cookie.name": value if is_name else _ITS_VALUE.of(value)})
-
-
-def _left_out(why: str) -> Rule:
-    return lambda value, given: Advice(why=why)
-
-
-def _unless_empty(name: str) -> Rule:
-    """The same value under our *name*; None, False and an empty text are our default."""
-
-    def rule(value: object, given: Given) -> Advice:
-        is_default = not value or str(value).strip().lower() in ("none", "false")
-        return Advice(why="that is the default") if is_default else Advice({name: repeated(value)})
-
-    return rule
-
-
-def _switch(name: str, *, default: bool, otherwise: str = "") -> Rule:
-    """A switch like ours called *name*. *otherwise* is why the value that is not our *default* is not advised."""
-
-    def rule(value: object, given: Given) -> Advice:
-        if truth(value) in (default, None):
-            return Advice(why="that is the default")
-        return Advice(why=otherwise) if otherwise else Advice({name: not default})
-
-    return rule
-
-
-def truth(value: object) -> bool | None:
-    """*value* as the words of other packages mean it; ``None`` if it is none of them."""
-    word = str(value).strip().lower()
-    return True if word in _TRUE else False if word in _FALSE else None
+    return Advice({"cookie.name": value if is_name else ITS_VALUE.of(value)})
 
 
 def _seconds(value: object) -> int | float | None:
@@ -147,8 +63,8 @@ def _fallbacks(value: object, given: Given) -> Advice:
     return Advice(why="secret takes several, newest first, as a list or as the lines of one string")
 
 
-_secure = _switch("cookie.secure", default=False)
-_http_only = _switch(
+_secure = switch("cookie.secure", default=False)
+_http_only = switch(
     "cookie.httponly", default=True, otherwise="it is on, so that no script of a page can read the cookie"
 )
 
@@ -163,41 +79,6 @@ def _same_site(value: object, given: Given) -> Advice:
 def _idle(seconds: int | float) -> dict[str, object]:
     """An idle timeout; one of more than a day needs another absolute timeout than the default."""
     return {"idle_timeout": seconds, **({"absolute_timeout": None} if seconds > _DAY_SECONDS else {})}
-
-
-# Addresses.
-
-
-def server_url(kind: str, written: str) -> str | Expression:
-    """The URL of a server or a database as it is written here, shown without the credentials in *written*.
-
-    *written* may be a URL, or hosts with ports; nothing stands for the host and the port that are usual.
-    """
-    first, separator, rest = written.partition("://")
-    hosts = rest if separator else written
-    # Of several servers each may have been written as a URL.
-    rest = ",".join(re.split(r"[;,\s]+(?:[\w+.-]+://)?", hosts.strip(";, "))) or _USUAL_HOSTS.get(kind, "localhost")
-    scheme = _scheme(first.lower()) if separator and not kind.endswith("+cluster") else kind
-    _, at, place = rest.rpartition("@")
-    place, question, query = place.partition("?")
-    url = f"{scheme}://{rest}"
-    shown = f"{scheme}://{'***@' if at else ''}{place}{question}{'***' if is_sensitive(query) else query}"
-    return url if shown == url else Expression(shown, repr(shown), url)
-
-
-_USUAL_HOSTS = {
-    "redis": "localhost:6379/0",
-    "redis+cluster": "localhost:6379",
-    "memcached": "localhost:11211",
-    "sqlite": "/sessions.db",
-}
-
-
-def _scheme(scheme: str) -> str:
-    kind = scheme.partition("+")[0]
-    if kind in ("postgres", "postgresql"):
-        return "postgresql+psycopg"
-    return f"{kind}+pymysql" if kind in ("mysql", "mariadb") else scheme
 
 
 def _no_store(kind: str) -> str:
@@ -295,42 +176,42 @@ def _beaker_cookie_expires(value: object, given: Given) -> Advice:
     return Advice(why="a cookie that ends with the browser is the default")
 
 
-_ALWAYS_SEALED = _left_out("sessions are always sealed with AES-256-GCM")
-_OWN_TABLE = _left_out("sessions have a table of their own, which is made when it is needed")
+_ALWAYS_SEALED = left_out("sessions are always sealed with AES-256-GCM")
+_OWN_TABLE = left_out("sessions have a table of their own, which is made when it is needed")
 
 _BEAKER: dict[str, Rule] = {
     **dict.fromkeys(("type", "url", "urls", "sa.url"), _beaker_backend),
     **dict.fromkeys(("data_dir", "file_dir", "dbm_dir"), _beaker_directory),
     **dict.fromkeys(("secret", "encrypt_key", "validate_key"), _secret),
     "key": _cookie_name,
-    "id": _left_out("an id is drawn, never chosen"),
+    "id": left_out("an id is drawn, never chosen"),
     "timeout": _beaker_timeout,
-    "save_accessed_time": _left_out("'last seen' is written down now and then: see refresh_after"),
-    "auto": _left_out("what was changed is saved by itself"),
+    "save_accessed_time": left_out("'last seen' is written down now and then: see refresh_after"),
+    "auto": left_out("what was changed is saved by itself"),
     "cookie_expires": _beaker_cookie_expires,
-    "cookie_domain": _unless_empty("cookie.domain"),
-    "cookie_path": _same("cookie.path"),
+    "cookie_domain": unless_empty("cookie.domain"),
+    "cookie_path": same("cookie.path"),
     "secure": _secure,
     "httponly": _http_only,
     "samesite": _same_site,
-    "data_serializer": _left_out("there is one format, which keeps types; those of your own are the option types"),
+    "data_serializer": left_out("there is one format, which keeps types; those of your own are the option types"),
     "encrypt_nonce_bits": _ALWAYS_SEALED,
     "crypto_type": _ALWAYS_SEALED,
-    "invalidate_corrupt": _left_out("a cookie that does not open is an empty session and an event"),
-    "use_cookies": _left_out("a session has a cookie"),
-    "lock_dir": _left_out("no directory for locks is needed"),
-    "webtest_varname": _left_out("a test reads environ"),
-    "cookie_on_exception": _switch("save_on_error", default=True),
-    "constant_csrf_token": _left_out("a test asks the session for its token"),
-    "log_file": _left_out("events go to the logger sessionware, and to on_event"),
-    "session_class": _left_out("there is one class of sessions"),
-    "namespace_class": _left_out("a store of your own is a backend, as pkg.mod:Class"),
-    "memcache_module": _left_out("the driver is pymemcache"),
-    "sa_opts": _left_out("for an engine with options of its own give backend.engine"),
+    "invalidate_corrupt": left_out("a cookie that does not open is an empty session and an event"),
+    "use_cookies": left_out("a session has a cookie"),
+    "lock_dir": left_out("no directory for locks is needed"),
+    "webtest_varname": left_out("a test reads environ"),
+    "cookie_on_exception": switch("save_on_error", default=True),
+    "constant_csrf_token": left_out("a test asks the session for its token"),
+    "log_file": left_out("events go to the logger sessionware, and to on_event"),
+    "session_class": left_out("there is one class of sessions"),
+    "namespace_class": left_out("a store of your own is a backend, as pkg.mod:Class"),
+    "memcache_module": left_out("the driver is pymemcache"),
+    "sa_opts": left_out("for an engine with options of its own give backend.engine"),
     **dict.fromkeys(("table_name", "table", "schema_name"), _OWN_TABLE),
     "bind": _beaker_backend,
-    "dbmmodule": _left_out("the backend file needs no module"),
-    "enabled": _left_out("a request that does not use its session costs nothing"),
+    "dbmmodule": left_out("the backend file needs no module"),
+    "enabled": left_out("a request that does not use its session costs nothing"),
 }
 
 
@@ -369,26 +250,26 @@ _FLASK_SESSION_OBJECTS = {
     "dynamodb": "session_dynamodb",
     "filesystem": "session_file_dir",
 }
-_OWN_IDS = _left_out("ids are 256 random bits, and signed")
+_OWN_IDS = left_out("ids are 256 random bits, and signed")
 
 _FLASK: dict[str, Rule] = {
     "secret_key": _secret,
     "permanent_session_lifetime": _flask_lifetime,
-    "session_refresh_each_request": _left_out("'last seen' is written down now and then: see refresh_after"),
-    "session_cookie_partitioned": _switch("cookie.partitioned", default=False),
-    "max_cookie_size": _left_out("a cookie has 4096 bytes at most, and a larger one is an error"),
+    "session_refresh_each_request": left_out("'last seen' is written down now and then: see refresh_after"),
+    "session_cookie_partitioned": switch("cookie.partitioned", default=False),
+    "max_cookie_size": left_out("a cookie has 4096 bytes at most, and a larger one is an error"),
 }
 _FLASK_SESSION: dict[str, Rule] = {
     **dict.fromkeys(("session_type", *_FLASK_SESSION_OBJECTS.values()), _flask_session_backend),
-    "session_permanent": _switch("cookie.persistent", default=False),
-    "session_key_prefix": _same("backend.prefix"),
+    "session_permanent": switch("cookie.persistent", default=False),
+    "session_key_prefix": same("backend.prefix"),
     "session_use_signer": _OWN_IDS,
     "session_id_length": _OWN_IDS,
     "session_sid_length": _OWN_IDS,
-    "session_serialization_format": _left_out("there is one format, which keeps types"),
+    "session_serialization_format": left_out("there is one format, which keeps types"),
     **dict.fromkeys(
         ("session_file_threshold", "session_file_mode", "session_cleanup_n_requests"),
-        _left_out("what has expired is removed now and then, and files are 0600"),
+        left_out("what has expired is removed now and then, and files are 0600"),
     ),
     **dict.fromkeys(
         tuple(f"session_sqlalchemy_{name}" for name in ("table", "schema", "bind_key", "sequence")), _OWN_TABLE
@@ -423,17 +304,17 @@ _DJANGO: dict[str, Rule] = {
     "session_expire_at_browser_close": lambda value, given: (
         Advice({"cookie.persistent": True}) if truth(value) is False else Advice(why="that is the default")
     ),
-    "session_save_every_request": _left_out("'last seen' is written down now and then: see refresh_after"),
-    "session_serializer": _left_out("there is one format, which keeps types"),
-    "session_cache_alias": _left_out("the backend names the server"),
+    "session_save_every_request": left_out("'last seen' is written down now and then: see refresh_after"),
+    "session_serializer": left_out("there is one format, which keeps types"),
+    "session_cache_alias": left_out("the backend names the server"),
 }
 
 #: Flask's and Django's alike.
 _FLASK_AND_DJANGO: dict[str, Rule] = {
     "secret_key_fallbacks": _fallbacks,
     "session_cookie_name": _cookie_name,
-    "session_cookie_domain": _unless_empty("cookie.domain"),
-    "session_cookie_path": _unless_empty("cookie.path"),
+    "session_cookie_domain": unless_empty("cookie.domain"),
+    "session_cookie_path": unless_empty("cookie.path"),
     "session_cookie_secure": _secure,
     "session_cookie_httponly": _http_only,
     "session_cookie_samesite": _same_site,
@@ -450,8 +331,8 @@ def _cookie_age(value: object, given: Given) -> Advice:
 
 _COMMON: dict[str, Rule] = {
     **dict.fromkeys(("cookie.max_age", "cookie.expires", "cookie.lifetime", "max_age", "lifetime"), _cookie_age),
-    "serializer": _left_out("there is one format, which keeps types; those of your own are the option types"),
-    "salt": _left_out("keys for each purpose are derived from the secret"),
+    "serializer": left_out("there is one format, which keeps types; those of your own are the option types"),
+    "salt": left_out("keys for each purpose are derived from the secret"),
 }
 
 OTHERS: dict[str, Other] = {
@@ -471,22 +352,6 @@ OTHERS: dict[str, Other] = {
 def canonical(name: str) -> str:
     """*name* as it stands in :data:`OTHERS`, if it is an option of another package."""
     return name.lower().replace("-", "_")
-
-
-def meant_by(value: object) -> object:
-    """What *value* of an :class:`Advice` stands for."""
-    return value.value if isinstance(value, Expression) else value
-
-
-def value_of(value: object, *, in_python: bool) -> str:
-    """*value* as it is written in Python, or in a file."""
-    if isinstance(value, Expression):
-        return value.in_python if in_python else value.in_file
-    if in_python:
-        return repr(value)
-    if isinstance(value, bool) or value is None:
-        return str(value).lower()
-    return str(value)
 
 
 def advise(options: Mapping[str, Any], *, has_secret: bool) -> dict[str, Advice]:

@@ -11,9 +11,10 @@ from typing import Any, cast
 
 from sessionware.clock import Clock, current_time
 from sessionware.config.backend import URL, Backend, find_backend
-from sessionware.config.faults import Faults, FaultsOfLogins
+from sessionware.config.faults import Faults, FaultsOfFormer, FaultsOfLogins
 from sessionware.config.names import flatten, from_environment, place_of_secret
 from sessionware.config.table import OPTIONS, STORE_GROUPS, OnStoreFailure
+from sessionware.conversions import moment
 from sessionware.cookies.header import CookieSettings, faults_of
 from sessionware.cookies.origin import OtherSites
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
@@ -37,8 +38,11 @@ _MISSING_SECRET = f"secret: it is missing; {SECRET_CURE}, keep it out of the sou
 #: The settings that are an option's value.
 _SAME = (
     *("regenerate_grace", "max_sessions_per_user", "on_store_failure", "save_on_error", "clear_site_data"),
-    *("environ_key", "user_key"),
+    *("environ_key", "user_key", "import_from"),
 )
+
+#: How the end of a move is written in a former configuration.
+_UNTIL = ("until", "session.until")
 
 _LIMIT_OF_COOKIES = (
     "max_sessions_per_user: sessions in cookies cannot be counted, because the browsers alone hold them; set backend "
@@ -124,6 +128,17 @@ def _faults_of(group: str, faults: Faults) -> Faults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormerSettings:
+    """What is needed of a former configuration, whose sessions are taken over until ``until``."""
+
+    store: Store | None
+    is_store_for_logins: bool
+    keyring: Keyring
+    cookie: CookieSettings
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a manager works with. Times are seconds; ``store`` is ``None`` where all sessions are in cookies.
 
@@ -134,6 +149,8 @@ class Settings:
     store: Store | None
     is_store_for_logins: bool
     keyring: Keyring
+    previous: tuple[FormerSettings, ...]
+    import_from: tuple[Any, ...]
     serializer: Serializer
     lifetimes: Lifetimes
     regenerate_grace: float | None
@@ -170,11 +187,13 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     keyring = None if "secret" in failed else _keyring(values["secret"], backend, config, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
     _check(cookie, lifetimes, clock, faults)
+    previous = _previous(values["previous"], keyring, clock, faults)
     faults.raise_if_any()
     return Settings(
         store=store,
         is_store_for_logins=logins is not None,
         keyring=cast(Keyring, keyring),
+        previous=previous,
         serializer=Serializer(values["types"], values=values["values"]),
         lifetimes=lifetimes,
         other_sites=OtherSites(values["trusted_origins"]) if values["cross_site"] == "refuse" else None,
@@ -185,6 +204,54 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
         manager_key=manager_key_of(values["environ_key"]),
         **{name: values[name] for name in _SAME},
     )
+
+
+def _previous(
+    given: tuple[Mapping[str, Any], ...], keyring: Keyring | None, clock: Clock, faults: Faults
+) -> tuple[FormerSettings, ...]:
+    found = []
+    for number, former in enumerate(given, 1):
+        name = "previous" if len(given) == 1 else f"previous, configuration {number}"
+        found.append(_former(former, keyring, clock, FaultsOfFormer(faults, name)))
+    return tuple(former for former in found if former is not None)
+
+
+def _former(given: Mapping[str, Any], present: Keyring | None, clock: Clock, faults: Faults) -> FormerSettings | None:
+    """The settings of one former configuration; its timeouts and all else but these give way to the present ones."""
+    until = _until(given, faults)
+    flat = flatten({name: value for name, value in given.items() if name not in _UNTIL}, faults)
+    good = _converted(flat, faults)
+    failed = flat.keys() - good.keys()
+    values = {name: option.convert(option.default) for name, option in OPTIONS.items()} | good
+    cookie = CookieSettings(**_group("cookie", values))
+    backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", flat), faults)
+    logins = None if "login_backend" in failed else _login_backend(values["login_backend"], flat, backend, faults)
+    keyring = present
+    if values["secret"] is not None and "secret" not in failed:
+        keyring = _keyring(values["secret"], backend, None, faults)
+    for fault in faults_of(cookie):
+        faults.add(fault)
+    store = _store(backend, logins, clock, faults, limit=None)
+    if until is None or keyring is None or backend is None:
+        return None
+    return FormerSettings(
+        store=store, is_store_for_logins=logins is not None, keyring=keyring, cookie=cookie, until=until
+    )
+
+
+def _until(given: Mapping[str, Any], faults: Faults) -> float | None:
+    written = next((given[name] for name in _UNTIL if name in given), None)
+    if written is None:
+        faults.add(
+            "until: it is missing; give the moment from which former sessions are no longer looked for, as "
+            "'2026-01-31T00:00:00Z': after the last old worker has gone, and their longest lifetime later"
+        )
+        return None
+    try:
+        return moment(written)
+    except ValueError as error:
+        faults.add_error("until", error)
+        return None
 
 
 def _store(

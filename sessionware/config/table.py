@@ -13,13 +13,14 @@ from sessionware.conversions import (
     BOOLEANS,
     Converter,
     boolean,
-    duration,
+    duration_or_none,
     either,
     expected,
-    function,
-    functions,
+    function_of,
+    functions_of,
     imported,
     integer,
+    is_dotted_name,
     moment,
     nonempty_string,
     one_of,
@@ -158,21 +159,25 @@ def _environ_key(value: object) -> str:
     return key
 
 
-#: What is said of an option that a later version will have.
-NOT_YET = "this option is not in this version yet; leave it out"
+def _former_configurations(value: object) -> tuple[Mapping[str, Any], ...]:
+    """What each has is checked with the whole configuration, by which its store and its keys are made."""
+    given = imported(value) if isinstance(value, str) and is_dotted_name(value) else value
+    if given is None or (isinstance(given, str) and given.strip().lower() in ("", "none")):
+        return ()
+    found = (given,) if isinstance(given, Mapping) else given
+    if not isinstance(found, (list, tuple)) or not all(isinstance(one, Mapping) for one in found):
+        raise expected("a former configuration as a dict, or a list of them", value)
+    return tuple(found)
 
 
-def _later(default: str | tuple[()] | None) -> Converter:
-    """The converter of an option that a later version will have: it takes the *default*, and refuses all else."""
-
-    def convert(value: object) -> object:
-        written = value.strip().lower() if isinstance(value, str) else value
-        is_default = written == default if isinstance(default, str) else written is None or written == "none"
-        if is_default or (default == () and isinstance(written, (str, list, tuple, set, frozenset)) and not written):
-            return default
-        raise ValueError(NOT_YET)
-
-    return convert
+def _importers(value: object) -> tuple[Any, ...]:
+    given = imported(value) if isinstance(value, str) and is_dotted_name(value) else value
+    if given is None or (isinstance(given, str) and given.strip().lower() in ("", "none")):
+        return ()
+    found = given if isinstance(given, (list, tuple)) else (given,)
+    if not all(callable(getattr(one, "read", None)) and hasattr(one, "until") for one in found):
+        raise expected("an importer of sessionware.importers, or a list of them", value)
+    return tuple(found)
 
 
 OPTIONS: dict[str, Option] = {
@@ -197,21 +202,23 @@ OPTIONS: dict[str, Option] = {
         "Types of your own, matched by exact class: ``{Money: ('money', to_plain, from_plain)}``.",
     ),
     "idle_timeout": Option(
-        optional(duration), "1h", "A session ends after this long without a request that touched it; ``None`` for none."
+        duration_or_none(none_means="no limit"),
+        "1h",
+        "A session ends after this long without a request that touched it; ``None`` for none.",
     ),
     "absolute_timeout": Option(
-        optional(duration),
+        duration_or_none(none_means="no limit"),
         "24h",
         "A session ends this long after it began, or after the last login; ``None`` for none.",
     ),
     "refresh_after": Option(
-        optional(duration),
+        duration_or_none(none_means="a tenth of idle_timeout"),
         None,
         "How old “last seen” may become before a request that only reads the session renews it.",
         "a tenth of ``idle_timeout``",
     ),
     "regenerate_grace": Option(
-        optional(duration),
+        duration_or_none(none_means="no grace"),
         "10s",
         "How long the old id of a regenerated session can still be read; ``None`` for not at all.",
     ),
@@ -298,18 +305,27 @@ OPTIONS: dict[str, Option] = {
         "as ``str``, a dataclass as a dict.",
     ),
     "previous": Option(
-        _later(()), (), "Former configurations, whose sessions are taken over. Not in this version yet."
+        _former_configurations,
+        (),
+        "A former configuration of sessionware, or a list of them, whose sessions are taken over: a dict with its "
+        "``backend``, ``secret`` (the present ones if it is left out) and ``cookie.*``, and with ``until``, the moment "
+        "from which its sessions are no longer looked for.",
     ),
-    "import_from": Option(_later(()), (), "Importers of other systems' sessions. Not in this version yet."),
+    "import_from": Option(
+        _importers,
+        (),
+        "An importer of another package's sessions, or a list of them (``sessionware.importers``), each with its "
+        "``until``: those sessions are taken over.",
+    ),
     "event_context": Option(
-        optional(function),
+        optional(function_of("environ")),
         None,
         "A callable that is given ``environ`` and gives a mapping of what the events of the request say of it, as its "
         "address; they have it as ``event.context``.",
     ),
-    "on_event": Option(functions, None, "A callable, or a list of them, called with every event."),
+    "on_event": Option(functions_of("event"), None, "A callable, or a list of them, called with every event."),
     "clock": Option(
-        optional(function),
+        optional(function_of()),
         None,
         "A callable that returns seconds since the epoch, for tests; a store whose ``__init__`` takes ``clock`` is "
         "given it.",

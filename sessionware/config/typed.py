@@ -95,7 +95,7 @@ Options = TypedDict(
         "login_backend.obj": object,
         "values": Literal["strict", "lenient"],
         "previous": Mapping[str, Any] | Sequence[Mapping[str, Any]],
-        "import_from": Sequence[Any],
+        "import_from": Any,
         "event_context": Callable[[Mapping[str, Any]], Mapping[str, Any]] | str | None,
         "on_event": Listener | Sequence[Listener | str] | str | None,
         "clock": Callable[[], float] | str | None,

@@ -30,11 +30,19 @@ _HOST_HEADER = re.compile(_HOST, re.ASCII | re.IGNORECASE)
 _WRITTEN = re.compile(rf"(?:({_SCHEME})://)?([^/?#]*)(.*)", re.ASCII | re.IGNORECASE | re.DOTALL)
 _ANY_SUBDOMAIN = "*."
 
+_LET_ALL = "cross_site = 'allow' lets every site do so"
 _CURES = (
     "if that site may do so, name its origin in trusted_origins; if it is this one, let the proxy in front pass the "
-    "Host header on; cross_site = 'allow' lets every site do so"
+    f"Host header on; {_LET_ALL}"
 )
-_REFUSED = f"a request that touched its session was refused, because %s has caused it: {_CURES}"
+#: What a browser sends for the origin of a page that has none, or that it keeps to itself.
+_NULL = "null"
+#: Begins what is told of a request of which the browser says no more than that it is another site's.
+_BY_SITE = "Sec-Fetch-Site: "
+_CURES_WITHOUT_ORIGIN = (
+    "a frame of any site may be such a page, so none can be trusted; if it is a page of this site, take its sandbox or "
+    f"its Referrer-Policy: no-referrer away; {_LET_ALL}"
+)
 
 
 class _Place(NamedTuple):
@@ -85,8 +93,11 @@ class OtherSites:
         """
         origin = self.origin_of(environ)
         if origin is not None:
-            self._warned.warn_of(origin, _REFUSED)
-            raise CrossSiteRequest(f"{origin} has caused this request; {_CURES}", origin)
+            who, cures = _culprit(origin)
+            self._warned.warn_of(
+                who, f"a request that touched its session was refused, because %s has caused it: {cures}"
+            )
+            raise CrossSiteRequest(f"{who} has caused this request; {cures}", origin)
 
     def origin_of(self, environ: Mapping[str, Any]) -> str | None:
         """Who has caused the request, if that is another site; ``None`` if not, or if the method changes nothing.
@@ -102,13 +113,20 @@ class OtherSites:
         origin = None if found is None else _place(found[1], found[2])
         if origin is not None and (self._trusts(origin) or (not site and _is_ours(origin, environ))):
             return None
-        return _shown(named or f"Sec-Fetch-Site: {site}")
+        return _shown(named or f"{_BY_SITE}{site}")
 
     def _trusts(self, origin: _Place) -> bool:
         return origin in self._trusted or any(
             parent.scheme == origin.scheme and parent.port == origin.port and origin.host.endswith(parent.host[1:])
             for parent in self._parents
         )
+
+
+def _culprit(origin: str) -> tuple[str, str]:
+    """Who has caused a request of this *origin*, in words, and what can be done so that such a one is not refused."""
+    if origin == _NULL:
+        return f"a page without an origin (Origin: {_NULL})", _CURES_WITHOUT_ORIGIN
+    return f"another site ({origin})" if origin.startswith(_BY_SITE) else origin, _CURES
 
 
 def needed_of(environ: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +198,7 @@ def _read_origin(value: object) -> str:
 
 def _fault_of(scheme: str, host: str, rest: str) -> str | None:
     """What is wrong with an origin; text that may hold a password or a token is not repeated."""
-    if host.lower() == "null" and not scheme:
+    if host.lower() == _NULL and not scheme:
         return "'null' is what a sandboxed frame of any site sends, so it cannot be trusted; leave it out"
     if host == "*":
         return (

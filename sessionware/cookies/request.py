@@ -284,6 +284,14 @@ class Cookies(Generic[K]):
             return CookieContext(form, header, form.keys)
         return CookieContext(form, header, form.keys, partial(self._warn_of_reach, _location_of(environ)))
 
+    def is_in_reach(self, environ: Mapping[str, Any]) -> bool:
+        """Whether a browser sends the cookie with the request of *environ*; ``False`` where it does not tell."""
+        if self.covers_all:
+            return True
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        host = _PORT.sub("", _host_of(environ)).lower()
+        return bool(path and host) and self.settings.covers_path(path) and self.settings.covers_host(host)
+
     def needed_of(self, environ: Mapping[str, Any]) -> Mapping[str, Any]:
         """Of *environ*, what :meth:`open` goes by when it only reads: texts, which cannot hold *environ* in turn."""
         if not self._is_auto or environ.get("wsgi.url_scheme", "http") not in _PLAIN_SCHEMES:

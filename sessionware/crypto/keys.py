@@ -48,6 +48,7 @@ class Purpose(enum.Enum):
     SEEN_SIGN = "seen sign"
     RECORD_SEAL = "record seal"
     CSRF = "CSRF"
+    TAKE_OVER = "take over"
     KEY_ID = "key id"
 
 

@@ -1,16 +1,13 @@
-"""Keeps of a session what ``save()`` was called for, as Beaker does; and makes the managers of such sessions."""
+"""Keeps of a session only what ``save()`` was called for, as Beaker does."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sessionware.answer import Answers
-from sessionware.config.beaker import read_options, translated
-from sessionware.exceptions import SessionwareError, hide_own_frames
+from sessionware.exceptions import SessionwareError
 from sessionware.lifecycle import Lifecycle
-from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
 from sessionware.session.request import SessionRequest
 
@@ -70,56 +67,6 @@ def _has_new_data(request: SessionRequest) -> bool:
         return request.changes.has_new_data()
     except SessionwareError:
         return True  # what cannot be stored is new
-
-
-class BeakerManager(SessionManager):
-    """The manager for a configuration of Beaker's, by its *options* without a prefix."""
-
-    def __init__(self, options: Mapping[str, Any], **ours: Any) -> None:
-        try:
-            super().__init__({**translated(options), **ours})
-        except Exception as error:
-            hide_own_frames(error)
-            del options, ours  # they have the secret, and a crash report shows the locals of this frame
-            raise error
-        if not options.get("auto"):
-            lifecycle = self._lifecycle
-            lifecycle.session_class = type("Session", (ExplicitSession, lifecycle.session_class), {"__slots__": ()})
-            self._answers = ExplicitAnswers(lifecycle, self._settings)
-
-
-class Managers:
-    """One manager for each set of options with which a session is made without a middleware."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._made: dict[object, SessionManager] = {}
-
-    def of(self, given: Mapping[str, Any]) -> SessionManager:
-        try:
-            return self._of(read_options(None, given))
-        except Exception as error:
-            hide_own_frames(error)
-            del given  # as above
-            raise error
-
-    def _of(self, options: Mapping[str, Any]) -> SessionManager:
-        key = tuple((name, _hashable(options[name])) for name in sorted(options))
-        with self._lock:
-            if key not in self._made:
-                self._made[key] = BeakerManager(options)
-            return self._made[key]
-
-
-def _hashable(value: object) -> object:
-    try:
-        hash(value)
-    except TypeError:
-        return repr(value)
-    return type(value), value
-
-
-MANAGERS = Managers()
 
 
 def keep(session: Session) -> None:

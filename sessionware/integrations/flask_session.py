@@ -179,7 +179,7 @@ class FlaskUserSession(FlaskSession, UserKeySession):
     __slots__ = ()
 
     def _remove_user(self) -> None:
-        """End the session; what else it held, flashes among it, goes on in a new one, which is nobody's."""
+        """End the session; what else it held, flashes among it, goes on in a new one, which is a visitor's."""
         kept = {key: value for key, value in self.items() if key != self._user_key}
         is_permanent = self.permanent
         super()._remove_user()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask.sessions import SessionInterface
 
+from sessionware.config.advice import value_of
 from sessionware.config.faults import Faults
 from sessionware.config.names import flatten
-from sessionware.config.others import OTHERS, advise, canonical, value_of
+from sessionware.config.others import OTHERS, advise, canonical
 from sessionware.config.settings import Config
 from sessionware.config.table import OPTIONS
 from sessionware.crypto.keys import Keyring, read_secrets

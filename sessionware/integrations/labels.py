@@ -13,7 +13,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     "saved": ("",),
     "merged": ("",),
     "renewed": ("",),
-    "regenerated": ("login", "relogin", "confirm", "regenerate", "remember"),
+    "regenerated": ("login", "relogin", "confirm", "regenerate", "remember", "taken_over"),
     "ended": ("invalidated", "emptied", "login"),
     "revoked": ("", "limit"),
     "rejected": (
@@ -28,7 +28,16 @@ REASONS: dict[str, tuple[str, ...]] = {
         "superseded",
     ),
     "conflict": ("",),
-    "discarded": ("ended", "superseded", "app_raised", "error_status", "skipped", "unanswered", "not_saved"),
+    "discarded": (
+        "ended",
+        "superseded",
+        "app_raised",
+        "error_status",
+        "skipped",
+        "unanswered",
+        "not_saved",
+        "unreadable",
+    ),
     "store_failed": ("",),
     "refused": ("",),
 }

@@ -21,6 +21,11 @@ def fixed_csrf_token(session: Session) -> str:
     return token if secret is None else csrf.mask_fixed(secret)
 
 
+def has_csrf_token(session: Session) -> bool:
+    """Whether the session has a token already: to ask for one would begin it."""
+    return session._loaded().csrf is not None
+
+
 def renew_csrf(session: Session) -> None:
     """Let the session have new CSRF tokens, so that those from before are good no more."""
     changes = session._changing()

@@ -11,7 +11,7 @@ try:
 except ImportError as error:
     raise ConfigError("OpenTelemetry needs its API: pip install 'sessionware[opentelemetry]'") from error
 
-#: Of these the session need not be the request's: a cookie that proves nothing, and a session that somebody else ends.
+#: Of these the session need not be the request's: a cookie that proves nothing, a session that another request ends.
 NOT_OF_THE_REQUEST = {"rejected", "revoked"}
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sessionware.config.names import BEAKER_PREFIX, PREFIX
 from sessionware.config.settings import Config
 from sessionware.exceptions import ConfigError, ConflictError, CrossSiteRequest, StoreUnavailable
-from sessionware.integrations.members import fixed_csrf_token, peek_flashes, renew_csrf
+from sessionware.integrations.pyramid_session import PyramidSession
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
 from sessionware.session.request import OPEN
@@ -17,7 +17,7 @@ from sessionware.wsgi.reply import fixed_answer
 
 try:
     from pyramid.i18n import TranslationString  # type: ignore[import-untyped]
-    from pyramid.interfaces import ICSRFStoragePolicy, ISession  # type: ignore[import-untyped]
+    from pyramid.interfaces import ICSRFStoragePolicy  # type: ignore[import-untyped]
     from pyramid.response import Response  # type: ignore[import-untyped]
     from zope.interface import implementer  # type: ignore[import-untyped]
 except ImportError as error:
@@ -29,108 +29,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_KEY = "sessionware.session"
 _ENVIRON_KEY = "environ_key"
-
-
-@implementer(ISession)
-class PyramidSession:
-    """A session with the interface of Pyramid's; it has all other members of :class:`sessionware.Session`, too."""
-
-    __slots__ = ("_session",)
-    __hash__ = None  # type: ignore[assignment]
-    _session: Session
-
-    def __init__(self, session: Session) -> None:
-        object.__setattr__(self, "_session", session)
-
-    # Pyramid's own members.
-
-    @property
-    def created(self) -> int:
-        """When the session began, in seconds since the epoch."""
-        return int(self._session.created_at.timestamp())
-
-    @property
-    def new(self) -> bool:
-        """Whether no session was found."""
-        return self._session.is_new
-
-    def invalidate(self) -> None:
-        """End the session, in the store and in the browser; what is written afterwards begins a new one."""
-        self._session.invalidate()
-
-    def changed(self) -> None:
-        """Force a write. A change within a value is seen without it."""
-        self._session.modified = True
-
-    def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
-        """Add *msg* to a queue, unless it is there and *allow_duplicate* is false."""
-        if allow_duplicate or msg not in self.peek_flash(queue):
-            self._session.flash(msg, queue)
-
-    def pop_flash(self, queue: str = "") -> list[Any]:
-        """The messages of a queue, which is empty afterwards."""
-        return [message for _, message in self._session.pop_flashes(queue)]
-
-    def peek_flash(self, queue: str = "") -> list[Any]:
-        """The messages of a queue, which keeps them."""
-        return peek_flashes(self._session, queue)
-
-    def get_csrf_token(self) -> str:
-        """A token that stays the same until the session ends, the user signs in, or a new one is asked for."""
-        return fixed_csrf_token(self._session)
-
-    def new_csrf_token(self) -> str:
-        """A new token; those from before are good no more."""
-        renew_csrf(self._session)
-        return self.get_csrf_token()
-
-    # All else is the session's.
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._session, name, value)
-
-    def __getitem__(self, key: str) -> Any:
-        return self._session[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self._session[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        del self._session[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._session
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._session)
-
-    def __len__(self) -> int:
-        return len(self._session)
-
-    def __eq__(self, other: object) -> bool:
-        return self._session == (other._session if isinstance(other, PyramidSession) else other)
-
-    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
-        return self._session | other
-
-    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
-        return other | self._session
-
-    def __ior__(self, other: Any) -> PyramidSession:  # type: ignore[misc]
-        self._session.update(other)
-        return self
-
-    def __repr__(self) -> str:
-        return repr(self._session)
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self._session.__reduce_ex__(protocol)
-
-
-MutableMapping.register(PyramidSession)
 
 
 class SessionFactory:
@@ -187,7 +85,7 @@ class _Commit:
 
     def answer(self, request: Request, response: Response) -> None:
         """Save, and let *response* say so; where that fails, our 503, 409 or 403 takes its place."""
-        if request.response_callbacks and not self._is_last:
+        if not self._is_last and any(callback != self.answer for callback in request.response_callbacks):
             # A later callback may still change the session.
             self._is_last = True
             request.add_response_callback(self.answer)

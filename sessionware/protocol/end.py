@@ -9,7 +9,7 @@ import enum
 
 from msgspec import Struct
 
-from sessionware.exceptions import Conflict, Gone
+from sessionware.exceptions import AlreadyExists, Conflict, Gone
 from sessionware.protocol.vault import MAX_CHAIN_STEPS, Backoff, Vault, superseded_in
 from sessionware.session.records import Cause, Ended, Found, Live, Superseded
 
@@ -58,6 +58,25 @@ def end(vault: Vault, key: str) -> End:
     return End(ended.ending, (*walked, *ended.keys), ended.record)
 
 
+def bury(vault: Vault, key: str, ttl: float) -> None:
+    """End what stands under *key*, or what it became, as :func:`end` does, and let it say so for *ttl* seconds.
+
+    So that nothing is stored there until then, be there a session or none.
+    """
+    backoff = Backoff()
+    while True:
+        loaded = vault.load_without_data(key)
+        superseded = superseded_in(loaded)
+        if superseded is not None and superseded.cause is not Cause.LOGIN:
+            end(vault, superseded.next_key)
+        try:
+            vault.put_ended(key, None if loaded is None else loaded.version, ttl)
+        except (AlreadyExists, Conflict, Gone):
+            backoff.pause()
+        else:
+            return
+
+
 def _end_one(vault: Vault, key: str) -> End | Superseded:
     """End what stands under this very *key*; a superseded record is left alone, and is the answer."""
     backoff = Backoff()
@@ -71,6 +90,10 @@ def _end_one(vault: Vault, key: str) -> End | Superseded:
         if isinstance(loaded, Ended):
             vault.delete(key)
             return End(Ending.NOT_OURS if loaded.was_asked_for else Ending.NOTHING_LEFT, (key,))
+        record = loaded.record if isinstance(loaded, Found) else None
+        origins = None if record is None or record.taken_from is None else vault.origins
+        if origins is not None and record is not None:
+            origins.end_former(record)
         try:
             vault.replace(key, Ended(), loaded.version)
         except Gone:
@@ -79,4 +102,6 @@ def _end_one(vault: Vault, key: str) -> End | Superseded:
             backoff.pause()
             continue
         vault.delete(key)
-        return End(Ending.DONE, (key,), loaded.record if isinstance(loaded, Found) else None)
+        if origins is not None and record is not None:
+            origins.bury(record)
+        return End(Ending.DONE, (key,), record)

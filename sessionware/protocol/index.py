@@ -42,6 +42,7 @@ def add(vault: Vault, record: Live, user_id: str | int, *, was: bytes | None) ->
             other
             for other in entries
             if other.handle not in dead
+            and other.handle != record.handle
             and other.handle not in former
             and (other.ends_at is None or now < other.ends_at)
         ]

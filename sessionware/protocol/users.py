@@ -55,6 +55,10 @@ class Users:
 
     def sessions_of(self, user_id: str | int) -> list[SessionInfo]:
         """The sessions of a user that are in force, the latest sign-in first; the dead are dropped from the index."""
+        return [self.info_of(record, user_id) for record in self.records_of(user_id)]
+
+    def records_of(self, user_id: str | int) -> list[Live]:
+        """The records, without their data, of what :meth:`sessions_of` lists, in the same order."""
         check_user_id(user_id, "sessions_of()")
         entries = index.entries_of(self._vault, user_id)
         loaded = self._load(entries)
@@ -68,7 +72,7 @@ class Users:
         # A session whose change of id is under way stands in the index twice, and is one.
         records = [record for handle, record in reversed(live.items()) if roots[handle] == handle]
         records.sort(key=lambda record: record.started_at, reverse=True)
-        return [self._info(record, user_id) for record in records]
+        return records
 
     def revoke(self, session_id: str) -> bool:
         """End the session of this id, or what it became; ``False`` if there is none."""
@@ -127,6 +131,14 @@ class Users:
             self._make_room(record.user_id)
             return index.add(self._vault, record, record.user_id, was=was)
 
+    def ensure(self, record: Live) -> None:
+        """Add a session to the index of its user unless it is there: the request that has stored it may have died."""
+        user_id = record.user_id
+        if user_id is not None:
+            entries = index.entries_of(self._vault, user_id)
+            if all(entry.handle != record.handle for entry in entries):
+                self.add(record, was=None)
+
     def _make_room(self, user_id: str | int) -> None:
         entries = index.entries_of(self._vault, user_id)
         oldest = [entry.handle for entry in entries[: max(len(entries) // _SHARE_OF_OLDEST, 1)]]
@@ -169,7 +181,8 @@ class Users:
     def _load(self, entries: Entries) -> dict[bytes, Loaded]:
         return {entry.handle: self._vault.load_without_data(store_key(entry.handle)) for entry in entries}
 
-    def _info(self, record: Live, user_id: str | int) -> SessionInfo:
+    def info_of(self, record: Live, user_id: str | int) -> SessionInfo:
+        """What a list shows of *record*, one of this user's."""
         expires_at = self._vault.expires_at(record)
         return SessionInfo(
             session_id_of(record.handle),

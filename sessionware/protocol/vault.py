@@ -12,14 +12,21 @@ import traceback
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from sessionware.clock import Clock
 from sessionware.crypto.sealing import RecordSealer, Rejected
 from sessionware.events import logger
-from sessionware.exceptions import SessionwareError, StoreUnavailable, hide_all_frames
+from sessionware.exceptions import (
+    AlreadyExists,
+    Conflict,
+    Gone,
+    SessionwareError,
+    StoreUnavailable,
+    hide_all_frames,
+)
 from sessionware.session.formats import Formats
 from sessionware.session.lifetimes import ALIVE, REVOKED, TOO_OLD, Lifetimes
 from sessionware.session.records import Ended, Found, Index, Live, Record, Superseded
@@ -72,10 +79,20 @@ class Backoff:
         self._longest = min(self._longest * 2, _LONGEST_PAUSE_SECONDS)
 
 
+class Origins(Protocol):
+    """What the end of a session asks that was taken over from a former configuration or from another package."""
+
+    def end_former(self, record: Live) -> None:
+        """End the former session, before that of *record* ends. Raises :exc:`StoreUnavailable`."""
+
+    def bury(self, record: Live) -> None:
+        """See to it that the former session, whose cookie may come again, is not taken over a second time."""
+
+
 class Vault:
     """The records of one manager in its store."""
 
-    __slots__ = ("_formats", "_lifetimes", "_longest_grace", "_sealed", "_store", "clock")
+    __slots__ = ("_formats", "_lifetimes", "_longest_grace", "_sealed", "_store", "clock", "origins")
 
     def __init__(
         self,
@@ -95,6 +112,8 @@ class Vault:
         self._longest_grace = 2 * (grace or 0)
         #: Gives seconds since the epoch.
         self.clock = clock
+        #: Where sessions come from that were taken over; ``None`` where none are.
+        self.origins: Origins | None = None
 
     def load_without_data(self, key: str) -> Loaded:
         """As :meth:`load`, with empty data, for a caller to whom only the fate of the session matters."""
@@ -125,20 +144,24 @@ class Vault:
             verdict = self._lifetimes.verdict(record, now)
             if verdict is ALIVE:
                 return Found(record, version, old_key_id, key, None, is_ahead)
-            return Ended(verdict.value, was_asked_for=False)
+            return Ended(verdict.value, was_asked_for=False, version=version)
         if isinstance(record, Superseded):
-            return self._judged_superseded(record, now) or Found(record.was, version, old_key_id, key, record)
-        return record
+            reason = self._fault_of_superseded(record, now)
+            if reason is None:
+                return Found(record.was, version, old_key_id, key, record)
+            return Ended(reason, record, was_asked_for=False, version=version)
+        return Ended(version=version)
 
-    def _judged_superseded(self, record: Superseded, now: float) -> Ended | None:
+    def _fault_of_superseded(self, record: Superseded, now: float) -> str | None:
+        """Why *record* is not to be read any more, or ``None``."""
         record.was.settle(now)
         if self._lifetimes.is_revoked(record.was):
-            return Ended(REVOKED.value, record, was_asked_for=False)
+            return REVOKED.value
         end = self._lifetimes.end_of(record.was)
         # A grace that would last longer than any was written by a clock that was ahead.
         if now >= record.until or record.until - now > self._longest_grace:
-            return Ended("unknown_id", record, was_asked_for=False)
-        return None if end is None or now < end else Ended(TOO_OLD.value, record, was_asked_for=False)
+            return "unknown_id"
+        return None if end is None or now < end else TOO_OLD.value
 
     def is_over(self, record: Live, touched_at: float | None = None) -> bool:
         """Whether the time of *record* is over; a request that has *touched* it in time counts as a sign of life."""
@@ -165,6 +188,36 @@ class Vault:
         """Store a new session; raises :exc:`AlreadyExists`."""
         sealed = self._sealed.seal(self._formats.pack(record), key)
         return self._ask(self._store.create, key, sealed, self._lifetimes.ttl(record, self.clock()))
+
+    def adopt(self, key: str, record: Live) -> tuple[Found | Ended, bool]:
+        """Store *record*, which was taken over, unless another request has done so; what stands there, and whether it
+        is new.
+
+        :class:`Ended` says that the session was ended since, and is not to come back.
+        """
+        backoff = Backoff()
+        while True:
+            loaded = self.load(key)
+            if isinstance(loaded, Found) or (isinstance(loaded, Ended) and loaded.was_asked_for):
+                return loaded, False
+            try:
+                # What may be there went by itself, or no key opens it: the former session has outlived it.
+                written = self.create(key, record) if loaded is None else self.replace(key, record, loaded.version)
+            except (AlreadyExists, Conflict, Gone):
+                backoff.pause()
+            else:
+                return Found(record, written, None, key), True
+
+    def put_ended(self, key: str, version: Version | None, ttl: float) -> None:
+        """Say for *ttl* seconds that a session has ended, in the place of what has *version*, or of nothing.
+
+        Raises :exc:`AlreadyExists`, :exc:`Conflict` or :exc:`Gone`.
+        """
+        sealed = self._sealed.seal(self._formats.pack(Ended()), key)
+        if version is None:
+            self._ask(self._store.create, key, sealed, ttl)
+        else:
+            self._ask(self._store.replace, key, sealed, ttl, version)
 
     def replace(self, key: str, record: Record, version: Version) -> Version:
         """Put *record* in the place of what has *version*; raises :exc:`Conflict` or :exc:`Gone`."""

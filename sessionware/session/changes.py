@@ -1,15 +1,13 @@
 """What a request did to its session, and laying it over a record.
 
 A key that is set leaves no note: what has changed is what differs, as bytes, from what was read. So a change deep
-inside a nested value counts, an assignment of the same value does not, and a merge is three-way: what this request has
-changed, compared with what it read, is laid over the other request's record. Only ``alter`` is noted, because its
-function runs again on the fresh value.
+inside a nested value counts, and an assignment of the same value does not. Only ``alter`` is noted, because a merge
+runs its function again on the fresh value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -19,24 +17,9 @@ from sessionware.session.flashes import FlashChanges, pack_flash, unpack_flash
 from sessionware.session.formats import EMPTY
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.session.login import Login, Remember
+from sessionware.session.merging import IMMUTABLE, DataChanges, Step, altered, pack_one
 from sessionware.session.records import Cause, Ended, Live
 from sessionware.wire.serializer import Serializer
-
-#: The types of the values that cannot be changed in place. A value of any other type may come back changed.
-IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
-_ABSENT = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One ``alter()`` call and the packed value that it produced.
-
-    While the key still holds those bytes, a merge may run the function again.
-    """
-
-    function: Callable[[Any], Any]
-    default: Any
-    result: bytes
 
 
 class _Displaced(NamedTuple):
@@ -45,12 +28,6 @@ class _Displaced(NamedTuple):
     key: str
     value: Any
     packed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Difference:
-    put: dict[str, Any]
-    dropped: set[str]
 
 
 class Changes:
@@ -215,24 +192,13 @@ class Changes:
         noted = self._noted
         steps = noted.get(key, ())
         is_unchanged = current == steps[-1].result if steps else self._is_as_read(key)
-        value = self._called(key, function, current)
+        value = altered(self._serializer, key, function, current)
         self.put(key, value)
         self._is_exposed = True
         if is_unchanged:
             noted[key] = [*steps, Step(function, default, self.pack_one(value))]
         else:
             noted.pop(key, None)
-        return value
-
-    def _called(self, key: str, function: Callable[[Any], Any], packed: bytes) -> Any:
-        """What *function* gives for a copy of the *packed* value of *key*."""
-        current = self._unpack_one(packed)
-        value = function(current)
-        if value is None and type(current) not in IMMUTABLE and self.pack_one(current) != packed:
-            raise SessionDataError(
-                f"alter({key!r}, …): the function has changed its argument in place and given None, which would take "
-                "the place of the value; let it return what it has changed, or a new value"
-            )
         return value
 
     @property
@@ -251,14 +217,9 @@ class Changes:
     def _bytes(self, data: dict[str, Any], key: str) -> bytes | None:
         return self.pack_one(data[key]) if key in data else None
 
-    # In a list, because a dict by itself is packed as a session's data, with nothing but str for keys.
-
     def pack_one(self, value: Any) -> bytes:
         """The bytes of one value of the data."""
-        return self._serializer.dumps([value])
-
-    def _unpack_one(self, packed: bytes) -> Any:
-        return self._serializer.loads(packed)[0]
+        return pack_one(self._serializer, value)
 
     def flash(self, message: Any, category: str) -> None:
         """Add a flash; raises SessionDataError, with the path, for what a session cannot hold."""
@@ -371,7 +332,7 @@ class Changes:
             return self.confirmed_at
         if self.login is not None:
             return self.login.at
-        return None if record is None or record.user_id is None else record.started_at
+        return None if record is None else record.authenticated_at
 
     def cause(self, record: Live) -> Cause:
         """Why the session of *record* is given a new id."""
@@ -423,7 +384,7 @@ class Changes:
         if start.packed == self.read:
             data, packed = self.data, self._packed
         else:
-            data = self._merged(start.data)
+            data = self._data_changes().over(start.data)
             packed = self._serializer.dumps(data)
         seen_at = start.seen_at if self.is_passive else max(start.seen_at, now)
         live = replace(start, data=data, packed=packed, seen_at=seen_at)
@@ -436,18 +397,15 @@ class Changes:
 
     def clashes(self, record: Live) -> bool:
         """Whether *record* has another value than was read for a key that was changed here, ``alter`` aside."""
-        if self.is_over_another_user:
-            return False
-        read = self._serializer.loads(self.read)
-        mine = self._difference(read)
-        changed = mine.dropped | {key for key in mine.put if not self._standing_steps(key)}
-        return any(self._bytes(read, key) != self._bytes(record.data, key) for key in changed)
+        return not self.is_over_another_user and self._data_changes().clash(record.data)
 
     def blank(self, now: float) -> Live:
         """The record of a session that begins *now*, without content and handle."""
         return Live({}, EMPTY, b"", now, now, now, self.lifetimes.ends_at(now))
 
     def _apply_identity(self, live: Live) -> None:
+        if self.login is not None or self.confirmed_at is not None:
+            live.signed_in_at = None
         if self.login is not None:
             live.user_id, live.label = self.login.user_id, self.login.label
             live.started_at = self.login.at
@@ -465,34 +423,5 @@ class Changes:
             live.is_remembered = lifetime is not None
             live.ends_at = self.lifetimes.ends_at(live.started_at) if lifetime is None else at + lifetime
 
-    def _difference(self, read: dict[str, Any]) -> _Difference:
-        put = {key: value for key, value in self.data.items() if self._bytes(read, key) != self.pack_one(value)}
-        return _Difference(put, read.keys() - self.data.keys())
-
-    def _standing_steps(self, key: str) -> list[Step]:
-        """The calls of ``alter`` whose result *key* still holds."""
-        steps = self._noted.get(key, [])
-        return steps if steps and self._bytes(self.data, key) == steps[-1].result else []
-
-    def _merged(self, theirs: dict[str, Any]) -> dict[str, Any]:
-        read = self._serializer.loads(self.read)
-        mine = self._difference(read)
-        # The application may hold a value that neither request has changed: it stays the very same object.
-        merged = {
-            key: self.data[key] if key in self.data and self._bytes(read, key) == self.pack_one(value) else value
-            for key, value in theirs.items()
-            if key not in mine.dropped
-        }
-        merged.update(mine.put)
-        for key in self._noted:
-            steps = self._standing_steps(key)
-            if steps:
-                merged[key] = self._rerun(key, steps, theirs.get(key, _ABSENT))
-        return merged
-
-    def _rerun(self, key: str, steps: list[Step], value: Any) -> Any:
-        for step in steps:
-            current = step.default if value is _ABSENT else value
-            value = self._called(key, step.function, self.pack_one(current))
-        self._serializer.check(key, value)
-        return value
+    def _data_changes(self) -> DataChanges:
+        return DataChanges(self._serializer, read=self.as_read(), data=self.data, steps=self._steps or {})

@@ -15,7 +15,7 @@ from sessionware.exceptions import SessionDataError
 from sessionware.wire.serializer import Malformed, Serializer
 
 #: It has to differ only from the marks of the few flashes of one session that have the same text.
-_MARK_BYTES = 4
+FLASH_MARK_BYTES = 4
 
 
 class FlashChanges:
@@ -45,13 +45,16 @@ class FlashChanges:
         return FlashChanges(left, self._popped | popped.difference(self._added))
 
 
-def pack_flash(serializer: Serializer, message: Any, category: str) -> bytes:
-    """A flash as it is stored; raises SessionDataError, with the path, for what a session cannot hold."""
+def pack_flash(serializer: Serializer, message: Any, category: str, *, mark: bytes | None = None) -> bytes:
+    """A flash as it is stored; raises SessionDataError, with the path, for what a session cannot hold.
+
+    *mark* tells it from others of the same text; by default it is random.
+    """
     if type(category) is not str:
         raise SessionDataError(f"flash(category=…) takes a str, and this is of type {type(category).__name__}")
     serializer.check_part("flash(category=…)", category)
     serializer.check_part("flash(message)", message)
-    return serializer.dumps([secrets.token_bytes(_MARK_BYTES), category, message])
+    return serializer.dumps([secrets.token_bytes(FLASH_MARK_BYTES) if mark is None else mark, category, message])
 
 
 def unpack_flash(serializer: Serializer, packed: bytes) -> tuple[str, Any] | None:

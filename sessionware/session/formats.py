@@ -27,9 +27,10 @@ EMPTY = b"\x80"
 _PAIR = b"\x92"
 _OFFSET_BYTES = 4
 _HEADER_START = _OFFSET_BYTES + len(_PAIR)
-_LIVE, _SUPERSEDED, _ENDED, _INDEX = 1, 2, 3, 4
-#: The fields of a Live record that hold its data come first; the others, in their order, are the header.
-_DATA_FIELDS = 2
+_LIVE, _SUPERSEDED, _ENDED, _INDEX, _TAKEN_OVER = 1, 2, 3, 4, 5
+#: The fields of a Live record that hold its data come first; the others, in their order, are the header. The last two,
+#: which few records have, make a header of another kind.
+_HEADER = slice(2, -2)
 _NUMBERS = frozenset({float, int})
 #: What unpacking raises for bytes that are no record.
 _FAULTS = (TypeError, LookupError, *DECODING_FAULTS)
@@ -43,7 +44,7 @@ _EARLIEST_SECONDS = -62_135_596_800.0
 _Time = Annotated[float, Meta(ge=_EARLIEST_SECONDS)]
 _End = Annotated[float, Meta(ge=_EARLIEST_SECONDS, le=MAX_SECONDS)]
 _FIELD_TYPES: dict[str, Any] = {
-    **{field.name: field.type for field in fields(Live)[_DATA_FIELDS:]},
+    **{field.name: field.type for field in fields(Live)[_HEADER]},
     "created_at": _Time,
     "started_at": _Time,
     "seen_at": _Time,
@@ -63,6 +64,14 @@ _SupersededHeader: Any = defstruct(
     array_like=True,
     forbid_unknown_fields=True,
 )
+_TakenOverHeader: Any = defstruct(
+    "_TakenOverHeader",
+    [("taken_from", bytes), ("signed_in_at", _Time | None)],
+    bases=(_LiveHeader,),
+    tag=_TAKEN_OVER,
+    array_like=True,
+    forbid_unknown_fields=True,
+)
 
 
 class _EndedHeader(Struct, tag=_ENDED, array_like=True, forbid_unknown_fields=True):
@@ -71,7 +80,7 @@ class _EndedHeader(Struct, tag=_ENDED, array_like=True, forbid_unknown_fields=Tr
 
 #: In half the time that a serializer takes, and to the same bytes.
 _pack_header = msgspec.msgpack.Encoder().encode
-_unpack_header = msgspec.msgpack.Decoder(_LiveHeader | _SupersededHeader | _EndedHeader).decode
+_unpack_header = msgspec.msgpack.Decoder(_LiveHeader | _SupersededHeader | _EndedHeader | _TakenOverHeader).decode
 
 
 class Formats:
@@ -86,9 +95,11 @@ class Formats:
         """The bytes of *record*."""
         header: list[Any]
         if isinstance(record, Live):
-            header, packed = [_LIVE, *astuple(record)[_DATA_FIELDS:]], record.packed
+            header, packed = [_LIVE, *astuple(record)[_HEADER]], record.packed
+            if record.taken_from is not None:
+                header = [_TAKEN_OVER, *header[1:], record.taken_from, record.signed_in_at]
         elif isinstance(record, Superseded):
-            was = astuple(record.was)[_DATA_FIELDS:]
+            was = astuple(record.was)[_HEADER]
             header, packed = [_SUPERSEDED, *was, record.next_key, record.cause.value, record.until], record.was.packed
         else:
             header, packed = [_ENDED], EMPTY
@@ -144,7 +155,7 @@ def _record(head: bytes, data: dict[str, Any], packed: bytes) -> Record:
     if type(data) is not dict:
         raise ValueError("no data of a session")
     header = _unpack_header(head)
-    if type(header) is _LiveHeader:
+    if type(header) is _LiveHeader or type(header) is _TakenOverHeader:
         live = Live(data, packed, *astuple(header))
         return _with_long_id(live) if type(header.user_id) is Ext else live
     if type(header) is _SupersededHeader:

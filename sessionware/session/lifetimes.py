@@ -25,9 +25,9 @@ def parse_duration(value: object) -> float:
     if seconds is None:
         raise ValueError("expected a duration (seconds, a timedelta, '90s', '30m', '12h' or '7d')")
     if not seconds < math.inf:
-        raise ValueError("expected a finite duration (None for no limit)")
+        raise ValueError("expected a finite duration")
     if seconds <= 0:
-        raise ValueError("expected a duration above zero (None for no limit)")
+        raise ValueError("expected a duration above zero")
     return seconds
 
 

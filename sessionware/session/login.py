@@ -9,6 +9,7 @@ from sessionware.session.lifetimes import parse_duration
 
 MAX_CHARACTERS = 1024
 MAX_ID_BITS = 256
+_NO_LIFETIME = "the configured timeouts"
 
 
 class Login:
@@ -39,16 +40,20 @@ class Remember:
     __slots__ = ("at", "lifetime")
 
     def __init__(self, lifetime: Any, at: float) -> None:
-        self.lifetime = None if lifetime is None else duration_for("remember", lifetime)
+        self.lifetime = None if lifetime is None else duration_for("remember", lifetime, none_means=_NO_LIFETIME)
         self.at = at
 
 
-def duration_for(member: str, value: Any) -> float:
-    """The seconds of the duration that *member* of a session was given; raises :exc:`SessionDataError` for none."""
+def duration_for(member: str, value: Any, *, none_means: str = "") -> float:
+    """The seconds of the duration that *member* of a session was given.
+
+    Raises :exc:`SessionDataError` for what is none, which tells what ``None`` means to a member that takes it.
+    """
     try:
         return parse_duration(value)
     except (ValueError, OverflowError) as error:
-        raise SessionDataError(f"{member}(): {error}") from None
+        cure = f"; None means {none_means}" if none_means else ""
+        raise SessionDataError(f"{member}(): {error}{cure}") from None
 
 
 def check_user_id(user_id: object, taker: str) -> None:
@@ -69,7 +74,10 @@ def _fault_of(user_id: object) -> str:
         return f"has {user_id.bit_length()} bits"
     if type(user_id) is str:
         return "holds a lone surrogate" if _has_surrogate(user_id) else f"has {len(user_id)} characters"
-    return f"is of type {type(user_id).__name__}; give str(id) for ids of other kinds"
+    if user_id is None:
+        return "is None, as the id of a user is who was not found or is not in the database yet"
+    cure = "" if type(user_id) is bool else "; give str(id) for ids of other kinds"
+    return f"is of type {type(user_id).__name__}{cure}"
 
 
 def _is_short(value: object) -> bool:

@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import session_id_of
 from sessionware.exceptions import HeadersSent, SessionDataError, StoreUnavailable, hide_own_frames, without_frames
-from sessionware.session.changes import IMMUTABLE, Changes
+from sessionware.session.changes import Changes
 from sessionware.session.lifetimes import moment
 from sessionware.session.login import Login, duration_for
+from sessionware.session.merging import IMMUTABLE
 from sessionware.session.other_members import OtherMembers
 from sessionware.session.request import FINISHED, OPEN, Persistence, SessionRequest
 
@@ -57,7 +58,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         return request
 
     def __getitem__(self, key: str) -> Any:
-        changes = self._loaded().changes
+        request = self._request
+        if request is None or request.load_failure is not None or request.changes.displaced:
+            request = self._loaded()
+        changes = request.changes
         value = changes.data[key]
         if type(value) not in IMMUTABLE:
             changes.expose()
@@ -215,6 +219,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """The user that the session is bound to, as given to :meth:`login`."""
         return self._loaded().user_id
 
+    @user_id.setter
+    def user_id(self, value: object) -> NoReturn:
+        raise AttributeError("session.user_id can be read, and not be set; write session.login(user_id)")
+
     @property
     def created_at(self) -> datetime:
         """When the session began, in UTC; :meth:`login` keeps it."""
@@ -234,7 +242,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
 
     @property
     def authenticated_at(self) -> datetime | None:
-        """When the user signed in or was confirmed last, in UTC; ``None`` where nobody is signed in."""
+        """When the user signed in or was confirmed last, in UTC; ``None`` while no user is signed in."""
         request = self._loaded()
         at = request.changes.authenticated_at(request.stored)
         return None if at is None else moment(at)
@@ -242,7 +250,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     def authenticated_within(self, duration: Any) -> bool:
         """Whether the user signed in or was confirmed less than *duration* ago: seconds, a timedelta, or ``"10m"``.
 
-        ``False`` where nobody is signed in. Raises SessionDataError for what is no duration.
+        ``False`` while no user is signed in. Raises SessionDataError for what is no duration.
         """
         seconds = duration_for("authenticated_within", duration)
         request = self._loaded()
@@ -310,8 +318,8 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     def confirm(self) -> None:
         """Note that the user has just proved again who they are, by a password, say, before a sensitive step.
 
-        Gives a new id, and both timeouts start again; a remembered session keeps its end. Raises SessionDataError where
-        nobody is signed in.
+        Gives a new id, and both timeouts start again; a remembered session keeps its end. Raises SessionDataError while
+        no user is signed in.
         """
         request = self._identifying()
         if request.user_id is None:

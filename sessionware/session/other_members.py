@@ -19,7 +19,7 @@ _OPTION = "it is an option of the middleware: "
 _ITEMS = "write session.get(key), and so on: no member is asynchronous"
 _FLASHES = "write session.pop_flashes(), which gives pairs of category and message"
 _CSRF = "write session.csrf_token, which is new after session.login(user_id)"
-_LATER = "it is not in this version yet"
+_OTHERS = "write manager.sessions_of(user_id) to list the sessions of a user, and manager.revoke(id) to end one"
 
 #: The members of Beaker's, Flask's, Flask-Session's, Django's and Pyramid's sessions, and what takes their place.
 OTHER_MEMBERS = {
@@ -30,7 +30,7 @@ OTHER_MEMBERS = {
     **dict.fromkeys(("delete", "destroy", "flush", "expire", "logout", "aflush"), _END),
     **dict.fromkeys(("regenerate_id", "cycle_key", "acycle_key", "rotate", "renew"), _REGENERATE),
     **dict.fromkeys(("permanent", "set_expiry", "aset_expiry", "max_age"), _REMEMBER),
-    **dict.fromkeys(("persist", "dirty", "asave"), _SAVED),
+    **dict.fromkeys(("persist", "dirty", "asave", "commit", "should_save"), _SAVED),
     **dict.fromkeys(("changed", "accessed"), _CHANGED),
     **dict.fromkeys(("get_expiry_date", "get_expiry_age", "expires", "expiry"), _EXPIRES),
     **dict.fromkeys(("get_expire_at_browser_close", "cookie_expires"), f"{_OPTION}cookie.persistent"),
@@ -39,16 +39,20 @@ OTHER_MEMBERS = {
     "path": f"{_OPTION}cookie.path",
     **dict.fromkeys(("serializer", "data_serializer"), "there is one format; types of your own are the option types"),
     **dict.fromkeys(("user", "userid", "username"), "write session.user_id, which session.login(user_id) sets"),
+    "is_authenticated": "write session.user_id is not None",
+    **dict.fromkeys(("touch", "refresh"), "any use of the session in a request keeps it alive; see session.passive()"),
     "has_key": "write key in session",
-    **dict.fromkeys(("data", "to_dict"), "write dict(session)"),
+    **dict.fromkeys(("data", "to_dict", "as_dict"), "write dict(session)"),
     "was_invalidated": _NEW,
     **dict.fromkeys(("load", "lock", "unlock", "reload"), "a session is loaded when it is used, and needs no lock"),
     **dict.fromkeys(("set_test_cookie", "test_cookie_worked", "delete_test_cookie"), "write a key, and read it back"),
-    **dict.fromkeys(("clear_expired", "exists", "create"), "a store does it by itself; see app.manager.purge()"),
+    "clear_expired": "a store does it by itself; see manager.purge()",
+    "create": "a session begins when something is put into it",
+    "exists": f"an id opens no session; {_OTHERS}",
+    "get_by_id": f"an id opens no session; {_OTHERS}",
     **dict.fromkeys(("aget", "aset", "apop", "aupdate", "akeys", "avalues", "aitems"), _ITEMS),
-    "get_by_id": f"{_LATER}: another session cannot be opened",
     **dict.fromkeys(("pop_flash", "peek_flash", "get_flashed_messages", "flashes", "_flashes"), _FLASHES),
-    **dict.fromkeys(("get_csrf_token", "new_csrf_token", "_csrft_"), _CSRF),
+    **dict.fromkeys(("get_csrf_token", "new_csrf_token", "_csrft_", "csrf"), _CSRF),
     **dict.fromkeys(("check_csrf_token", "validate_csrf"), "write session.verify_csrf(token)"),
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-_HIDDEN = ("data", "packed", "csrf", "flashes")
+_HIDDEN = ("data", "packed", "csrf", "flashes", "taken_from")
 
 
 class Live(Struct):
@@ -21,7 +21,8 @@ class Live(Struct):
 
     ``packed`` are the bytes of ``data`` as they were read or will be written. Comparing with them finds what a request
     has changed. ``csrf`` is the secret of the CSRF tokens, if one was ever asked for. Each of the ``flashes`` is packed
-    by itself.
+    by itself. ``taken_from`` names the former session that this one has taken over; ``backends/former.py`` reads it.
+    ``signed_in_at`` is when its user signed in there, if that was before ``started_at``, and 0 if it is not known.
     """
 
     data: dict[str, Any]
@@ -36,6 +37,8 @@ class Live(Struct):
     label: str | None = None
     csrf: bytes | None = None
     flashes: list[bytes] = []  # each record gets a list of its own
+    taken_from: bytes | None = None
+    signed_in_at: float | None = None
 
     def __repr__(self) -> str:
         """Without what the application stores, and without the CSRF token."""
@@ -47,6 +50,13 @@ class Live(Struct):
         self.created_at = min(self.created_at, now)
         self.started_at = min(self.started_at, now)
         self.seen_at = min(self.seen_at, now)
+
+    @property
+    def authenticated_at(self) -> float | None:
+        """When the user signed in or was confirmed last; ``None`` without a user, and if it is not known."""
+        if self.user_id is None:
+            return None
+        return self.started_at if self.signed_in_at is None else self.signed_in_at or None
 
     @property
     def is_empty(self) -> bool:
@@ -81,12 +91,13 @@ class Ended:
 
     A record past its end counts as this, too: ``reason`` is then the reason of the event ``rejected``, and ``former``
     is the superseded record whose grace is over, which still tells where its session went. What ``was_asked_for`` was
-    ended by a request; otherwise the session went by itself. None of these is stored.
+    ended by a request; otherwise the session went by itself. ``version`` is that of the entry. None of these is stored.
     """
 
     reason: str = "revoked"
     former: Superseded | None = None
     was_asked_for: bool = True
+    version: Hashable = None
 
 
 Record = Live | Superseded | Ended
@@ -120,7 +131,8 @@ class Found(Struct, frozen=True):
     A compare-and-swap turns on ``version``: in a store it is the entry's, in a cookie the cookie's value. ``key`` is
     the store key. ``old_key_id`` names the key that has opened the session if that is not the newest. A session under
     an id that was ``superseded`` cannot be written. One that ``is_ahead`` had a time in the future, which the next
-    request corrects.
+    request corrects. ``arrived`` is the session of a former configuration or of another package that has come with the
+    same request, if one is asked for.
     """
 
     record: Live
@@ -129,6 +141,7 @@ class Found(Struct, frozen=True):
     key: str = ""
     superseded: Superseded | None = None
     is_ahead: bool = False
+    arrived: Any = None
 
     def __repr__(self) -> str:
         """Without the version and the key: a cookie's value opens the session."""

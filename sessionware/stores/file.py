@@ -36,7 +36,7 @@ _LOCK_NAME = ".lock"
 _LEFTOVER_SECONDS = 3600
 
 _CREATE_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-# A link was put there by somebody else: following it would read or make a file elsewhere. Opening a pipe would wait.
+# Another program has put a link there: following it would read or make a file elsewhere. Opening a pipe would wait.
 _OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 _NOT_FOLLOWING = os.O_NOFOLLOW | os.O_NONBLOCK
 

@@ -272,6 +272,8 @@ def _cure(value: object) -> str:
         return "store x.tolist()" if kind.__name__ == "ndarray" else "store x.item()"
     if package == "pandas" and issubclass(kind, datetime):
         return "store x.to_pydatetime()"
+    if kind.__module__ == "_io":
+        return "store what the file contains, or its name"
     if kind.__module__ == "werkzeug.local":
         return "store the object behind the proxy: x._get_current_object()"
     for kinds, advice in _CURES:

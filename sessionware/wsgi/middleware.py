@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from sessionware.cookies.request import COMPANION_SUFFIX
 from sessionware.exceptions import ConfigError
@@ -63,15 +63,37 @@ class SessionMiddleware:
             return answer
         return reply.deliver(body)
 
+    if not TYPE_CHECKING:  # or every attribute would pass a type checker
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say where a member of the application is found, whose name the middleware often takes."""
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            app = self.__dict__.get("app")
+            if not name.startswith("_") and hasattr(app, name):
+                text += f", which the application has; {_cure_of_name(app, name)}"
+            raise AttributeError(text)
+
+
+def _cure_of_name(app: object, name: str) -> str:
+    if hasattr(app, "wsgi_app"):
+        return "write app.wsgi_app = SessionMiddleware(app.wsgi_app, {...}), so that app stays the application"
+    return f"give the middleware another name than the application, or write app.app.{name}"
+
 
 def get_session(environ: WSGIEnvironment, key: str = "sessionware.session") -> Session:
     """The session of this request; *key* is the option ``environ_key``.
 
     Raises :exc:`ConfigError` where no middleware has put one there. Getting it touches nothing.
     """
-    session = environ.get(key)
+    try:
+        session = environ.get(key)
+    except AttributeError:
+        session = None
     if isinstance(session, Session):
         return session
+    if not isinstance(environ, Mapping):
+        what = f"environ is an object of the type {type(environ).__name__}"
+        raise ConfigError(f"{what}: write get_session(environ), which a request has as request.environ")
     raise ConfigError(
         f"environ has no session under {key!r}: wrap the application, app = SessionMiddleware(app, {{...}}), "
         "or, if it is wrapped, ask for the key that its option environ_key names"

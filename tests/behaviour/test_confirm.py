@@ -78,6 +78,7 @@ def test_what_is_no_duration_is_refused(light_site: Site, duration: Any) -> None
 
         assert isinstance(answer.result, SessionDataError)
         assert "authenticated_within()" in str(answer.result)
+        assert "None" not in str(answer.result)
 
 
 def test_a_sign_in_by_a_clock_that_was_ahead_counts_as_now(signed_in: Browser, clock: FakeClock) -> None:

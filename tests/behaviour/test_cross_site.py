@@ -433,7 +433,21 @@ def test_the_log_names_an_origin_and_the_cures_once(light: Browser, caplog: pyte
     assert "trusted_origins" in first
     assert "cross_site" in first
     assert "Host" in first
-    assert "null" in second
+    assert "Origin: null" in second
+
+
+def test_of_a_page_without_an_origin_the_cure_is_not_to_trust_it(light: Browser) -> None:
+    error = light.ask(raised_by(read), **{**FORGED, "HTTP_ORIGIN": "null"}).result
+
+    assert str(error).startswith("a page without an origin (Origin: null) has caused this request; ")
+    assert "Referrer-Policy" in str(error)
+    assert "trusted_origins" not in str(error)
+
+
+def test_where_the_browser_tells_no_origin_the_error_says_another_site(light: Browser) -> None:
+    error = light.ask(raised_by(read), REQUEST_METHOD="POST", HTTP_SEC_FETCH_SITE="cross-site").result
+
+    assert str(error).startswith("another site (Sec-Fetch-Site: cross-site) has caused this request; ")
 
 
 def test_made_up_origins_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -113,11 +113,15 @@ def test_what_is_no_user_id_is_refused_and_changes_nothing(light: Browser, user_
         ("\ud800", "holds a lone surrogate"),
         (2**300, "has 301 bits"),
         (True, "is of type bool"),
+        (None, "is None, as the id of a user is who was not found"),
     ],
-    ids=["empty", "long", "surrogate", "large", "bool"],
+    ids=["empty", "long", "surrogate", "large", "bool", "none"],
 )
 def test_a_refused_user_id_says_what_is_wrong_with_it(light: Browser, user_id: Any, fault: str) -> None:
-    assert fault in str(light.ask(raised_by(call("login", user_id))).result)
+    error = str(light.ask(raised_by(call("login", user_id))).result)
+
+    assert fault in error
+    assert "str(id)" not in error
 
 
 @pytest.mark.parametrize("label", [5, b"phone", ["phone"], "\ud800"], ids=repr)

@@ -47,6 +47,13 @@ def test_it_is_told_once_at_the_first_touch(
     assert "several processes" in warning
 
 
+@pytest.mark.parametrize("option", ["backend", "login_backend"])
+def test_the_warning_names_the_option_that_has_named_the_store(option: str, caplog: pytest.LogCaptureFixture) -> None:
+    len(opened(SessionManager({option: "memory", "secret": SECRET})))
+
+    assert f"the {option} 'memory' keeps its sessions in one" in warnings(caplog)[0]
+
+
 @pytest.mark.parametrize("value", [False, 0, None])
 def test_one_process_is_told_nothing(value: Any, caplog: pytest.LogCaptureFixture) -> None:
     len(opened(SessionManager(backend="memory"), **{"wsgi.multiprocess": value}))

@@ -61,6 +61,7 @@ def test_what_is_no_lifetime_is_refused(light: Browser, lifetime: Any) -> None:
     answer = light.ask(raised_by(call("remember", lifetime)))
 
     assert isinstance(answer.result, SessionDataError)
+    assert str(answer.result).endswith("; None means the configured timeouts")
     assert answer.set_cookies == []
 
 

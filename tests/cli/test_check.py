@@ -44,8 +44,9 @@ class Checked:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "production.ini"
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # What is longer than a line is not repeated, so the folder does not bear the test's name.
+    return tmp_path_factory.mktemp("site") / "production.ini"
 
 
 def test_it_tells_for_each_option_what_to_write(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

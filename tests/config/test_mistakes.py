@@ -6,6 +6,7 @@ import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock, Mock
 
 import bottle  # type: ignore[import-untyped]
 import cachelib
@@ -24,6 +25,21 @@ from sessionware.stores import KeyValueStore, MemoryStore, SQLiteStore
 def app(environ: Any, start_response: Any) -> list[bytes]:
     """An application that is never called."""
     return []
+
+
+async def asynchronous(event: Any) -> None:
+    """A listener for a framework of another kind."""
+
+
+class Untelling:
+    """A callable whose parameters cannot be found out."""
+
+    @property
+    def __signature__(self) -> Any:
+        raise LookupError("not in this context")
+
+    def __call__(self, *arguments: Any) -> float:
+        return 1.0
 
 
 ENGINE = sqlalchemy.create_engine("sqlite:///x.db")
@@ -88,8 +104,8 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"idle_timeout": "30 minutes"},
         "idle_timeout: expected a duration (seconds, a timedelta, '90s', '30m', '12h' or '7d'), got '30 minutes'",
     ),
-    "no timeout as 0": ({"idle_timeout": 0}, "expected a duration above zero (None for no limit), got 0"),
-    "no timeout as -1": ({"absolute_timeout": -1}, "expected a duration above zero (None for no limit), got -1"),
+    "no timeout as 0": ({"idle_timeout": 0}, "expected a duration above zero, got 0; None means no limit"),
+    "no timeout as -1": ({"absolute_timeout": -1}, "expected a duration above zero, got -1; None means no limit"),
     "no timeout as False": ({"idle_timeout": False}, "'12h' or '7d'), got False"),
     "a long idle timeout": ({"idle_timeout": "7d"}, "set absolute_timeout to None, or to the idle_timeout or longer"),
     "SameSite as None": (
@@ -103,6 +119,24 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a domain with a scheme": ({"cookie.domain": "https://example.com"}, "without scheme and port"),
     "a path without a slash": ({"cookie.path": "shop"}, "write '/' or '/app'"),
     "a clock that was called": ({"clock": 1700000000.0}, "clock: expected a callable, or its name as pkg.mod:name"),
+    "no grace as 0": ({"regenerate_grace": 0}, "expected a duration above zero, got 0; None means no grace"),
+    "a listener of no argument": (
+        {"on_event": [print, lambda: None]},
+        "on_event: expected a callable that takes the argument event, and <lambda> takes ()",
+    ),
+    "a listener of two arguments": (
+        {"on_event": app},
+        "on_event: expected a callable that takes the argument event, and app takes (environ, start_response)",
+    ),
+    "a listener that is async": ({"on_event": asynchronous}, "and asynchronous is async, which nothing would await"),
+    "a context of no argument": (
+        {"event_context": lambda: {"address": ""}},
+        "event_context: expected a callable that takes the argument environ, and <lambda> takes ()",
+    ),
+    "a clock of an argument": (
+        {"clock": lambda zone: 0},
+        "clock: expected a callable that takes no argument, and <lambda> takes (zone)",
+    ),
     "a policy of its own": ({"on_store_failure": "ignore"}, "expected 'unavailable', 'raise' or 'anonymous', got 'ig"),
     # Backends.
     "another name": ({"backend": "sqlite3"}, "backend: unknown backend 'sqlite3'; did you mean 'sqlite'?"),
@@ -155,7 +189,18 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a cache": ({"backend": cachelib.SimpleCache()}, "give a dict or another key/value object as KeyValueStore(obj)"),
     "something else": ({"backend": object()}, "is not a store: it lacks the methods load, create, replace, delete"),
     "no path": ({"backend": "file", "backend.path": None}, "backend.path: expected a path, got None"),
-    "no path at all": ({"backend": "file"}, "backend.path: FileStore needs it"),
+    "no path at all": (
+        {"backend": "file"},
+        "backend.path: FileStore needs it, the directory; or give a URL as backend: fi",
+    ),
+    "no path of a database": (
+        {"backend": "sqlite"},
+        "backend.path: SQLiteStore needs it, the database file; or give a URL as backend: sqlite:///path",
+    ),
+    "no database at all": (
+        {"backend": "sqlalchemy"},
+        "a url is such as 'postgresql+psycopg://host/database'",
+    ),
     "a number as path": ({"backend": "sqlite", "backend.path": 5}, "backend.path: expected a path, got 5"),
     "a store's option beside no store": ({"backend.url": "redis://h"}, "name a store by backend (nested: type)"),
     "a misplaced timeout": (
@@ -167,7 +212,10 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"backend": KeyValueStore({}), "backend.prefix": "x"},
         "the backend is a store that is already made; give this option to its class",
     ),
-    "an option for later": ({"import_from": "x"}, "this option is not in this version yet; leave it out"),
+    "an importer that is none": (
+        {"import_from": "x"},
+        "expected an importer of sessionware.importers, or a list of them",
+    ),
 }
 
 
@@ -244,6 +292,7 @@ def test_an_application_is_anything_that_can_be_called(wrapped: Any) -> None:
         (app, "expected a dict or a Config as configuration, got an object of the type function"),
         ([("secret", SECRET)], "expected a dict or a Config as configuration, got an object of the type list"),
         ("development.ini", "expected a dict or a Config as configuration, got an object of the type str"),
+        (flask.Flask("shop").config, "write Sessionware(app), which reads it (from sessionware.integrations.flask)"),
     ],
 )
 def test_what_is_no_configuration_is_not_taken_for_one(config: Any, sentence: str) -> None:
@@ -252,9 +301,24 @@ def test_what_is_no_configuration_is_not_taken_for_one(config: Any, sentence: st
             make()
 
         assert sentence in str(caught.value)
+        assert "faults" not in str(caught.value)
 
 
 def test_a_url_in_place_of_a_path_is_taken(tmp_path: Path) -> None:
     config = {"backend": "sqlite", "backend.url": f"sqlite:///{tmp_path}/x.db", **OPTIONS}
 
     assert isinstance(SessionMiddleware(app, config).manager._settings.store, SQLiteStore)
+
+
+@pytest.mark.parametrize("option", ["on_event", "event_context", "clock"])
+@pytest.mark.parametrize(
+    "taken",
+    [
+        pytest.param(Mock(), id="mock"),
+        pytest.param(MagicMock(), id="magic mock"),
+        pytest.param(print, id="builtin"),
+        pytest.param(Untelling(), id="untelling"),
+    ],
+)
+def test_a_callable_that_takes_anything_or_does_not_tell_is_taken(option: str, taken: Any) -> None:
+    assert SessionMiddleware(app, {**OPTIONS, option: taken})

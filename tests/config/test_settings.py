@@ -444,36 +444,17 @@ def test_a_limit_of_sessions_is_a_number_or_none(written: object, limit: int | N
     assert settings.max_sessions_per_user == limit
 
 
-LATER = {
-    "previous": ((), {"secret": NEW_SECRET, "until": "2027-01-01"}),
-    "import_from": ((), [object()]),
-}
-
-
-@pytest.mark.parametrize("name", LATER)
-def test_what_is_left_for_later_is_refused_with_a_clear_word(name: str) -> None:
-    fault = fault_of({"secret": SECRET, name: LATER[name][1]})
-
-    assert fault == f"{name}: this option is not in this version yet; leave it out"
-
-
-@pytest.mark.parametrize("name", LATER)
-def test_what_is_left_for_later_has_its_default_and_takes_it(name: str) -> None:
-    default = LATER[name][0]
-
-    assert OPTIONS[name].default == default
-    assert Config({name: default}).options[name] == default
-
-
 @pytest.mark.parametrize(
     ("name", "written"),
     [
         ("clear_site_data", ""),
         ("clear_site_data", []),
         ("previous", "none"),
+        ("previous", []),
+        ("import_from", ""),
     ],
 )
-def test_the_default_of_what_is_left_for_later_may_be_written_as_in_a_file(name: str, written: object) -> None:
+def test_an_empty_default_may_be_written_as_in_a_file(name: str, written: object) -> None:
     assert Config({name: written}).options[name] == OPTIONS[name].default
 
 

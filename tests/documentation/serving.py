@@ -14,7 +14,7 @@ START_SECONDS = 30
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int, **options: Any) -> Iterator[None]:
+def running(command: list[str], port: int, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A server that is ready, and stopped in the end."""
     process = subprocess.Popen(command, **options)
     deadline = time.monotonic() + START_SECONDS
@@ -22,7 +22,7 @@ def running(command: list[str], port: int, **options: Any) -> Iterator[None]:
         while not answers(port):
             assert process.poll() is None, "the server has ended"
             assert time.monotonic() < deadline, "the server does not start"
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(START_SECONDS)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -26,12 +29,16 @@ NAMES = (f"<Ada {number}>" for number in itertools.count(1))
 NO_SESSION = "no session: nobody is signed in\n"
 
 
-def serving(port: int, directory: Path, **variables: str) -> Iterator[int]:
+@contextlib.contextmanager
+def serving(port: int, directory: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """The demo as ``make demo`` starts it; what it stores and what it prints is in *directory*."""
     environment = {**os.environ, "DEMO_DATA": str(directory / "data"), "HOME": str(directory), **variables}
     command = [sys.executable, str(EXAMPLES / "demo" / "serve.py"), str(port)]
-    with (directory / "log").open("w") as log, running(command, port, env=environment, stdout=log, stderr=log):
-        yield port
+    with (
+        (directory / "log").open("w") as log,
+        running(command, port, env=environment, stdout=log, stderr=log, start_new_session=True) as process,
+    ):
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +49,18 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def demo(directory: Path) -> Iterator[int]:
     """One demo for all tests, each of which has a user of its own."""
-    yield from serving(free_port(), directory)
+    port = free_port()
+    with serving(port, directory):
+        yield port
 
 
 @pytest.fixture(scope="module")
 def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A demo whose sessions and whose confirmed passwords last for a moment only."""
     variables = {"DEMO_IDLE_TIMEOUT": "5s", "DEMO_CONFIRMED_FOR": "1s"}
-    yield from serving(free_port(), tmp_path_factory.mktemp("hurried"), **variables)
+    port = free_port()
+    with serving(port, tmp_path_factory.mktemp("hurried"), **variables):
+        yield port
 
 
 def signed_in(port: int, name: str, *, agent: str = "", **form: str) -> Browser:
@@ -107,6 +118,19 @@ def neighbour_of(browser: Browser) -> str:
 
 def test_it_prints_an_address_to_click_on(demo: int, directory: Path) -> None:
     assert f"http://localhost:{demo}\n" in (directory / "log").read_text()
+
+
+def test_ctrl_c_stops_it_without_a_complaint_while_a_browser_keeps_connections_open(tmp_path: Path) -> None:
+    port = free_port()
+    with contextlib.ExitStack() as connections, serving(port, tmp_path) as process:
+        for _ in range(16):  # that a worker has none is unlikely
+            connections.enter_context(socket.create_connection(("localhost", port)))
+            Browser(port).get("/whoami")
+
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(START_SECONDS)
+
+    assert "SIGKILL" not in (tmp_path / "log").read_text()
 
 
 def test_it_leaves_nothing_behind_for_who_only_looks(demo: int) -> None:

@@ -25,7 +25,7 @@ from sessionware.session.login import Login, Remember
 _CONVERTERS: tuple[Callable[[Any], Any], ...] = (
     conversions.boolean, conversions.integer, conversions.finite_number, conversions.duration, conversions.string,
     conversions.nonempty_string, conversions.optional(conversions.duration), conversions.one_of("Lax", "Strict"),
-    parse_duration, conversions.functions, conversions.function,
+    parse_duration, conversions.functions_of("event"), conversions.function,
 )  # fmt: skip
 _TEXTS = (
     "1h", "90s", "1.5", " 7d ", "1e5", "٣", "1_000", "true", "none", "os.path:join", "a.b:c", "localhost", "[::1]:80",

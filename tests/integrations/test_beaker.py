@@ -21,10 +21,10 @@ from support.beaker import KINDS, BeakerSite, Options, Visitor, beakers_options,
 from support.client import Client
 from support.constants import HTTPS, PLAIN, SECRET
 from support.frames import shown_in_frames
-from support.servers.gunicorn import served_by_gunicorn
+from support.servers.wsgi import serving
 
 from sessionware import ConfigError
-from sessionware.integrations import beaker
+from sessionware.integrations import beaker_session
 from sessionware.integrations.beaker import CookieSession, Session, SessionMiddleware, SessionObject
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def test_locks_and_load_do_no_harm(visitor: Visitor) -> None:
 def test_an_option_of_one_session_warns_once_and_says_what_to_do(
     memory: Options, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(beaker, "_warned", type(beaker._warned)())
+    monkeypatch.setattr(beaker_session, "_warned", type(beaker_session._warned)())
     visitor = BeakerSite(memory).visitor()
 
     def action(session: Any) -> None:
@@ -412,7 +412,7 @@ def test_paste_is_told_of_the_session(memory: Options) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gunicorn_serves_it(kind: str, tmp_path: Path) -> None:
-    with served_by_gunicorn(f"integrations.served_beaker:{kind}", tmp_path) as port:
+    with serving("gunicorn", f"integrations.served_beaker:{kind}", tmp_path) as port:
         client = Client(port)
 
         visits = [client.get(path)[1] for path in ("/", "/", "/nosave", "/", "/delete", "/")]

@@ -11,7 +11,7 @@ import webtest
 from integrations.served_bottle import make_site
 from support.client import Client
 from support.constants import SECRET
-from support.servers.gunicorn import served_by_gunicorn
+from support.servers.wsgi import serving
 from support.stores import RecordingStore
 
 from sessionware import ConfigError, Session, SessionMiddleware
@@ -271,7 +271,7 @@ def test_of_a_plugin_and_a_middleware_the_helper_takes_the_managers_of_the_middl
 
 @pytest.fixture(scope="module")
 def gunicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with served_by_gunicorn("integrations.served_bottle:app", tmp_path_factory.mktemp("gunicorn")) as port:
+    with serving("gunicorn", "integrations.served_bottle:app", tmp_path_factory.mktemp("gunicorn")) as port:
         yield port
 
 

@@ -10,10 +10,16 @@ import pytest
 import webtest
 from pyramid.authentication import SessionAuthenticationHelper  # type: ignore[import-untyped]
 from pyramid.config import Configurator  # type: ignore[import-untyped]
-from pyramid.csrf import check_csrf_token, get_csrf_token, new_csrf_token  # type: ignore[import-untyped]
+from pyramid.csrf import (  # type: ignore[import-untyped]
+    SessionCSRFStoragePolicy,
+    check_csrf_token,
+    get_csrf_token,
+    new_csrf_token,
+)
 from pyramid.i18n import TranslationString  # type: ignore[import-untyped]
 from pyramid.interfaces import ICSRFStoragePolicy, ISession  # type: ignore[import-untyped]
 from pyramid.response import Response  # type: ignore[import-untyped]
+from pyramid.testing import DummyRequest  # type: ignore[import-untyped]
 from support.constants import SECRET
 from support.stores import RecordingStore
 from zope.interface.verify import verifyObject  # type: ignore[import-untyped]
@@ -534,3 +540,103 @@ def test_the_helper_for_tests_finds_the_manager(site: Site) -> None:
     assert site.of(data) == {"theme": "dark"}
     client.advance("2h")
     assert site.of(data) == {}
+
+
+# The keys of Pyramid's own sessions
+
+
+def test_the_messages_can_be_read_under_the_key_of_their_queue_and_are_no_key_of_the_data(site: Site) -> None:
+    site.ask(lambda request: request.session.flash("one", "errors"))
+
+    assert site.of(lambda request: request.session["_f_errors"]) == ["one"]
+    assert site.of(lambda request: request.session.get("_f_")) is None
+    assert site.of(lambda request: ("_f_errors" in request.session, "_f_" in request.session)) == (True, False)
+    assert site.of(data) == {}
+
+
+def test_messages_that_are_written_under_the_key_of_their_queue_take_the_place_of_those_there(site: Site) -> None:
+    def fill(request: Any) -> None:
+        request.session.flash("former")
+        request.session["_f_"] = ["one"]
+        request.session.setdefault("_f_", []).append("two")
+        request.session.flash("three")
+        request.session.flash("two", allow_duplicate=False)
+        request.session.update(_f_errors=["four"])
+
+    site.ask(fill)
+
+    assert site.of(lambda request: request.session.peek_flash()) == ["one", "two", "three"]
+    assert site.of(lambda request: request.session["_f_"]) == ["one", "two", "three"]
+    assert site.of(lambda request: request.session.pop_flash()) == ["one", "two", "three"]
+    assert site.of(lambda request: (request.session.peek_flash(), request.session.pop("_f_", None))) == ([], None)
+    assert site.of(lambda request: request.session.pop("_f_errors")) == ["four"]
+
+
+def test_a_queue_is_deleted_under_its_key(site: Site) -> None:
+    site.ask(lambda request: request.session.flash("one"))
+    site.ask(lambda request: request.session.__delitem__("_f_"))
+
+    assert site.of(lambda request: request.session.peek_flash()) == []
+    with pytest.raises(KeyError):
+        site.ask(lambda request: request.session.__delitem__("_f_"))
+
+
+def test_the_token_can_be_read_under_its_key_when_there_is_one(site: Site) -> None:
+    assert site.of(lambda request: "_csrft_" in request.session) is False
+    token = site.of(lambda request: request.session.get_csrf_token())
+
+    assert site.of(lambda request: request.session["_csrft_"]) == token
+    assert site.of(data) == {}
+
+
+def test_a_token_that_is_deleted_under_its_key_is_good_no_more(site: Site) -> None:
+    token = site.of(lambda request: request.session.get_csrf_token())
+
+    assert site.of(lambda request: request.session.pop("_csrft_")) == token
+    assert site.of(lambda request: request.session.verify_csrf(token)) is False
+
+
+def test_a_token_that_is_written_under_its_key_is_the_sessions_until_a_new_one_or_a_login(site: Site) -> None:
+    def write(request: Any) -> None:
+        request.session.get_csrf_token()
+        request.session["_csrft_"] = "of a policy"
+
+    def told(request: Any) -> Any:
+        return request.session.get_csrf_token() == "of a policy", request.session.verify_csrf("of a policy")
+
+    former = site.of(lambda request: request.session.get_csrf_token())
+    site.ask(write)
+
+    assert site.of(told) == (True, True)
+    assert site.of(lambda request: request.session.verify_csrf(former)) is False
+    assert site.of(lambda request: request.session.verify_csrf("\N{GRINNING FACE}")) is False
+    site.ask(lambda request: request.session.new_csrf_token())
+    assert site.of(told) == (False, False)
+    site.ask(write)
+    site.ask(lambda request: request.session.login("ada"))
+    assert site.of(told) == (False, False)
+
+
+def test_pyramids_own_policy_and_the_session_agree_on_the_token(site: Site) -> None:
+    site.config.set_csrf_storage_policy(SessionCSRFStoragePolicy())
+    token = site.of(get_csrf_token)
+
+    def check(request: Any) -> Any:
+        return check_csrf_token(request, token="none", header="X-CSRF-Token", raises=False)
+
+    assert site.of(lambda request: request.session.get_csrf_token()) == token
+    site.action = check
+    site.browser.get("/", headers={"X-CSRF-Token": token})
+    assert site.result is True
+    site.browser.get("/", headers={"X-CSRF-Token": "another"})
+    assert site.result is False
+
+
+def test_a_callback_that_is_called_by_hand_saves_at_once() -> None:
+    factory = SessionFactory(secret=SECRET)
+    request, response = DummyRequest(), Response()
+
+    factory(request)["theme"] = "dark"
+    request.response_callbacks[0](request, response)
+
+    assert "Set-Cookie" in response.headers

@@ -45,7 +45,9 @@ def test_nothing_can_unpickle_or_decompress(path: Path) -> None:
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
     }
 
-    assert not imported & dangerous
+    # Django compresses its signed cookies, which are expanded once their signature was found good, up to a bound.
+    allowed = {"zlib"} if path.parent.name == "importers" and path.name == "django.py" else set()
+    assert imported & dangerous <= allowed
 
 
 def test_nothing_is_compressed() -> None:

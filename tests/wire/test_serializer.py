@@ -353,6 +353,7 @@ REFUSED = [
     pytest.param(collections.defaultdict(list), "dict(x)", id="defaultdict"),
     pytest.param(collections.deque(), "list(x)", id="deque"),
     pytest.param(range(3), "list(x)", id="range"),
+    pytest.param(BytesIO(), "what the file contains", id="file"),
     pytest.param({}.keys(), "list(x)", id="dict view"),
     pytest.param(Point(1), "tuple(x)", id="namedtuple"),
     pytest.param(Moment(2024, 1, 1), "datetime module", id="datetime subclass"),

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import io
-import socket
+import json
 import sys
 import threading
-from collections.abc import Iterator
-from socketserver import ThreadingMixIn
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.util import FileWrapper
 
-import waitress
-from gunicorn.app.base import BaseApplication
 from support.constants import PLAIN
 from support.stores import RecordingStore
-from wsgi.applications import SizedBody, middleware
+from wsgi.applications import Body, Boom, SizedBody, middleware
 
-from sessionware import Event, Session, SessionMiddleware, get_session
+from sessionware import Event, Session, get_session
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 WAIT_SECONDS = 10
 
 
 class Served:
-    """One application with a store of its own; it keeps no state but events that its paths wait for."""
+    """One application with a store of its own; it keeps no state but what its paths tell of each other."""
 
     def __init__(self) -> None:
         self.store = RecordingStore()
-        self.released = threading.Event()
         self.saved = threading.Event()
+        self.closed = 0
+        self.given: Iterable[bytes] = []
 
     def tell(self, event: Event) -> None:
         if event.name == "saved":
@@ -61,7 +60,7 @@ class Served:
     def on_file(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
         session["file"] = True
         start_response("200 OK", [*PLAIN, ("Content-Length", "7")])
-        return environ["wsgi.file_wrapper"](io.BytesIO(b"content"))
+        return environ.get("wsgi.file_wrapper", FileWrapper)(io.BytesIO(b"content"))
 
     def on_writer(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
         write = start_response("200 OK", PLAIN)
@@ -73,13 +72,50 @@ class Served:
         start_response("200 OK", PLAIN)
         session["stream"] = True
         yield b"first"
-        assert self.released.wait(WAIT_SECONDS)
+        session["second"] = Path(environ["QUERY_STRING"]).read_text()  # a pipe, which the visitor writes to
         yield b"second"
 
-    def on_release(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-        self.released.set()
+    def on_broken(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
         start_response("200 OK", PLAIN)
-        return [b"released"]
+        yield b"first"
+        session["broken"] = True
+        raise Boom
+
+    def on_upload(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        left = int(environ["CONTENT_LENGTH"])
+        session["declared"] = left
+        start_response("200 OK", PLAIN)
+        yield b"begun "
+        while left and (chunk := environ["wsgi.input"].read(min(left, 10_000))):
+            left -= len(chunk)
+        session["left"] = left
+        yield b"read"
+
+    def on_unread(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        session["unread"] = True
+        start_response("200 OK", PLAIN)
+        return [b"unread"]
+
+    def on_closing(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        def close() -> None:
+            self.closed += 1
+            session["closed"] = self.closed
+
+        start_response("200 OK", PLAIN)
+        session["closing"] = True
+        return Body([b"one", b"two"], close)
+
+    def on_stumbling(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        def close() -> None:
+            raise Boom
+
+        start_response("200 OK", PLAIN)
+        session["stumbling"] = True
+        return Body([b"one", b"two"], close)
+
+    def on_told(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        start_response("200 OK", PLAIN)
+        return [json.dumps({"closed": self.closed, "given": type(self.given).__name__}).encode()]
 
     def on_hangup(self, session: Session, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
         start_response("200 OK", PLAIN)
@@ -130,60 +166,16 @@ class Served:
         return []
 
 
-def make() -> SessionMiddleware:
+def make() -> WSGIApplication:
     """The application, in its middleware."""
     served = Served()
-    return middleware(served, backend=served.store, on_event=served.tell)
+    inner = middleware(served, backend=served.store, on_event=served.tell)
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        served.given = inner(environ, start_response)
+        return served.given
+
+    return application
 
 
-class QuietHandler(WSGIRequestHandler):
-    """A handler that writes no line for each request."""
-
-    def log_message(self, *line: object) -> None:
-        """Say nothing."""
-
-
-class ThreadingServer(ThreadingMixIn, WSGIServer):
-    """wsgiref's server, able to serve two requests at once."""
-
-    daemon_threads = True
-
-
-def serve_wsgiref(listening: socket.socket) -> None:
-    server = ThreadingServer(listening.getsockname(), QuietHandler, bind_and_activate=False)
-    server.socket.close()
-    server.socket = listening
-    server.server_name, server.server_port = listening.getsockname()
-    server.setup_environ()
-    server.set_app(make())
-    server.serve_forever()
-
-
-def serve_waitress(listening: socket.socket) -> None:
-    waitress.serve(make(), sockets=[listening], threads=4, send_bytes=1, _quiet=True)
-
-
-class Gunicorn(BaseApplication):
-    """gunicorn without a command line: one worker, so that the paths that wait for each other share their events."""
-
-    def __init__(self, listening: socket.socket) -> None:
-        self.bind = f"fd://{listening.fileno()}"
-        super().__init__()
-
-    def load_config(self) -> None:
-        settings = {"bind": self.bind, "worker_class": "gthread", "threads": 4, "control_socket_disable": True}
-        for name, value in settings.items():
-            if name in self.cfg.settings:  # not every release has the control socket
-                self.cfg.set(name, value)
-
-    def load(self) -> Any:
-        return make()
-
-
-def serve_gunicorn(listening: socket.socket) -> None:
-    Gunicorn(listening).run()
-
-
-if __name__ == "__main__":
-    serve = {"wsgiref": serve_wsgiref, "waitress": serve_waitress, "gunicorn": serve_gunicorn}[sys.argv[1]]
-    serve(socket.socket(fileno=int(sys.argv[2])))
+application = make()

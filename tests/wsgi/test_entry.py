@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import bottle  # type: ignore[import-untyped]
+import flask
 import pytest
 from support.actions import put
 from support.browser import Browser, Site
@@ -62,6 +64,32 @@ def test_get_session_without_a_middleware_names_the_cure(environ: dict[str, Any]
         get_session(environ)
 
     assert "environ_key" in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [flask.Request({}), object(), None], ids=["request", "object", "none"])
+def test_get_session_of_something_else_asks_for_environ(given: Any) -> None:
+    with pytest.raises(ConfigError, match=r"write get_session\(environ\), which a request has as request\.environ"):
+        get_session(given)
+
+
+@pytest.mark.parametrize(
+    ("app", "cure"),
+    [
+        pytest.param(flask.Flask("shop"), "write app.wsgi_app = SessionMiddleware(app.wsgi_app, {...})", id="Flask"),
+        pytest.param(bottle.Bottle(), "give the middleware another name than the application", id="Bottle"),
+    ],
+)
+def test_a_member_of_the_application_is_an_error_that_says_how_to_reach_it(app: Any, cure: str) -> None:
+    wrapped: Any = SessionMiddleware(app, {"secret": SECRET})
+
+    with pytest.raises(
+        AttributeError, match="'SessionMiddleware' object has no attribute 'run', which the appl"
+    ) as caught:
+        wrapped.run()
+
+    assert cure in str(caught.value)
+    assert not hasattr(wrapped, "nothing_of_this_name")
+    assert not hasattr(wrapped, "__iter__")
 
 
 def test_an_untouched_request_asks_nothing_and_adds_nothing() -> None:

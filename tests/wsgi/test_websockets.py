@@ -1,4 +1,4 @@
-"""What a WebSocket of flask-sock does to its session, under real gunicorn and Werkzeug servers."""
+"""What a WebSocket does to its session, under each real server that hands its socket over."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import pytest
 from simple_websocket import Client as Connection  # type: ignore[import-untyped]
 from simple_websocket import ConnectionClosed
 from support.client import HOST, Client
-from wsgi.running import running
+from support.servers.wsgi import serving
 
 
-@pytest.fixture(scope="module", params=["gthread", "sync", "werkzeug"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """The port of a server, and the file with what it logs."""
-    log = tmp_path_factory.mktemp("log") / request.param
-    with log.open("w") as file, running(request.param, module="wsgi.sockets", log=file) as port:
-        yield port, log
+@pytest.fixture(scope="module", params=["gunicorn", "gunicorn gthread", "gunicorn gevent", "werkzeug"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int, Path]]:
+    """The name and the port of a server, and the file with what it logs."""
+    directory = tmp_path_factory.mktemp("server")
+    with serving(request.param, "wsgi.sockets:application", directory) as port:
+        yield request.param, port, directory / "log.txt"
 
 
 @pytest.fixture
-def client(server: tuple[int, Path]) -> Client:
-    return Client(server[0])
+def client(server: tuple[str, int, Path]) -> Client:
+    return Client(server[1])
 
 
 def say(client: Client, words: str) -> str:
@@ -44,9 +44,11 @@ def test_a_websocket_reads_its_session_and_what_it_changes_is_saved(client: Clie
     assert client.get("/data") == (200, b"{'begun': True, 'said': 'hello'}")
 
 
-def test_a_websocket_begins_no_session_and_the_log_says_so(client: Client, server: tuple[int, Path]) -> None:
+def test_a_websocket_begins_no_session_and_the_log_says_so(client: Client, server: tuple[str, int, Path]) -> None:
+    name, _, log = server
+
     assert say(client, "hello") == "hello from None"
 
     assert client.get("/data") == (200, b"{}")
-    if "werkzeug" not in server[1].name:  # which gets an answer, on a connection that is closed
-        assert "WARNING sessionware a change of a session needed a cookie" in server[1].read_text()
+    if name != "werkzeug":  # which gets an answer, on a connection that is closed
+        assert "WARNING sessionware a change of a session needed a cookie" in log.read_text()

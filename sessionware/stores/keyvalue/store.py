@@ -68,7 +68,7 @@ class KeyValueStore:
     ``threshold`` says otherwise, a ``Cache`` of diskcache 1 GB unless ``size_limit`` does. cachelib also answers that
     an entry is missing if it fails to read it.
 
-    cachelib, diskcache and shelves unpickle what they find, so nobody else may be able to write there.
+    cachelib, diskcache and shelves unpickle what they find, so no other user may be able to write there.
     """
 
     atomic = False

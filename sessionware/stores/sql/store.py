@@ -212,7 +212,9 @@ def _failures() -> tuple[type[Exception], ...]:
 
 def _make_connections(url: str | None, engine: Engine | None, timeout: float) -> Connections:
     if (url is None) == (engine is None):
-        raise ConfigError("the SQL store needs a url or an engine, and not both")
+        raise ConfigError(
+            "the SQL store needs a url or an engine, and not both; a url is such as 'postgresql+psycopg://host/database'"
+        )
     if engine is not None:
         return EngineConnections(checked_engine(engine), is_own=False)
     made = make_engine(str(url), timeout)

@@ -1,0 +1,76 @@
+"""The sessions of a former configuration of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from sessionware.backends.contract import Backend, Seen
+from sessionware.backends.former import Arrival, FormerRequest, identity_of, mark_of
+from sessionware.backends.store import StoreBackend
+from sessionware.cookies.header import CookieSettings
+from sessionware.cookies.request import CookieContext, Cookies
+from sessionware.events import Decision
+from sessionware.session.lifetimes import Lifetimes
+from sessionware.session.records import Live
+
+
+class FormerConfiguration:
+    """The sessions of a former configuration of this package, in *backend*; *stored* is the one with a store in it.
+
+    Its *cookie* is compared with the *present* one.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        stored: StoreBackend | None,
+        *,
+        cookie: CookieSettings,
+        present: CookieSettings,
+        until: float,
+        lifetimes: Lifetimes,
+    ) -> None:
+        name, domain, path = cookie.scope
+        self.mark = mark_of("sessionware", name, domain, path)
+        self.until = until
+        self.users = None if stored is None else stored.users
+        self._backend = backend
+        self._stored = stored
+        self._lifetimes = lifetimes
+        self._cookies = Cookies(cookie, partial(backend.make_keys, domain=domain, path=path))
+        self._has_reach_of_ours = cookie.scope[1:] == present.scope[1:]
+
+    def open(self, header: str, environ: Mapping[str, Any], present: CookieContext[Any]) -> FormerRequest:
+        cookie = self._cookies.open(header, environ)
+        is_same_cookie = self._has_reach_of_ours and cookie.full_name == present.full_name
+        return FormerRequest(cookie, self._cookies.is_in_reach(environ), is_same_cookie)
+
+    def load(
+        self, request: FormerRequest, touched_at: float, *, has_data: bool
+    ) -> tuple[Arrival | None, Sequence[Decision]]:
+        found, rejected = self._backend.load(request.cookie, touched_at, has_data=has_data)
+        if found is None:
+            return None, rejected
+        record = found.record
+        login = identity_of(record.user_id, record.started_at)
+        reference = record.handle if found.key else b""
+        return Arrival(found, self, request, login, record.handle + login, reference, record.started_at), ()
+
+    def stands(self, reference: bytes) -> bool:
+        return self._stored is None or self._stored.stands(reference)
+
+    def renew(self, arrival: Arrival) -> tuple[Live, tuple[str, ...]]:
+        cookie = arrival.request.cookie
+        outcome = self._backend.renew(cookie, arrival.found)
+        record = arrival.found.record if outcome.found is None else outcome.found.record
+        if not isinstance(outcome.cookie, Seen):
+            return record, ()
+        end = self._lifetimes.end_of(record)
+        line = cookie.set_seen(outcome.cookie.value, end, record.seen_at, is_persistent=record.is_remembered)
+        return record, (line,)
+
+    def end(self, reference: bytes) -> None:
+        if self._stored is not None and reference:
+            self._stored.end_handle(reference)

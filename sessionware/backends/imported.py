@@ -1,0 +1,214 @@
+"""The sessions of another package, by what an importer reads of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any, Protocol
+
+from sessionware.backends.former import Arrival, FormerRequest, identity_of, mark_of
+from sessionware.cookies.header import CookieSettings
+from sessionware.cookies.request import CookieContext, Cookies
+from sessionware.crypto.identifiers import HANDLE_BYTES
+from sessionware.events import Decision, logger, rejection
+from sessionware.exceptions import SessionDataError
+from sessionware.protocol.users import Users
+from sessionware.session.flashes import FLASH_MARK_BYTES, pack_flash
+from sessionware.session.lifetimes import Lifetimes
+from sessionware.session.login import check_user_id
+from sessionware.session.records import Found, Live
+from sessionware.wire.serializer import Serializer
+
+#: The key under which Flask-Login keeps the user's id.
+USER_KEY = "_user_id"
+#: A client that sends many cookies must not make one request into many look-ups.
+_MAX_VALUES = 4
+
+
+class Unreadable(Exception):
+    """A cookie or a record is none that the importer takes; ``reason`` is that of the event ``rejected``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A session of another package: its data, and the times that it had, in seconds since the epoch.
+
+    ``began_at`` is the latest moment at which its user can have signed in, if the package tells one. What
+    ``is_permanent`` lives until ``ends_at``, whatever the timeouts are. ``flashes`` are pairs of category and message,
+    oldest first, of a package that does not keep them among the data. ``unreadable`` are the keys whose values cannot
+    be read. ``reference`` finds the record in its store, and is empty for a session that is all in the cookie. Such a
+    one ``is_unique`` if no other browser can have the same cookie, as where a random token is in it.
+    """
+
+    data: dict[str, Any] = field(repr=False)
+    began_at: float | None
+    ends_at: float | None
+    is_permanent: bool = False
+    flashes: Sequence[tuple[str, Any]] = ()
+    unreadable: tuple[str, ...] = ()
+    reference: bytes = field(default=b"", repr=False)
+    is_unique: bool = False
+
+
+class Importer(Protocol):
+    """Reads the sessions of another package, until the moment ``until``, from the cookie of these settings.
+
+    Of the ``cookie`` the name, the Domain and the Path count.
+    """
+
+    until: float
+    cookie: CookieSettings
+    #: The key of the data that says who the user is; ``None`` for the one of the option ``user_key``, or Flask-Login's.
+    user_key: str | None
+
+    def read(self, value: str, now: float) -> Imported | None:
+        """The session that the cookie *value* stands for, or ``None`` if there is none.
+
+        Raises :exc:`Unreadable`, and :exc:`StoreUnavailable` if its store cannot answer.
+        """
+        ...
+
+    def has(self, reference: bytes) -> bool:
+        """Whether the record of this reference is still there."""
+        ...
+
+    def delete(self, reference: bytes) -> None:
+        """Delete the record of this reference. Raises :exc:`StoreUnavailable`."""
+        ...
+
+
+class ImportedSessions:
+    """The sessions that *importer* reads, as former sessions; its cookie is compared with the *present* one.
+
+    Both timeouts begin with the take-over: other packages do not say when a user was seen, and have other limits. A
+    session is never renewed where it is: old workers do that by themselves.
+    """
+
+    users: Users | None = None
+
+    def __init__(
+        self,
+        importer: Importer,
+        *,
+        serializer: Serializer,
+        present: CookieSettings,
+        lifetimes: Lifetimes,
+        user_key: str | None,
+    ) -> None:
+        self.mark = mark_of(type(importer).__name__, *importer.cookie.scope)
+        self.until = importer.until
+        self._importer = importer
+        self._serializer = serializer
+        self._lifetimes = lifetimes
+        self._user_key = importer.user_key or user_key or USER_KEY
+        name, self._has_reach_of_ours = importer.cookie.name, importer.cookie.scope[1:] == present.scope[1:]
+        # Browsers delete it by an answer to which they would keep ours.
+        cookie = replace(present, name=name, domain=importer.cookie.domain, path=importer.cookie.path, prefix="")
+        self._cookies: dict[bool, Cookies[None]] = {
+            secure: Cookies(replace(cookie, secure=secure), lambda name: None) for secure in (True, False)
+        }
+
+    def open(self, header: str, environ: Mapping[str, Any], present: CookieContext[Any]) -> FormerRequest:
+        cookies = self._cookies[present.is_secure]
+        cookie = cookies.open(header, environ)
+        is_same_cookie = self._has_reach_of_ours and cookie.full_name == present.full_name
+        return FormerRequest(cookie, cookies.is_in_reach(environ), is_same_cookie)
+
+    def load(
+        self, request: FormerRequest, touched_at: float, *, has_data: bool
+    ) -> tuple[Arrival | None, Sequence[Decision]]:
+        rejected: list[Decision] = []
+        for value in request.cookie.candidates()[:_MAX_VALUES]:
+            try:
+                imported = self._importer.read(value, touched_at)
+            except Unreadable as error:
+                rejected.append(rejection(error.reason))
+                continue
+            reason = "unknown_id" if imported is None else self._fault_of(imported, touched_at)
+            if imported is not None and reason is None:
+                return self._arrival(request, imported, value, touched_at), rejected
+            rejected.append(rejection(reason or "unknown_id"))
+        return None, rejected
+
+    def _fault_of(self, imported: Imported, now: float) -> str | None:
+        if self._lifetimes.not_before is not None and (imported.began_at or 0) < self._lifetimes.not_before:
+            return "revoked"
+        return None if imported.ends_at is None or now < imported.ends_at else "too_old"
+
+    def _arrival(self, request: FormerRequest, imported: Imported, value: str, now: float) -> Arrival:
+        data, dropped = self._storable(imported)
+        user_id = self._user_id(data)
+        login = identity_of(user_id)
+        # Of a session in its cookie only the value tells which it is; a record keeps its reference over a login.
+        seed = sha256(imported.reference or value.encode()).digest() + login
+        record = Live(
+            data,
+            self._serializer.dumps(data),
+            sha256(self.mark + seed).digest()[:HANDLE_BYTES],
+            created_at=now if imported.began_at is None else min(imported.began_at, now),
+            started_at=now,
+            seen_at=now,
+            ends_at=imported.ends_at,
+            is_remembered=imported.is_permanent,
+            user_id=user_id,
+            flashes=self._flashes(imported, seed),
+            signed_in_at=0.0 if imported.began_at is None else min(imported.began_at, now),
+        )
+        return Arrival(
+            Found(record, value),
+            self,
+            request,
+            login,
+            seed,
+            imported.reference,
+            imported.began_at,
+            events=tuple(Decision("discarded", record, "unreadable") for _ in dropped),
+            is_unique=imported.is_unique or bool(imported.reference),
+        )
+
+    def _flashes(self, imported: Imported, seed: bytes) -> list[bytes]:
+        """The flashes as they are stored, those that a session can hold; the same bytes at each request."""
+        packed = []
+        for number, (category, message) in enumerate(imported.flashes):
+            mark = sha256(seed + number.to_bytes(4, "big")).digest()[:FLASH_MARK_BYTES]
+            with suppress(SessionDataError):
+                packed.append(pack_flash(self._serializer, message, category, mark=mark))
+        return packed
+
+    def _storable(self, imported: Imported) -> tuple[dict[str, Any], list[str]]:
+        """The data that a session can hold, and the keys of what it cannot."""
+        data, dropped = {}, list(imported.unreadable)
+        for key, value in imported.data.items():
+            try:
+                self._serializer.check(key, value)
+            except SessionDataError:
+                dropped.append(key)
+            else:
+                data[key] = value
+        if dropped:
+            logger.info("of an imported session the values of %s cannot be read, and are dropped", dropped)
+        return data, dropped
+
+    def _user_id(self, data: Mapping[str, Any]) -> str | int | None:
+        user_id = data.get(self._user_key)
+        try:
+            check_user_id(user_id, "import")
+        except SessionDataError:
+            return None
+        return user_id
+
+    def stands(self, reference: bytes) -> bool:
+        return self._importer.has(reference)
+
+    def renew(self, arrival: Arrival) -> tuple[Live, tuple[str, ...]]:
+        return arrival.found.record, ()
+
+    def end(self, reference: bytes) -> None:
+        if reference:
+            self._importer.delete(reference)

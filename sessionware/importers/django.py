@@ -1,0 +1,98 @@
+"""Django's sessions of the engine ``signed_cookies``, which are JSON in a signed cookie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hmac import compare_digest, digest
+from typing import Any
+
+from sessionware.backends.imported import Imported, Unreadable
+from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
+
+_SALT = b"django.contrib.sessions.backends.signed_cookies" + b"signer"
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_MAX_DIGITS = 10
+#: A cookie has 4 KB; more than this is no session of a user.
+_MAX_EXPANDED_BYTES = 1 << 20
+#: Where Django keeps the user's id, and a lifetime of the session's own.
+_USER_KEY = "_auth_user_id"
+_EXPIRY = "_session_expiry"
+
+
+class DjangoSessions:
+    """Takes over Django's signed cookies; *secret_key* is its ``SECRET_KEY``, or a list with the fallbacks.
+
+    The other parameters have Django's defaults: ``SESSION_COOKIE_NAME``, ``SESSION_COOKIE_DOMAIN``,
+    ``SESSION_COOKIE_PATH``, ``SESSION_COOKIE_AGE``. Nothing but JSON is read, Django's default.
+    """
+
+    def __init__(
+        self,
+        secret_key: Secrets,
+        *,
+        until: object,
+        cookie_name: str = "sessionid",
+        cookie_domain: str | None = None,
+        cookie_path: str = "/",
+        lifetime: object = "14d",
+        user_key: str = _USER_KEY,
+    ) -> None:
+        name = type(self).__name__
+        self.until = moment_of(name, until)
+        self.cookie = cookie_settings(cookie_name, cookie_domain, cookie_path)
+        self.user_key = user_key
+        self._lifetime = seconds_of(name, "lifetime", lifetime)
+        self._keys = [hashlib.sha256(_SALT + secret).digest() for secret in secrets_of(name, secret_key)]
+
+    def read(self, value: str, now: float) -> Imported | None:
+        signed, _, signature = value.rpartition(":")
+        if not any(compare_digest(signature.encode("latin-1"), _signature(key, signed)) for key in self._keys):
+            raise Unreadable("bad_signature")
+        packed, _, timestamp = signed.rpartition(":")
+        try:
+            data, signed_at = _unpacked(packed), _number(timestamp)
+        except (ValueError, zlib.error, RecursionError) as error:
+            raise Unreadable("malformed") from error
+        if type(data) is not dict:
+            raise Unreadable("malformed")
+        own = data.pop(_EXPIRY, None)
+        lifetime = own if type(own) is int and own > 0 else self._lifetime
+        return Imported(data=data, began_at=float(signed_at), ends_at=signed_at + lifetime)
+
+    def has(self, reference: bytes) -> bool:
+        return False
+
+    def delete(self, reference: bytes) -> None:
+        """There is no record but the cookie."""
+
+
+def _signature(key: bytes, signed: str) -> bytes:
+    return urlsafe_b64encode(digest(key, signed.encode("latin-1"), "sha256")).rstrip(b"=")
+
+
+def _unpacked(packed: str) -> Any:
+    is_compressed = packed.startswith(".")
+    text = packed.removeprefix(".")
+    payload = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return json.loads((_expanded(payload) if is_compressed else payload).decode("latin-1"))
+
+
+def _expanded(payload: bytes) -> bytes:
+    expander = zlib.decompressobj()
+    expanded = expander.decompress(payload, _MAX_EXPANDED_BYTES)
+    if not expander.eof:
+        raise ValueError("a session is larger than any cookie needs")
+    return expanded
+
+
+def _number(text: str) -> int:
+    """The number that *text* writes in base 62."""
+    if not 0 < len(text) <= _MAX_DIGITS:
+        raise ValueError("no timestamp")
+    number = 0
+    for digit in text:
+        number = number * len(_DIGITS) + _DIGITS.index(digit)
+    return number

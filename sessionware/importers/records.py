@@ -1,0 +1,135 @@
+"""The stores of other packages, from which an importer reads records by their keys, as bytes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple, Protocol
+
+from sessionware.exceptions import ConfigError, SessionwareError, StoreUnavailable
+
+_EPOCH = datetime.fromtimestamp(0, timezone.utc).replace(tzinfo=None)
+
+
+class Record(NamedTuple):
+    """The bytes of a record, and the seconds that are left of it if its store tells."""
+
+    payload: bytes
+    seconds_left: float | None
+
+
+class Records(Protocol):
+    """Where another package keeps its records; both raise :exc:`StoreUnavailable`."""
+
+    def get(self, key: str, now: float) -> Record | None:
+        """The record of *key*, or ``None`` if there is none."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the record of *key*, if there is one."""
+        ...
+
+
+class RedisRecords:
+    """Records in Redis; *server* is its URL, or a client of redis-py."""
+
+    def __init__(self, server: Any) -> None:
+        if isinstance(server, str):
+            redis = _imported("redis")
+            server = redis.Redis.from_url(server, socket_timeout=1.0, socket_connect_timeout=1.0)
+        self._client = server
+
+    def get(self, key: str, now: float) -> Record | None:
+        with _asking("Redis"):
+            payload, milliseconds = self._client.get(key), self._client.pttl(key)
+        if not isinstance(payload, bytes):
+            return None
+        return Record(payload, milliseconds / 1000 if milliseconds >= 0 else None)
+
+    def delete(self, key: str) -> None:
+        with _asking("Redis"):
+            self._client.delete(key)
+
+
+class SQLRecords:
+    """Records in a table of a database; *database* is its URL, or an engine of SQLAlchemy.
+
+    The defaults are those of Flask-Session, whose times are in UTC.
+    """
+
+    def __init__(
+        self,
+        database: Any,
+        table: str = "sessions",
+        *,
+        key: str = "session_id",
+        data: str = "data",
+        end: str = "expiry",
+    ) -> None:
+        self._sql = sql = _imported("sqlalchemy")
+        self._engine = sql.create_engine(database) if isinstance(database, str) else database
+        self._table = sql.table(
+            table, sql.column(key), sql.column(data, sql.LargeBinary), sql.column(end, sql.DateTime)
+        )
+        self._key, self._data, self._end = self._table.c[key], self._table.c[data], self._table.c[end]
+
+    def get(self, key: str, now: float) -> Record | None:
+        question = self._sql.select(self._data, self._end).where(self._key == key)
+        with _asking("the database"), self._engine.connect() as connection:
+            row = connection.execute(question).first()
+        if row is None or row[0] is None or row[1] is None:
+            return None
+        seconds_left = (row[1] - (_EPOCH + timedelta(seconds=now))).total_seconds()
+        return Record(bytes(row[0]), seconds_left) if seconds_left > 0 else None
+
+    def delete(self, key: str) -> None:
+        with _asking("the database"), self._engine.begin() as connection:
+            connection.execute(self._sql.delete(self._table).where(self._key == key))
+
+
+class MemcachedRecords:
+    """Records in memcached; *server* is ``host:port``, or a client of pymemcache without a serializer.
+
+    Clients that unpickle by themselves are not taken.
+    """
+
+    def __init__(self, server: Any) -> None:
+        pymemcache = _imported("pymemcache")
+        if isinstance(server, str):
+            server = pymemcache.PooledClient(server, connect_timeout=1.0, timeout=1.0, no_delay=True)
+        if type(server).__module__.partition(".")[0] != "pymemcache":
+            raise ConfigError("MemcachedRecords: expected 'host:port', or a client of pymemcache")
+        self._client = server
+
+    def get(self, key: str, now: float) -> Record | None:
+        with _asking("memcached"):
+            payload = self._client.get(key)
+        return Record(payload, None) if isinstance(payload, bytes) else None
+
+    def delete(self, key: str) -> None:
+        with _asking("memcached"):
+            self._client.delete(key, noreply=False)
+
+
+def _imported(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        failure = ConfigError(f"the importer needs {module}: {error}")
+    raise failure
+
+
+@contextmanager
+def _asking(server: str) -> Iterator[None]:
+    """Raise StoreUnavailable for what a driver raises, without its text, which may have a credential or a key."""
+    try:
+        yield
+    except SessionwareError:
+        raise
+    except Exception as error:  # noqa: BLE001 - each driver has errors of its own
+        failure = StoreUnavailable(f"{server} does not give a former session: {type(error).__name__}")
+    else:
+        return
+    raise failure

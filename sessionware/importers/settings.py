@@ -1,0 +1,57 @@
+"""What all importers are given: the cookie, the end of the move, and how long their sessions live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sessionware.conversions import duration, moment
+from sessionware.cookies.header import CookieSettings
+from sessionware.exceptions import ConfigError
+
+#: The secrets of another package: one, or several of which each may have signed.
+Secrets = str | bytes | Sequence[str | bytes]
+
+
+def cookie_settings(name: str, domain: str | None, path: str) -> CookieSettings:
+    """The cookie of another package, which has no prefix but what is in its *name*."""
+    return CookieSettings(
+        name=name,
+        domain=domain,
+        path=path,
+        secure=False,
+        httponly=True,
+        samesite="Lax",
+        partitioned=False,
+        prefix="",
+        persistent=False,
+    )
+
+
+def moment_of(importer: str, until: object) -> float:
+    """The end of the move; raises :exc:`ConfigError` for what is no moment."""
+    return _converted(importer, "until", moment, until)
+
+
+def seconds_of(importer: str, name: str, value: object) -> float:
+    """A duration in seconds; raises :exc:`ConfigError` for what is none."""
+    return _converted(importer, name, duration, value)
+
+
+def _converted(importer: str, name: str, convert: Callable[[object], Any], value: object) -> float:
+    try:
+        return float(convert(value))
+    except ValueError as error:
+        failure = ConfigError(f"{importer}: {name}: {error}")
+    raise failure
+
+
+def secrets_of(importer: str, given: Secrets) -> list[bytes]:
+    """The secrets, at least one; raises :exc:`ConfigError`. Another package may have weaker ones than this takes."""
+    found = [given] if isinstance(given, (str, bytes)) else list(given)
+    secrets = [secret.encode() if isinstance(secret, str) else secret for secret in found]
+    if not secrets or not all(secrets):
+        raise ConfigError(
+            f"{importer}: the secret is missing; give the one that the former application has signed with"
+        )
+    return secrets
