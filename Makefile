@@ -12,11 +12,11 @@
 #   make fuzz       look for inputs from outside that break a promise, for a minute at each target (SECONDS=… for
 #                   another time, ARGUMENTS=cookie_header for one target); what was tried is kept for the next run
 #   make test-lowest   the tests of what other packages can break, by the oldest of each that setup.cfg allows
-#   make test-drivers   the same, and then the tests of stores on servers and of integrations by the newest of each
+#   make test-drivers   the same, and the tests of stores on servers and of integrations by the newest of each
 #   make test-servers   the tests of WSGI servers by all of them, Apache's mod_wsgi too, which needs apache2-dev and a
 #                   compiler (SERVERS=mod_wsgi for it alone)
-#   make test-peers   the suites of Flask, Flask-Login, Flask-WTF, Pyramid, pyramid_beaker and Beaker, from their
-#                   sdists, with our sessions (PEERS=Flask for one of them)
+#   make test-peers   the suites of Flask, Flask-Login, Flask-WTF, Pyramid, Beaker and some that build on these, from
+#                   their sdists, with our sessions (PEERS=Flask for one of them)
 #   make bench      measure, side by side with Beaker, Flask-Session and Django, on private servers that it starts itself
 #                   (ARGUMENTS='--page docs/speed.rst' lays the figures in there, --quick is a trial, and
 #                   --against ../other times the package in another checkout in turns with this one)
@@ -148,14 +148,14 @@ $(VENV)/.with-tox: setup.cfg $(VENV)/bin/python
 	@$(PIP) install 'tox>=4.22'
 	@touch $@
 
-# Other packages decide how a session is packed, signed and sent, and stores lean on what a driver does not promise. So all
-# that they can break is tested by the oldest releases that setup.cfg allows (which install by Python 3.12 and older), and
+# Other packages decide how a session is packed, signed and sent, and stores lean on what a driver does not promise. So
+# what they can break is tested by the oldest releases that setup.cfg allows (which install by Python 3.12 and older), and
 # what leans on them most by the newest that there are.
-COMPANIONS := bottle cachelib cryptography diskcache Django flask Flask-Login Flask-Session Flask-WTF itsdangerous
+COMPANIONS := Beaker bottle cachelib cryptography diskcache Django flask Flask-Login Flask-Session Flask-WTF itsdangerous
 COMPANIONS += minimalkv msgpack msgspec opentelemetry-api opentelemetry-sdk PasteDeploy prometheus-client psycopg
 COMPANIONS += pymemcache PyMySQL pyramid pyramid_beaker redis simplekv SQLAlchemy webtest werkzeug
-DRIVER_TESTS := importers integrations stores/keyvalue stores/memcached stores/redis stores/sql
-LOWEST_TESTS := $(DRIVER_TESTS) backends cookies crypto session testing vectors wire wsgi
+DRIVER_TESTS := integrations stores/memcached stores/redis stores/sql
+LOWEST_TESTS := $(DRIVER_TESTS) backends cookies crypto importers session stores/keyvalue testing vectors wire
 
 .PHONY: test-drivers test-lowest test-newest
 test-drivers: test-lowest test-newest
@@ -175,7 +175,7 @@ test-lowest test-newest: test-%: $(VENV)/.wheel
 
 # make test serves by all of them but mod_wsgi, which pip has to build.
 SERVERS ?= gunicorn,gunicorn gthread,gunicorn gevent,gunicorn --preload,waitress,cheroot,uwsgi,werkzeug,wsgiref,mod_wsgi
-SERVER_TESTS := wsgi/test_servers.py
+SERVER_TESTS := wsgi/test_servers.py documentation/test_walks.py
 
 $(VENV)/.with-servers: $(VENV)/.with-tests
 	@echo "make: mod_wsgi, for which apxs (Debian and Ubuntu: apt install apache2-bin apache2-dev) and a compiler are needed"

@@ -9,28 +9,56 @@ Serve it, from this directory, and open http://localhost:8000::
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import flask
 import flask_login
 import flask_wtf
+from werkzeug.security import check_password_hash, generate_password_hash
 from wtforms import PasswordField, StringField, SubmitField
 from wtforms.validators import InputRequired
 
 from sessionware.integrations.flask import Sessionware
 
-PAGE = """<!doctype html><title>Notes</title>
-{% for message in get_flashed_messages() %}<p class="flash">{{ message }}</p>{% endfor %}
+#: A real application keeps them in its database.
+PASSWORD_HASHES = {"ada": generate_password_hash("tea")}
+STYLE = Path(__file__).with_name("page.css").read_text()
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Notes</title>
+<style>{{ style|safe }}</style>
+<h1>Notes</h1>
+{% for category, message in get_flashed_messages(with_categories=true) %}
+<p class="message {{ category }}" role="status">{{ message }}</p>
+{% endfor %}
 {% if current_user.is_authenticated %}
-<p>Signed in as <b id="signed-in">{{ current_user.id }}</b>, on {{ devices }} device(s).</p>
-<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>
-<form method="post" action="{{ url_for('add') }}">{{ form.hidden_tag() }}
-{{ form.note.label }} {{ form.note }} {{ form.submit }}</form>
+<p>Signed in as <b>{{ current_user.id }}</b>, {{ "on one device" if devices == 1 else "on %d devices" % devices }}.</p>
+<ul>
+{% for note in notes %}<li>{{ note }}</li>
+{% else %}<li class="hint">No notes yet.</li>
+{% endfor %}
+</ul>
+<form method="post" action="{{ url_for('add') }}">
+{{ form.hidden_tag() }}
+{{ form.note.label }} {{ form.note(autofocus=true, autocomplete="off") }}
+{{ form.submit }}
+</form>
 <form method="post" action="{{ url_for('logout') }}">
-<input type="hidden" name="csrf_token" value="{{ csrf_token() }}"><button>Sign out</button></form>
+<input type="hidden" name="csrf_token" value="{{ csrf_token() }}">
+<button class="quiet">Sign out</button>
+</form>
 {% else %}
-<form method="post" action="{{ url_for('login') }}">{{ form.hidden_tag() }}
-{{ form.user.label }} {{ form.user }} {{ form.password.label }} {{ form.password }} {{ form.submit }}</form>
+<p class="hint">Sign in as <b>ada</b>, with the password <b>tea</b>.</p>
+<form method="post" action="{{ url_for('login') }}">
+{{ form.hidden_tag() }}
+{{ form.user.label }} {{ form.user(autofocus=true, autocomplete="username") }}
+{{ form.password.label }} {{ form.password(autocomplete="current-password") }}
+{{ form.submit }}
+</form>
 {% endif %}
+</html>
 """
 
 app = flask.Flask(__name__)
@@ -62,14 +90,14 @@ class LoginForm(flask_wtf.FlaskForm):  # type: ignore[misc]
 class NoteForm(flask_wtf.FlaskForm):  # type: ignore[misc]
     """Asks for a note."""
 
-    note = StringField("Note", [InputRequired()])
+    note = StringField("New note", [InputRequired()])
     submit = SubmitField("Add")
 
 
 @logins.user_loader  # type: ignore[untyped-decorator]
-def load_user(name: str) -> User:
-    """Give the user of this name; a real application asks its database."""
-    return User(name)
+def load_user(name: str) -> User | None:
+    """Give the user of this name, if there still is one."""
+    return User(name) if name in PASSWORD_HASHES else None
 
 
 @app.get("/")
@@ -77,18 +105,20 @@ def index() -> flask.typing.ResponseReturnValue:
     """Show the notes, or the form to sign in."""
     user = flask_login.current_user
     if not user.is_authenticated:
-        return flask.render_template_string(PAGE, form=LoginForm())
-    devices = len(sessions.manager_of(app).sessions_of(user.id))
-    return flask.render_template_string(PAGE, form=NoteForm(), notes=flask.session.get("notes", []), devices=devices)
+        return flask.render_template_string(PAGE, style=STYLE, form=LoginForm())
+    notes, devices = flask.session.get("notes", []), len(sessions.manager_of(app).sessions_of(user.id))
+    return flask.render_template_string(PAGE, style=STYLE, form=NoteForm(), notes=notes, devices=devices)
 
 
 @app.post("/login")
 def login() -> flask.typing.ResponseReturnValue:
-    """Sign in, which gives the session a new id; every password will do here."""
-    form = LoginForm()
-    if form.validate_on_submit():
-        flask_login.login_user(User(str(form.user.data)))
-        flask.flash(f"Welcome, {form.user.data}!")
+    """Sign in, which gives the session a new id."""
+    name, password = flask.request.form["user"], flask.request.form["password"]
+    if name in PASSWORD_HASHES and check_password_hash(PASSWORD_HASHES[name], password):
+        flask_login.login_user(User(name))
+        flask.flash(f"Welcome, {name}!")
+    else:
+        flask.flash("This name and this password do not belong together.", "error")
     return flask.redirect(flask.url_for("index"))
 
 
@@ -107,5 +137,19 @@ def logout() -> flask.typing.ResponseReturnValue:
     """End the session in the store and in the browser, and with it the notes."""
     flask_login.logout_user()
     flask.session.clear()
-    flask.flash("Good-bye!")
+    flask.flash("You are signed out.")
     return flask.redirect(flask.url_for("index"))
+
+
+@app.errorhandler(flask_wtf.csrf.CSRFError)
+def out_of_date(error: flask_wtf.csrf.CSRFError) -> flask.typing.ResponseReturnValue:
+    """A form from before a sign-in or a sign-out, or from another site, does nothing."""
+    flask.flash("That page was out of date, and nothing was changed. Please try again.", "error")
+    return flask.redirect(flask.url_for("index"))
+
+
+@app.after_request
+def keep_no_copy(response: flask.Response) -> flask.Response:
+    """Let the browser's back button ask again, so that it shows no notes after the sign-out."""
+    response.headers["Cache-Control"] = "no-store"
+    return response

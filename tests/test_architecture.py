@@ -133,9 +133,17 @@ FLOORS = {
         integrations.beaker
         importers.settings
         importers.records
+        importers.compression
+        importers.pickle_format
+        importers.pickled_types
+        importers.beaker_files
+        importers.beaker
+        importers.cache_files
         importers.flask
         importers.flask_session
+        importers.kvsession
         importers.django
+        importers.pickled
         testing.clock
         testing.client
         testing.pytest_plugin
@@ -143,6 +151,7 @@ FLOORS = {
         testing.conformance.entries
         testing.conformance.sharing
         testing.conformance.suite
+        cli.takeover
         cli.check
         cli.main
         __main__

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from sessionware.backends.former import Arrival, FormerRequest, identity_of, mark_of
 from sessionware.cookies.header import CookieSettings
 from sessionware.cookies.request import CookieContext, Cookies
+from sessionware.crypto import csrf
 from sessionware.crypto.identifiers import HANDLE_BYTES
 from sessionware.events import Decision, logger, rejection
 from sessionware.exceptions import SessionDataError
@@ -39,11 +40,13 @@ class Unreadable(Exception):
 class Imported:
     """A session of another package: its data, and the times that it had, in seconds since the epoch.
 
-    ``began_at`` is the latest moment at which its user can have signed in, if the package tells one. What
-    ``is_permanent`` lives until ``ends_at``, whatever the timeouts are. ``flashes`` are pairs of category and message,
-    oldest first, of a package that does not keep them among the data. ``unreadable`` are the keys whose values cannot
-    be read. ``reference`` finds the record in its store, and is empty for a session that is all in the cookie. Such a
-    one ``is_unique`` if no other browser can have the same cookie, as where a random token is in it.
+    ``began_at`` is the latest moment at which its user can have signed in, if the package tells one, and ``created_at``
+    the one at which the session began, if that is known apart from it. What ``is_permanent`` lives until ``ends_at``,
+    whatever the timeouts are. ``flashes`` are pairs of category and message, oldest first, and ``csrf_token`` is the
+    token that stands in open forms, of a package that does not keep them among the data. ``unreadable`` are the keys
+    whose values cannot be read. ``reference`` finds the record in its store, and is empty for a session that is all in
+    the cookie. Such a one may have an ``identifier`` of its own; or it ``is_unique`` if no other browser can have the
+    same cookie, as where a random token is in it.
     """
 
     data: dict[str, Any] = field(repr=False)
@@ -53,7 +56,15 @@ class Imported:
     flashes: Sequence[tuple[str, Any]] = ()
     unreadable: tuple[str, ...] = ()
     reference: bytes = field(default=b"", repr=False)
+    identifier: bytes = field(default=b"", repr=False)
     is_unique: bool = False
+    created_at: float | None = None
+    csrf_token: str | None = field(default=None, repr=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no session in it."""
+        return not self.data and not self.flashes and self.csrf_token is None
 
 
 class Importer(Protocol):
@@ -137,7 +148,8 @@ class ImportedSessions:
         return None, rejected
 
     def _fault_of(self, imported: Imported, now: float) -> str | None:
-        if self._lifetimes.not_before is not None and (imported.began_at or 0) < self._lifetimes.not_before:
+        not_before, signed_in_at = self._lifetimes.not_before, imported.created_at or imported.began_at or 0
+        if not_before is not None and signed_in_at < not_before:
             return "revoked"
         return None if imported.ends_at is None or now < imported.ends_at else "too_old"
 
@@ -146,19 +158,22 @@ class ImportedSessions:
         user_id = self._user_id(data)
         login = identity_of(user_id)
         # Of a session in its cookie only the value tells which it is; a record keeps its reference over a login.
-        seed = sha256(imported.reference or value.encode()).digest() + login
+        named = imported.reference or imported.identifier
+        seed = sha256(named or value.encode()).digest() + login
+        signed_in_at = imported.created_at or imported.began_at
         record = Live(
             data,
             self._serializer.dumps(data),
             sha256(self.mark + seed).digest()[:HANDLE_BYTES],
-            created_at=now if imported.began_at is None else min(imported.began_at, now),
+            created_at=now if signed_in_at is None else min(signed_in_at, now),
             started_at=now,
             seen_at=now,
             ends_at=imported.ends_at,
             is_remembered=imported.is_permanent,
             user_id=user_id,
+            csrf=None if imported.csrf_token is None else csrf.secret_of_another(imported.csrf_token),
             flashes=self._flashes(imported, seed),
-            signed_in_at=0.0 if imported.began_at is None else min(imported.began_at, now),
+            signed_in_at=0.0 if signed_in_at is None else min(signed_in_at, now),
         )
         return Arrival(
             Found(record, value),
@@ -169,7 +184,7 @@ class ImportedSessions:
             imported.reference,
             imported.began_at,
             events=tuple(Decision("discarded", record, "unreadable") for _ in dropped),
-            is_unique=imported.is_unique or bool(imported.reference),
+            is_unique=imported.is_unique or bool(named),
         )
 
     def _flashes(self, imported: Imported, seed: bytes) -> list[bytes]:

@@ -114,7 +114,8 @@ class PreviousBackend:
         record, alone = arrival.found.record, replace(arrival, is_alone=True)
         if record.is_empty and has_data:
             return None, ()
-        itself = replace(arrival.found, old_key_id=None, key="", arrived=alone)
+        tied = replace(record, taken_from=self._tie(context, arrival).pack())
+        itself = replace(arrival.found, record=tied, old_key_id=None, key="", arrived=alone)
         if self._vault is None or (self.travels_with_answer and record.user_id is None):
             return itself, ()
         handle = handle_of(self._token(context, arrival))
@@ -246,8 +247,8 @@ class PreviousBackend:
             return Outcome(found)
         is_shared = arrival.is_unique and arrival.found.superseded is None
         token = self._token(context, arrival) if is_shared else new_token()
-        record = replace(before, taken_from=self._tie(context, arrival).pack())
-        adopted = self._current.adopt(context, record, token)
+        tied = replace(before, taken_from=self._tie(context, arrival).pack())
+        adopted = self._current.adopt(context, tied, token)
         if adopted is None:
             if changes.login is None:
                 return Outcome(None, KEEP, (Decision("discarded", before, "ended"),))
@@ -419,6 +420,6 @@ def _cookie_of(outcome: Outcome, adopted: Adopted, arrival: Arrival) -> NoValue 
 
     Until it has a name of its own, the session is found by the former cookie.
     """
-    is_kept = outcome.cookie is KEEP and outcome.found is not None
+    is_kept = outcome.cookie is KEEP and outcome.found is not None and outcome.found.superseded is None
     is_needed = is_kept and not (arrival.request.is_same_cookie and arrival.is_unique)
     return adopted.cookie if is_needed else outcome.cookie

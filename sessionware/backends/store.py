@@ -132,12 +132,12 @@ class StoreBackend:
 
     def end_handle(self, handle: bytes) -> None:
         """End the session of *handle*, or what it became, if there is one."""
-        ended = end(self._vault, store_key(handle))
+        ended = end(self._vault, store_key(handle), origins=self._vault.origins)
         if ended.record is not None:
             self.users.take_out(ended.record, ended.keys)
 
     def end(self, found: Found) -> bool:
-        ended = end(self._vault, found.key)
+        ended = end(self._vault, found.key, origins=self._vault.origins)
         self.users.take_out(found.record, ended.keys)
         if ended.ending is Ending.NOTHING_LEFT:
             # It went by itself, because its time was over; if it was not, another request has ended it.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sessionware.cli.takeover import importer_lines
 from sessionware.config.advice import SECRET, Expression, repeated
 from sessionware.config.beaker import Translation, coerced, of_beaker, translate, unprefixed
 from sessionware.config.names import PREFIXED, suggestion
@@ -28,7 +29,13 @@ _NEW_COOKIE = (
     "The cookie is HttpOnly and, wherever the browser sees https, Secure, with a prefix before its name, as "
     "{name}. Unless cookie.name says otherwise it is sid."
 )
-_NEW_SESSIONS = "Sessions that Beaker has stored are not read: every user signs in once more."
+_NEW_SESSIONS = (
+    "Beaker's sessions are not read unless an importer takes them over; without it every user signs in once more."
+)
+_NO_SESSIONS = "Beaker's sessions are not read: every user signs in once more."
+_IMPORTER = (
+    "So that no user is signed out, write in a module of yours, and set session.import_from = your_module:sessions:"
+)
 _NEW_SAVING = (
     "With sessionware.SessionMiddleware what is changed is saved by itself. With "
     "sessionware.integrations.beaker.SessionMiddleware, which reads the old options, too, save() is needed as before, "
@@ -103,6 +110,7 @@ class _Report:
     def __init__(self, section: str, options: Mapping[str, Any]) -> None:
         self._section = section
         self._translation: Translation = translate(options)
+        self._importer = list(importer_lines(options))
         self._unknown = [name for name in self._translation.options if not _is_known(name)]
         #: What cannot be kept, a sentence each.
         self.cannot = [
@@ -119,6 +127,8 @@ class _Report:
         yield from ("", "The new configuration:", "")
         for name, value in self._shown().items():
             yield PREFIXED.line(name, value)
+        if self._importer:
+            yield from ("", _IMPORTER, "", *self._importer)
 
     def _changes(self) -> Iterator[str]:
         for name, advice in self._translation.advice.items():
@@ -137,7 +147,7 @@ class _Report:
         name = options.get("cookie.name", "sid")
         yield _NEW_COOKIE.format(name=f"__Host-Http-{name}" if isinstance(name, str) else "__Host-Http-…")
         yield _NEW_SAVING
-        yield _NEW_SESSIONS
+        yield _NEW_SESSIONS if self._importer else _NO_SESSIONS
 
     def _shown(self) -> dict[str, object]:
         """The new configuration, without a secret; a weak one is not to be taken over."""

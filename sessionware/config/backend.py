@@ -248,7 +248,9 @@ def _unknown_name(name: str) -> str:
     if instead is not None:
         return f"{unknown}; {instead}"
     if "." in name:
-        return f"{unknown}; write a class as pkg.mod:Class, with a colon"
+        # A class is written with a capital letter, and a host is not.
+        host = "" if name != name.lower() or is_hidden else f", or a server as a URL, redis://{name}"
+        return f"{unknown}; write a class as pkg.mod:Class, with a colon{host}"
     names = [COOKIE, *_BY_NAME]
     meant = closest(name.lower(), names)
     if meant is not None:

@@ -30,10 +30,13 @@ OTHER_NAMES = {
 
 INTERPOLATION_FAILS = "the INI file's interpolation fails; write a '%' as '%%'"
 
-_FLASKS_CONFIG = (
-    "the config of a Flask application has more than options of sessions: write Sessionware(app), which reads it (from "
-    "sessionware.integrations.flask), or give a dict of the options here alone"
-)
+#: What is said of a mapping that has more than options of sessions, by the module of its class.
+_MAPPINGS_OF_OTHERS = {
+    "flask.config": "the config of a Flask application has more than options of sessions: write Sessionware(app), "
+    "which reads it (from sessionware.integrations.flask), or give a dict of the options here alone",
+    "os": "os.environ has more than options of sessions: write Config.from_environ(os.environ), which reads the "
+    "variables that begin with SESSIONWARE_",
+}
 _UNREADABLE = object()
 
 
@@ -64,8 +67,8 @@ def flatten(given: object, faults: Faults) -> dict[str, Any]:
         faults.add(f"expected a dict or a Config as configuration, got an object of the type {type(given).__name__}")
         faults.advised.add("secret")  # which may be what was given
         return {}
-    if type(given).__module__ == "flask.config":
-        faults.add(_FLASKS_CONFIG)
+    if type(given).__module__ in _MAPPINGS_OF_OTHERS:
+        faults.add(_MAPPINGS_OF_OTHERS[type(given).__module__])
         faults.advised.add("secret")
         return {}
     prefixed = [name for name in given if isinstance(name, str) and name.startswith((PREFIX, BEAKER_PREFIX))]

@@ -329,9 +329,16 @@ def _cookie_age(value: object, given: Given) -> Advice:
     return Advice({"cookie.persistent": True, **({} if seconds is None else {"absolute_timeout": seconds})})
 
 
+def _lifetime(value: object, given: Given) -> Advice:
+    seconds = _seconds(value)
+    return Advice({"idle_timeout": None} if seconds is None else _idle(seconds))
+
+
 _COMMON: dict[str, Rule] = {
     **dict.fromkeys(("cookie.max_age", "cookie.expires", "cookie.lifetime", "max_age", "lifetime"), _cookie_age),
     "serializer": left_out("there is one format, which keeps types; those of your own are the option types"),
+    **dict.fromkeys(("ttl", "expire", "expires", "session_lifetime", "session_timeout"), _lifetime),
+    **dict.fromkeys(("encryption_key", "signing_key", "secrets", "password"), _secret),
     "salt": left_out("keys for each purpose are derived from the secret"),
 }
 

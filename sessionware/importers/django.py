@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hmac import compare_digest, digest
 from typing import Any
 
 from sessionware.backends.imported import Imported, Unreadable
+from sessionware.importers.compression import expanded
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
 
 _SALT = b"django.contrib.sessions.backends.signed_cookies" + b"signer"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MAX_DIGITS = 10
-#: A cookie has 4 KB; more than this is no session of a user.
-_MAX_EXPANDED_BYTES = 1 << 20
 #: Where Django keeps the user's id, and a lifetime of the session's own.
 _USER_KEY = "_auth_user_id"
 _EXPIRY = "_session_expiry"
@@ -54,7 +52,7 @@ class DjangoSessions:
         packed, _, timestamp = signed.rpartition(":")
         try:
             data, signed_at = _unpacked(packed), _number(timestamp)
-        except (ValueError, zlib.error, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise Unreadable("malformed") from error
         if type(data) is not dict:
             raise Unreadable("malformed")
@@ -77,15 +75,7 @@ def _unpacked(packed: str) -> Any:
     is_compressed = packed.startswith(".")
     text = packed.removeprefix(".")
     payload = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    return json.loads((_expanded(payload) if is_compressed else payload).decode("latin-1"))
-
-
-def _expanded(payload: bytes) -> bytes:
-    expander = zlib.decompressobj()
-    expanded = expander.decompress(payload, _MAX_EXPANDED_BYTES)
-    if not expander.eof:
-        raise ValueError("a session is larger than any cookie needs")
-    return expanded
+    return json.loads((expanded(payload) if is_compressed else payload).decode("latin-1"))
 
 
 def _number(text: str) -> int:

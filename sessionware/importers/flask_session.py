@@ -18,12 +18,13 @@ _ID = re.compile(r"[0-9A-Za-z_-]{16,128}")
 
 
 class StoredFlaskSessions:
-    """Takes over the sessions of Flask-Session in *records*: its Redis, its memcached or its table.
+    """Takes over the sessions of Flask-Session in *records*: its Redis, its memcached, its table or its files.
 
     *secret_key* is given where ``SESSION_USE_SIGNER`` was set. The other parameters have the defaults of Flask-Session
     and Flask: ``SESSION_KEY_PREFIX``, ``SESSION_COOKIE_NAME``, ``SESSION_COOKIE_DOMAIN``, ``SESSION_COOKIE_PATH``,
     ``PERMANENT_SESSION_LIFETIME``; *user_key* as of :class:`sessionware.importers.flask.FlaskSessions`. A record may be
-    msgpack or JSON. A pickled one, of a release before 0.7, is refused as ``malformed``.
+    msgpack or JSON. A pickled one, of a release before 0.7, is refused as ``malformed``, and read by
+    :class:`sessionware.importers.pickled.PickledStoredFlaskSessions`.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class StoredFlaskSessions:
         record = self._records.get(self._prefix + sid, now)
         if record is None:
             return None
-        data = _unpacked(record.payload)
+        data, unreadable = self._decode(record.payload)
         left = self._lifetime if record.seconds_left is None else min(record.seconds_left, self._lifetime)
         is_permanent = data.pop(PERMANENT, False) is True
         return Imported(
@@ -65,8 +66,12 @@ class StoredFlaskSessions:
             began_at=None,
             ends_at=now + left,
             is_permanent=is_permanent,
+            unreadable=unreadable,
             reference=sid.encode("ascii"),
         )
+
+    def _decode(self, payload: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
+        return unpacked(payload), ()
 
     def _id_in(self, value: str) -> str:
         if self._signer is not None:
@@ -85,7 +90,7 @@ class StoredFlaskSessions:
         self._records.delete(self._prefix + reference.decode("ascii"))
 
 
-def _unpacked(payload: bytes) -> dict[str, Any]:
+def unpacked(payload: bytes) -> dict[str, Any]:
     """The data in *payload*, be it msgpack or JSON; no JSON is msgpack, too."""
     for decode in (msgspec.msgpack.decode, msgspec.json.decode):
         try:

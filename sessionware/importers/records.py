@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 from sessionware.exceptions import ConfigError, SessionwareError, StoreUnavailable
 
+#: More than this is no session of a user.
+MAX_RECORD_BYTES = 1 << 20
 _EPOCH = datetime.fromtimestamp(0, timezone.utc).replace(tzinfo=None)
 
 
@@ -42,21 +44,21 @@ class RedisRecords:
         self._client = server
 
     def get(self, key: str, now: float) -> Record | None:
-        with _asking("Redis"):
+        with asking("Redis"):
             payload, milliseconds = self._client.get(key), self._client.pttl(key)
         if not isinstance(payload, bytes):
             return None
         return Record(payload, milliseconds / 1000 if milliseconds >= 0 else None)
 
     def delete(self, key: str) -> None:
-        with _asking("Redis"):
+        with asking("Redis"):
             self._client.delete(key)
 
 
 class SQLRecords:
     """Records in a table of a database; *database* is its URL, or an engine of SQLAlchemy.
 
-    The defaults are those of Flask-Session, whose times are in UTC.
+    The defaults are those of Flask-Session, whose times are in UTC. Without *end* the records tell no end.
     """
 
     def __init__(
@@ -66,26 +68,29 @@ class SQLRecords:
         *,
         key: str = "session_id",
         data: str = "data",
-        end: str = "expiry",
+        end: str | None = "expiry",
     ) -> None:
         self._sql = sql = _imported("sqlalchemy")
         self._engine = sql.create_engine(database) if isinstance(database, str) else database
-        self._table = sql.table(
-            table, sql.column(key), sql.column(data, sql.LargeBinary), sql.column(end, sql.DateTime)
-        )
-        self._key, self._data, self._end = self._table.c[key], self._table.c[data], self._table.c[end]
+        self._key, self._data = sql.column(key), sql.column(data, sql.LargeBinary)
+        self._end = None if end is None else sql.column(end, sql.DateTime)
+        columns = (self._key, self._data) if self._end is None else (self._key, self._data, self._end)
+        self._table = sql.table(table, *columns)
 
     def get(self, key: str, now: float) -> Record | None:
-        question = self._sql.select(self._data, self._end).where(self._key == key)
-        with _asking("the database"), self._engine.connect() as connection:
+        wanted = (self._data,) if self._end is None else (self._data, self._end)
+        question = self._sql.select(*wanted).select_from(self._table).where(self._key == key)
+        with asking("the database"), self._engine.connect() as connection:
             row = connection.execute(question).first()
-        if row is None or row[0] is None or row[1] is None:
+        if row is None or None in tuple(row):
             return None
+        if self._end is None:
+            return Record(bytes(row[0]), None)
         seconds_left = (row[1] - (_EPOCH + timedelta(seconds=now))).total_seconds()
         return Record(bytes(row[0]), seconds_left) if seconds_left > 0 else None
 
     def delete(self, key: str) -> None:
-        with _asking("the database"), self._engine.begin() as connection:
+        with asking("the database"), self._engine.begin() as connection:
             connection.execute(self._sql.delete(self._table).where(self._key == key))
 
 
@@ -104,12 +109,12 @@ class MemcachedRecords:
         self._client = server
 
     def get(self, key: str, now: float) -> Record | None:
-        with _asking("memcached"):
+        with asking("memcached"):
             payload = self._client.get(key)
         return Record(payload, None) if isinstance(payload, bytes) else None
 
     def delete(self, key: str) -> None:
-        with _asking("memcached"):
+        with asking("memcached"):
             self._client.delete(key, noreply=False)
 
 
@@ -122,7 +127,7 @@ def _imported(module: str) -> Any:
 
 
 @contextmanager
-def _asking(server: str) -> Iterator[None]:
+def asking(server: str) -> Iterator[None]:
     """Raise StoreUnavailable for what a driver raises, without its text, which may have a credential or a key."""
     try:
         yield

@@ -148,6 +148,12 @@ class PyramidSession(MutableMapping[str, Any]):
         for key in written:
             self._replaced(key)
 
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value of *key*, which becomes *default* if it is missing."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
     def popitem(self) -> tuple[str, Any]:
         """Remove the last key and give it with its value."""
         return self._session.popitem()

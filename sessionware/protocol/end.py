@@ -10,7 +10,7 @@ import enum
 from msgspec import Struct
 
 from sessionware.exceptions import AlreadyExists, Conflict, Gone
-from sessionware.protocol.vault import MAX_CHAIN_STEPS, Backoff, Vault, superseded_in
+from sessionware.protocol.vault import MAX_CHAIN_STEPS, Backoff, Origins, Vault, superseded_in
 from sessionware.session.records import Cause, Ended, Found, Live, Superseded
 
 
@@ -37,13 +37,13 @@ class End(Struct, frozen=True):
     record: Live | None = None
 
 
-def end(vault: Vault, key: str) -> End:
-    """End what stands under *key*, or what it became.
+def end(vault: Vault, key: str, *, origins: Origins | None = None) -> End:
+    """End what stands under *key*, or what it became, and by *origins* the former session that it has taken over.
 
     A login over an anonymous session is not ended by that session's old id.
     """
     walked: list[str] = []
-    ended = _end_one(vault, key)
+    ended = _end_one(vault, key, origins)
     while isinstance(ended, Superseded):
         walked.append(key)
         if ended.cause is Cause.LOGIN:
@@ -52,7 +52,7 @@ def end(vault: Vault, key: str) -> End:
             ended = End(Ending.NOTHING_LEFT, ())
         else:
             key = ended.next_key
-            ended = _end_one(vault, key)
+            ended = _end_one(vault, key, origins)
     for key in reversed(walked):
         vault.delete(key)
     return End(ended.ending, (*walked, *ended.keys), ended.record)
@@ -77,7 +77,7 @@ def bury(vault: Vault, key: str, ttl: float) -> None:
             return
 
 
-def _end_one(vault: Vault, key: str) -> End | Superseded:
+def _end_one(vault: Vault, key: str, origins: Origins | None) -> End | Superseded:
     """End what stands under this very *key*; a superseded record is left alone, and is the answer."""
     backoff = Backoff()
     while True:
@@ -91,9 +91,9 @@ def _end_one(vault: Vault, key: str) -> End | Superseded:
             vault.delete(key)
             return End(Ending.NOT_OURS if loaded.was_asked_for else Ending.NOTHING_LEFT, (key,))
         record = loaded.record if isinstance(loaded, Found) else None
-        origins = None if record is None or record.taken_from is None else vault.origins
-        if origins is not None and record is not None:
-            origins.end_former(record)
+        asked = None if record is None or record.taken_from is None else origins
+        if asked is not None and record is not None:
+            asked.end_former(record)
         try:
             vault.replace(key, Ended(), loaded.version)
         except Gone:
@@ -102,6 +102,6 @@ def _end_one(vault: Vault, key: str) -> End | Superseded:
             backoff.pause()
             continue
         vault.delete(key)
-        if origins is not None and record is not None:
-            origins.bury(record)
+        if asked is not None and record is not None:
+            asked.bury(record)
         return End(Ending.DONE, (key,), record)

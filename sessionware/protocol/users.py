@@ -110,7 +110,7 @@ class Users:
         return line
 
     def _revoke(self, handle: bytes, reason: str | None = None) -> bool:
-        ended = end(self._vault, store_key(handle))
+        ended = end(self._vault, store_key(handle), origins=self._vault.origins)
         if ended.ending is not Ending.DONE:
             return False
         self._tell(Decision("revoked", ended.record, reason, None, handle))

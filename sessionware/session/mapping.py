@@ -25,9 +25,9 @@ _MISSING = object()
 class Session(OtherMembers, MutableMapping[str, Any]):
     """One visitor's session: a dict that is loaded at the first touch and saved by itself.
 
-    Every member reads the session, but ``repr``. A value of a type that does not come back as it was raises
-    :exc:`SessionDataError` where it is assigned. While the store cannot answer, every member raises
-    :exc:`StoreUnavailable`. Once the headers are out, what needs a cookie raises :exc:`HeadersSent`.
+    Every member reads the session, but ``repr`` and :meth:`passive`. A value of a type that does not come back as it
+    was raises :exc:`SessionDataError` where it is assigned. While the store cannot answer, every member that reads
+    raises :exc:`StoreUnavailable`. Once the headers are out, what needs a cookie raises :exc:`HeadersSent`.
 
     One request, and one thread at a time.
     """
@@ -166,7 +166,8 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """Set *key* to ``function(current)`` and give the new value; *default* stands in for a missing one.
 
         On a conflict with another request the function runs again on the fresh value, so counters never lose a count
-        and a cart no item. It is given a copy of its own, and should do nothing but compute.
+        and a cart no item. It is given a copy of its own, and should do nothing but compute. Raises SessionDataError
+        for what a session cannot hold, and where the function has changed its copy and given ``None``.
         """
         changes = self._changing()
         try:
@@ -289,7 +290,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         if secret is None:
             changes, made = self._changing(), self._persistence.csrf
             # Before a login, the same id may have given the secret that was good until now.
-            changes.csrf = secret = made.first(request.handle) if changes.login is None else made.new()
+            changes.csrf = secret = made.first(request.csrf_root) if changes.login is None else made.new()
         return csrf.mask(secret)
 
     def verify_csrf(self, token: object) -> bool:
@@ -366,7 +367,8 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """Write what has changed now, in the middle of a request, a pending change of id included.
 
         ``False`` if another request has ended the session. Without a change it asks no store. In a cookie session it
-        prepares the cookie and measures it. Raises what saving raises.
+        prepares the cookie and measures it. Raises :exc:`StoreUnavailable`, :exc:`ConflictError`,
+        :exc:`CookieTooLarge`, :exc:`RecordTooLarge` or :exc:`SessionDataError`.
         """
         request = self._writable()
         if self._phase is FINISHED:

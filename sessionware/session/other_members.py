@@ -30,6 +30,8 @@ OTHER_MEMBERS = {
     **dict.fromkeys(("delete", "destroy", "flush", "expire", "logout", "aflush"), _END),
     **dict.fromkeys(("regenerate_id", "cycle_key", "acycle_key", "rotate", "renew"), _REGENERATE),
     **dict.fromkeys(("permanent", "set_expiry", "aset_expiry", "max_age"), _REMEMBER),
+    **dict.fromkeys(("adjust_timeout_for_session", "adjust_session_timeout"), _REMEMBER),
+    **dict.fromkeys(("adjust_expires_for_session", "adjust_session_expires", "adjust_cookie_max_age"), _REMEMBER),
     **dict.fromkeys(("persist", "dirty", "asave", "commit", "should_save"), _SAVED),
     **dict.fromkeys(("changed", "accessed"), _CHANGED),
     **dict.fromkeys(("get_expiry_date", "get_expiry_age", "expires", "expiry"), _EXPIRES),

@@ -88,6 +88,12 @@ class SessionRequest(Struct, eq=False):
         return handle_of(self.token)
 
     @property
+    def csrf_root(self) -> bytes:
+        """What the first CSRF secret follows from: the same before and after the session was taken over."""
+        taken_from = None if self.found is None else self.found.record.taken_from
+        return self.handle if taken_from is None else taken_from
+
+    @property
     def user_id(self) -> str | int | None:
         """The user whom the session is bound to, or will be."""
         return self.changes.user_id(self.stored)

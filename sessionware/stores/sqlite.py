@@ -90,7 +90,7 @@ class SQLiteStore:
             )
         path = unquote(parts.path.removeprefix("/"))
         if not path.strip("/"):
-            raise ValueError("the sqlite URL names no path")
+            raise ValueError("the sqlite URL names no path; write sqlite:///sessions.db")
         return {"path": path, **options}
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: Duration = 5.0, clock: Clock | None = None) -> None:

@@ -98,7 +98,7 @@ def _encode_moment(since: timedelta, value: datetime | time) -> bytes:
 
 
 def _zone_name(zone: ZoneInfo) -> bytes:
-    if _find_zone(zone.key) is None:
+    if find_zone(zone.key) is None:
         raise ValueError("has a ZoneInfo that was not found by its name; use ZoneInfo(name), or datetime.timezone")
     return zone.key.encode()
 
@@ -113,7 +113,7 @@ def few_zones() -> Iterator[None]:
         _zones_found.reset(token)
 
 
-def _find_zone(name: str) -> ZoneInfo | None:
+def find_zone(name: str) -> ZoneInfo | None:
     found = _zones_found.get()
     if found is None:
         return _read_zone(name)
@@ -152,7 +152,7 @@ def _decode_moment(body: bytes) -> datetime:
 def _named_zone(name: str) -> ZoneInfo:
     if not name:
         raise ValueError("a zone without a name")
-    zone = _find_zone(name)
+    zone = find_zone(name)
     if zone is None:
         # Its present offset would be another type, and another time once the rules of the zone change.
         raise SessionDataError(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import configparser
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.browser import Site
 from support.constants import SECRET
+from support.fleet import Jar
+from support.former_beaker import BeakerWorker
 
 from sessionware import SessionMiddleware
 from sessionware.cli.main import main
@@ -84,6 +88,63 @@ def test_it_tells_what_is_new_where_nothing_was_said(path: Path, capsys: pytest.
     assert "after an hour" not in checked.words
     assert "as __Host-Http-shop." in checked.words
     assert "every user signs in once more" in checked.words
+
+
+def _importer(checked: Checked) -> Any:
+    """What the lines of Python that were printed make, with a moment and with a secret in it."""
+    head, _, lines = checked.printed.partition("session.import_from = your_module:sessions:\n")
+    assert head
+    lines = lines.replace(
+        "(when the last old worker has gone, and the lifetime of a session after it)", "2030-01-01T00:00:00Z"
+    )
+    names: dict[str, Any] = {}
+    exec(lines, names)
+    return names["sessions"]
+
+
+def test_it_prints_the_importer_that_takes_beakers_sessions_over(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker, jar = (
+        BeakerWorker({"data_dir": str(path.parent / "sessions"), "key": "shop", "secret": "(its value)"}),
+        Jar(),
+    )
+    worker.put(jar, cart=["tea"])
+
+    importer = _importer(Checked(path, PRODUCTION, capsys))
+
+    assert type(importer).__name__ == "PickledStoredBeakerSessions"
+    assert Site("memory", import_from=importer).ask(dict, jar.cookies).result == {"cart": ["tea"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ("type = cookie\nvalidate_key = x\nencrypt_key = y\ncrypto_type = pycryptodome", "PickledBeakerCookieSessions"),
+        ("type = cookie\nvalidate_key = x\ndata_serializer = json", "BeakerCookieSessions"),
+        ("type = dbm\ndbm_dir = /srv/sessions\ndata_serializer = json\nsecret = x", "StoredBeakerSessions"),
+        ("type = ext:redis\nurl = redis://cache/1\nsecret = x", "PickledStoredBeakerSessions"),
+        ("type = ext:memcached\nurl = cache:11211", "PickledStoredBeakerSessions"),
+        ("type = ext:database\nurl = sqlite://\ntable_name = t", "PickledStoredBeakerSessions"),
+    ],
+)
+def test_for_each_kind_there_is_an_importer(
+    path: Path, capsys: pytest.CaptureFixture[str], options: str, name: str
+) -> None:
+    lines = "\n".join(f"beaker.session.{line}" for line in options.splitlines())
+
+    checked = Checked(path, f"[app:main]\n{lines}\n", capsys)
+    checked.printed = checked.printed.replace('RedisRecords("(its value)")', 'RedisRecords("redis://")')
+    checked.printed = checked.printed.replace('SQLRecords("(its value)"', 'SQLRecords("sqlite://"')
+
+    assert type(_importer(checked)).__name__ == name
+
+
+def test_of_sessions_in_memory_there_is_nothing_to_take_over(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checked = Checked(path, "[app:main]\nbeaker.session.type = memory\n", capsys)
+
+    assert "import_from" not in checked.printed
+    assert "are not read: every user signs in once more" in checked.words
 
 
 def test_it_repeats_no_secret_and_no_credentials(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

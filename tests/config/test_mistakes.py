@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
@@ -84,6 +85,8 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a hyphen": ({"cookie.http-only": True}, "unknown option; did you mean cookie.httponly?"),
     "a typing error": ({"idle_timout": 60}, "unknown option; did you mean idle_timeout?"),
     "a cookie's age": ({"cookie.max_age": 3600}, """write "cookie.persistent": True and "absolute_timeout": 3600"""),
+    "a key that encrypts": ({"encryption_key": SECRET}, "encryption_key: unknown option; leave it out: the one secret"),
+    "a time to live": ({"ttl": 1800}, """ttl: unknown option; write "idle_timeout": 1800"""),
     "a serializer": ({"serializer": "json"}, "leave it out: there is one format, which keeps types"),
     "a store": ({"store": MemoryStore()}, "store: unknown option; did you mean backend?"),
     "the backend's URL without a group": ({"url": "redis://h"}, """write "backend": 'redis://h'"""),
@@ -156,6 +159,9 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"backend": "10.0.0.1:11211"},
         "an address is no backend; write memcached://10.0.0.1:11",
     ),
+    "a host": ({"backend": "redis.example"}, "or a server as a URL, redis://redis.example"),
+    "a class without a colon": ({"backend": "shop.stores.Store"}, "write a class as pkg.mod:Class, with a colon"),
+    "a URL without a path": ({"backend": "sqlite://"}, "names no path; write sqlite:///sessions.db"),
     "another port": ({"backend": "cache:1234"}, "write redis://cache:1234 or memcached://cache:1234"),
     "a path": ({"backend": "/var/lib/sessions"}, "a path is no backend; write file:///var/lib/sessions"),
     "a database's file": ({"backend": "sessions.db"}, "a path is no backend; write sqlite:///sessions.db"),
@@ -292,6 +298,7 @@ def test_an_application_is_anything_that_can_be_called(wrapped: Any) -> None:
         (app, "expected a dict or a Config as configuration, got an object of the type function"),
         ([("secret", SECRET)], "expected a dict or a Config as configuration, got an object of the type list"),
         ("development.ini", "expected a dict or a Config as configuration, got an object of the type str"),
+        (os.environ, "write Config.from_environ(os.environ), which reads the variables that begin with SESSIONWARE_"),
         (flask.Flask("shop").config, "write Sessionware(app), which reads it (from sessionware.integrations.flask)"),
     ],
 )

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Protocol, cast
 
 NAMES = (
-    "cookie_header", "sealed_values", "packed_values", "records", "stored_entries", "configuration", "written_options",
+    "cookie_header", "sealed_values", "packed_values", "pickled_values", "records", "stored_entries", "configuration",
+    "written_options",
 )  # fmt: skip
 
 

@@ -640,3 +640,63 @@ def test_a_callback_that_is_called_by_hand_saves_at_once() -> None:
     request.response_callbacks[0](request, response)
 
     assert "Set-Cookie" in response.headers
+
+
+# What packages and applications of Pyramid do with a session
+
+
+def test_data_that_is_copied_over_an_end_has_a_new_session_and_a_new_token(site: Site) -> None:
+    def sign_in(request: Any) -> str:
+        copied = dict(request.session.items())
+        request.session.invalidate()
+        request.session.update(copied)
+        return str(request.session.new_csrf_token())
+
+    site.ask(set_theme)
+    former, token = site.browser.cookies["sid"], site.of(lambda request: request.session.get_csrf_token())
+
+    new_token = site.of(sign_in)
+
+    assert site.browser.cookies["sid"] != former
+    assert site.of(data) == {"theme": "dark"}
+    assert site.of(lambda request: request.session.get_csrf_token()) == new_token != token
+
+
+def test_what_setdefault_gives_is_what_the_session_keeps() -> None:
+    def step(request: Any) -> None:
+        wizards = request.session.setdefault("wizards", OrderedDict())
+        states = wizards.setdefault("name", {}).setdefault("states", {})
+        states[1] = states["first"] = {"title": "Tea"}
+        request.session.changed()
+
+    site = Site()
+    site.ask(step)
+    site.ask(lambda request: request.session.setdefault("wizards", {})["name"]["states"][1].update(price=3))
+
+    states = {1: {"title": "Tea", "price": 3}, "first": {"title": "Tea"}}
+    assert site.of(data) == {"wizards": {"name": {"states": states}}}
+
+
+def test_an_upload_of_megabytes_waits_in_the_session_for_the_next_form() -> None:
+    site, upload = Site({"session.backend": "memory"}), bytes(range(256)) * 12_000
+    site.ask(lambda request: request.session.update(upload={"filename": "tea.pdf", "contents": upload}))
+
+    def take(request: Any) -> Any:
+        found = request.session["upload"].copy()
+        contents = found.pop("contents")
+        del request.session["upload"]
+        return contents == upload, found
+
+    assert site.of(take) == (True, {"filename": "tea.pdf"})
+    assert site.of(data) == {}
+
+
+def test_a_toolbar_may_ask_for_the_session_of_a_request_again(site: Site) -> None:
+    def ask_twice(request: Any) -> None:
+        request.session["first"] = 1
+        del request.__dict__["session"]
+        request.session["second"] = 2
+
+    site.ask(ask_twice)
+
+    assert site.of(data) == {"first": 1, "second": 2}

@@ -34,7 +34,7 @@ _NAMES = {
 }
 
 
-def _factory(**options: Any) -> SessionFactory:
+def make_factory(**options: Any) -> SessionFactory:
     """One with a store of its own, and with a cookie that goes by http, too."""
     backend = MemoryStore() if os.environ["PEER_BACKEND"] == "memory" else "cookie"
     ours = {"backend": backend, "secret": lengthened("pyramid"), "cookie.prefix": "", "absolute_timeout": None}
@@ -69,11 +69,12 @@ class _FactorySession(PyramidSession):
 def _base_factory(serializer: Any, cookie_name: str = "session", **options: Any) -> Any:
     """Pyramid's by name; a cookie of Pyramid's stands for a session of ours with its data, which was seen then."""
     clock, events = FakeClock(), list[Event]()
-    factory = _factory(clock=clock, on_event=events.append, **_translated(cookie_name, options))
+    factory = make_factory(clock=clock, on_event=events.append, **_translated(cookie_name, options))
 
     def session_of(request: Any) -> _FactorySession:
         former = request.cookies.get(cookie_name)
-        if former is not None:
+        if former is not None and "HTTP_COOKIE" not in request.environ:
+            # One of Pyramid's, which only a dummy has.
             request.environ["HTTP_COOKIE"] = _taken_over(factory, serializer, former, clock)
         clock.now = time.time()
         events.clear()
@@ -107,7 +108,7 @@ def _taken_over(factory: SessionFactory, serializer: Any, former: Any, clock: Fa
         seen_at, _, state = serializer.loads(former if isinstance(former, bytes) else former.encode())
         data, clock.now = dict(state), float(seen_at)
     except (TypeError, ValueError):
-        return f"{factory.manager.cookie_name({})}={former!r}"  # type: ignore[union-attr]
+        return f"{factory.manager.cookie_name({})}={former!s}"  # type: ignore[union-attr]
     session, response = factory(request), Response()
     session.update(data)
     request.response_callbacks[0](request, response)
@@ -127,7 +128,7 @@ class _OwnSession(PyramidSession):
     __slots__ = ()
 
     def __init__(self, data: Any = ()) -> None:
-        super().__init__(_factory().manager.open({}))  # type: ignore[union-attr]
+        super().__init__(make_factory().manager.open({}))  # type: ignore[union-attr]
         self.update({_KEYS.get(name, name): value for name, value in dict(data).items()})
 
 
@@ -141,12 +142,16 @@ def _with_our_session(dummy: type) -> type:
     return type(dummy.__name__, (dummy,), {"session": place})
 
 
+#: Modules of tests whose dummy of a request has a dict for its session.
+_WITH_DICTS = {"test_csrf", "test_authentication", "test_authpolicy", "test_sources"}
+
+
 def stand_in_for_dummies(module: ModuleType) -> None:
     """Let the tests in *module* have sessions of ours in the place of dicts, and of dummies of its own."""
     found = vars(module)
     if "DummySession" in found:
         found["DummySession"] = _OwnSession
-    if module.__name__ in ("tests.test_csrf", "tests.test_authentication"):
+    if module.__name__.rpartition(".")[2] in _WITH_DICTS:
         found["DummyRequest"] = _with_our_session(found["DummyRequest"])
     helped = found.get("TestSessionAuthenticationHelper")
     if helped is not None:
@@ -160,7 +165,7 @@ def _make_app(config: Any) -> Any:
     """An application of *config* that counts its visits in a session, if it has no sessions of its own."""
     app = _MAKE_APP(config)
     if config.registry.queryUtility(ISessionFactory) is None:
-        config.registry.registerUtility(_factory(), ISessionFactory)
+        config.registry.registerUtility(make_factory(), ISessionFactory)
         config.registry.registerHandler(_count, (NewRequest,))
     return app
 
@@ -178,4 +183,5 @@ def stand_in() -> None:
     pyramid.session.BaseCookieSessionFactory = _base_factory
     pyramid.session.SignedCookieSessionFactory = _signed_factory
     pyramid.testing.DummySession = _OwnSession
-    Configurator.make_wsgi_app = _make_app
+    if os.environ["PEER"] == "Pyramid":
+        Configurator.make_wsgi_app = _make_app

@@ -36,6 +36,24 @@ _PYRAMIDS_COOKIES = {
     "_set_cookie_real_webob_response": "Cache-Control stands behind Set-Cookie",
     "no_set_cookie_with_exception": "save_on_error goes by the status, which is no 5xx, not by request.exception",
 }
+#: The reason, and the tests that differ for it.
+_REDIS_SESSIONS = {
+    "it looks into Redis, or at members that tell how a session is kept there": (
+        *("created_access_after_invalidate_creates_new_session", "dict_multilevel_detect_changes_on"),
+        *("invalidate", "invalidate_new_session_invalidate", "invalidate_new_session_invalidate_new_session"),
+        *("managed_dict_access_after_invalidate_creates_new_session", "new_session_after_invalidate"),
+        *("new_attribute_access_after_invalidate_creates_new_session", "timeout"),
+        "repeated_invalidates_without_new_session_created_in_between",
+        "session_id_access_after_invalidate_creates_new_session",
+        "timeout_access_after_invalidate_creates_new_session",
+    ),
+    "ids are drawn, and are no keys of the store": ("init_existing_session", "init_new_session"),
+    "a change within a value is always seen": ("dict_multilevel_detect_changes_off",),
+    "a session has the members of a dict of Python 3": ("iteritems", "iterkeys", "itervalues"),
+    "remember(lifetime) takes their place, as the error says": (
+        *("adjust_session_timeout", "adjust_session_timeout__legacy"),
+    ),
+}
 _INSIDE = "it looks into Beaker's cookies, files or attributes, which ours are not"
 _OF_ONE_SESSION = "Domain and Path are options of all sessions; setting them for one is a warning"
 
@@ -136,6 +154,37 @@ PEERS = {
         ("Beaker==1.13.0", "pyramid==2.1", "setuptools<82"),
         ("pyramid_beaker/tests.py",),
         sessions="beaker_sessions",
+    ),
+    "pyramid_session_redis": Peer(
+        "pyramid_session_redis==1.8.1",
+        ("pyramid==2.1", "webtest", "waitress"),
+        ("tests/test_session.py::TestRedisSession", "tests/test_pyramid.py"),
+        sessions="pyramid_redis_sessions",
+        excluded={
+            **{
+                f"tests/test_session.py::TestRedisSession::test_{name}": reason
+                for reason, names in _REDIS_SESSIONS.items()
+                for name in names
+            },
+            "tests/test_pyramid.py::Test_InvalidateEmptySession_False::test_configured_false": (
+                "an empty session is no session: it ends, with its cookie"
+            ),
+        },
+    ),
+    "pyramid_debugtoolbar": Peer(
+        "pyramid_debugtoolbar==4.12.1",
+        ("pyramid==2.1", "webtest"),
+        ("tests/test_panels/test_session.py",),
+        sessions="pyramid_sessions",
+        excluded={
+            "tests/test_panels/test_session.py::TestSortingErrorsSession::test_panel": "a session's key is a str",
+        },
+    ),
+    "pyramid_authsanity": Peer(
+        "pyramid_authsanity==2.0.0",
+        ("pyramid==2.1",),
+        ("tests/test_authpolicy.py", "tests/test_sources.py"),
+        sessions="pyramid_sessions",
     ),
     "Flask-WTF": Peer("Flask-WTF==1.3.0", ("flask-babel", "email-validator")),
 }

@@ -46,6 +46,7 @@ def a_session() -> Session:
         ("destroy", "clear()"),
         ("flush", "clear()"),
         ("cycle_key", "regenerate()"),
+        ("adjust_timeout_for_session", "remember(lifetime)"),
         ("regenerate_id", "regenerate()"),
         ("set_expiry", "remember(lifetime)"),
         ("get_expiry_date", "expires_at"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
@@ -45,10 +46,11 @@ class Chromium:
         self._connection = Connection.connect(f"ws://127.0.0.1:{port}{path}")
         self._numbers = itertools.count(1)
 
-    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """What the browser answers to *method*; events that come in between are dropped."""
+    def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+        """What the browser, or the page of *session*, answers to *method*; events that come in between are dropped."""
         number = next(self._numbers)
-        self._connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        question = {"id": number, "method": method, "params": parameters}
+        self._connection.send(json.dumps(question if session is None else {**question, "sessionId": session}))
         while True:
             text = self._connection.receive(timeout=ANSWER_SECONDS)
             assert text is not None, f"no answer to {method}"
@@ -61,21 +63,21 @@ class Chromium:
     @contextlib.contextmanager
     def window(self) -> Iterator[Window]:
         """A window that shares no cookies with others, and is closed at the end."""
-        context = self._call("Target.createBrowserContext")["browserContextId"]
+        context = self.call("Target.createBrowserContext")["browserContextId"]
         yield Window(self, context)
-        self._call("Target.disposeBrowserContext", browserContextId=context)
+        self.call("Target.disposeBrowserContext", browserContextId=context)
 
     def open(self, url: str, context: str) -> None:
         """Open a page, and do not wait for it."""
-        self._call("Target.createTarget", url=url, browserContextId=context)
+        self.call("Target.createTarget", url=url, browserContextId=context)
 
     def visit(self, url: str) -> None:
         """Open *url* as a user who types it, in the profile's own window, whose cookies outlive the browser."""
-        self._call("Target.createTarget", url=url)
+        self.call("Target.createTarget", url=url)
 
     def close(self) -> None:
         """Close the browser as a user does, so that it writes down what it is to keep."""
-        self._call("Browser.close")
+        self.call("Browser.close")
         self._connection.close()
 
 
@@ -89,6 +91,90 @@ class Window:
     def visit(self, url: str) -> None:
         """Open *url* as a user who types it, in a page of its own."""
         self._browser.open(url, self._context)
+
+    def page(self, origin: str) -> Page:
+        """A page to use, whose site is *origin*."""
+        target = self._browser.call("Target.createTarget", url="about:blank", browserContextId=self._context)
+        session = self._browser.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        return Page(self._browser, session["sessionId"], origin)
+
+
+#: The field or the button that is asked for; what is hidden cannot be used.
+_FIND = """
+(what) => [...document.querySelectorAll("input, select, button")]
+    .find(found => found.checkVisibility() && [found.name, found.value, found.textContent.trim()].includes(what))
+"""
+_CENTRE = """
+(found => { found.scrollIntoView({block: "center"}); const box = found.getBoundingClientRect();
+            return {x: box.x + box.width / 2, y: box.y + box.height / 2}; })
+"""
+
+
+class Page:
+    """A page that a user reads and uses, with scripts switched off: what it needs, its HTML does."""
+
+    def __init__(self, browser: Chromium, session: str, origin: str) -> None:
+        self._browser = browser
+        self._session = session
+        self._origin = origin
+        self._call("Page.enable")
+        self._call("Emulation.setScriptExecutionDisabled", value=True)
+
+    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        return self._browser.call(method, self._session, **parameters)
+
+    def ask(self, expression: str) -> Any:
+        """The value of *expression* in the page, as its developer's console gives it."""
+        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.ask("document.body.innerText").split())
+
+    def visit(self, path: str) -> None:
+        with self._next_page():
+            self._call("Page.navigate", url=self._origin + path)
+
+    def back(self) -> None:
+        """Press the browser's own button."""
+        history = self._call("Page.getNavigationHistory")
+        entry = history["entries"][history["currentIndex"] - 1]
+        with self._next_page():
+            self._call("Page.navigateToHistoryEntry", entryId=entry["id"])
+
+    def fill(self, name: str, value: str) -> None:
+        """Write *value* into the field of this name by the keyboard, or choose it there."""
+        self.ask(f"(({_FIND})({json.dumps(name)})).focus()")
+        self.ask("document.activeElement.select?.()")
+        for character in value:
+            self._call("Input.dispatchKeyEvent", type="keyDown", text=character, key=character)
+            self._call("Input.dispatchKeyEvent", type="keyUp", key=character)
+
+    def press(self, button: str) -> None:
+        """Press the button of this text by the mouse."""
+        place = self.ask(f"({_CENTRE})(({_FIND})({json.dumps(button)}))")
+        with self._next_page():
+            for kind in ("mousePressed", "mouseReleased"):
+                self._call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
+
+    @contextlib.contextmanager
+    def _next_page(self) -> Iterator[None]:
+        """Wait until another document has come in the place of this one."""
+        self.ask("window.isFormer = true")
+        yield
+        end = time.monotonic() + ANSWER_SECONDS
+        while self.ask("window.isFormer || document.readyState != 'complete'"):
+            assert time.monotonic() < end, f"no other page came: {self.text}"
+
+    def resize(self, width: int, height: int = 800) -> None:
+        """Make the window as wide as that of a phone, or of a desk."""
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def picture(self) -> bytes:
+        """What a user sees, as a PNG."""
+        return base64.b64decode(self._call("Page.captureScreenshot")["data"])
 
 
 def _wait_for_the_end_of(process: ServerProcess) -> None:

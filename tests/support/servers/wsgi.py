@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,10 +115,19 @@ def _program(name: str, cure: str) -> str:
 
 @contextlib.contextmanager
 def serving(
-    server: str, app: str, directory: Path, *, workers: int = 1, environment: dict[str, str] | None = None
+    server: str,
+    app: str,
+    directory: Path,
+    *,
+    workers: int = 1,
+    places: Sequence[Path] = (),
+    environment: dict[str, str] | None = None,
 ) -> Iterator[int]:
-    """The port on which *server* serves *app*, ``module:name``, in *directory*, where ``log.txt`` is what it logs."""
-    path = os.pathsep.join([str(_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    """The port on which *server* serves *app*, ``module:name``, in *directory*, where ``log.txt`` is what it logs.
+
+    The application's modules are in *places*.
+    """
+    path = os.pathsep.join([*map(str, places), str(_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     # gunicorn puts a socket for commands into the user's home.
     variables = {**os.environ, **(environment or {}), "PYTHONPATH": path, "HOME": str(directory)}
     port = free_port()

@@ -1,0 +1,49 @@
+"""The files of cachelib, in which Flask-Session keeps its records for ``filesystem`` and for ``cachelib``."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from pathlib import Path
+
+from sessionware.importers.records import MAX_RECORD_BYTES, Record, asking
+
+#: The end of a record in seconds since the epoch, or 0 for none, stands before it.
+_END = struct.Struct("I")
+#: Of the present release, and of those before 0.17.
+_HASHES = (hashlib.sha256, hashlib.md5)
+
+
+class CacheFiles:
+    """The records of cachelib's ``FileSystemCache`` in *directory*: Flask-Session's ``SESSION_FILE_DIR``."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self._directory = Path(directory)
+
+    def get(self, key: str, now: float) -> Record | None:
+        for path in self._paths(key):
+            with asking("a file of cachelib"):
+                try:
+                    with path.open("rb") as file:
+                        content = file.read(_END.size + MAX_RECORD_BYTES + 1)
+                except FileNotFoundError:
+                    continue
+            if len(content) >= _END.size:
+                return _record(content, now)
+        return None
+
+    def delete(self, key: str) -> None:
+        for path in self._paths(key):
+            with asking("a file of cachelib"):
+                path.unlink(missing_ok=True)
+
+    def _paths(self, key: str) -> list[Path]:
+        return [self._directory / make(key.encode(), usedforsecurity=False).hexdigest() for make in _HASHES]
+
+
+def _record(content: bytes, now: float) -> Record | None:
+    (end,) = _END.unpack_from(content)
+    payload = content[_END.size :]
+    if end == 0:
+        return Record(payload, None)
+    return Record(payload, end - now) if end > now else None
