@@ -224,8 +224,12 @@ class CookieLines:
     __slots__ = ("_lasting", "_name", "_plain", "deletion")
 
     def __init__(self, settings: CookieSettings, full_name: str, *, secure: bool) -> None:
+        domain = settings.domain
+        if domain is not None and "." not in domain:
+            # Werkzeug before 2.3 takes a single label only with a dot, which later ones leave out and browsers ignore.
+            domain = f".{domain}"
         attributes: dict[str, Any] = {
-            "domain": settings.domain,
+            "domain": domain,
             "path": settings.path,
             "secure": secure,
             "httponly": settings.httponly,

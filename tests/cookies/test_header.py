@@ -116,13 +116,14 @@ SETTINGS = [
 
 def rendered(settings: CookieSettings, **more: Any) -> str:
     """The reference: what Werkzeug makes of the same attributes."""
+    if settings.partitioned:
+        more["partitioned"] = True
     return dump_cookie(
         "sid",
         domain=settings.domain,
         path=settings.path,
         httponly=settings.httponly,
         samesite=settings.samesite,
-        **({"partitioned": True} if settings.partitioned else {}),
         sync_expires=False,
         max_size=0,
         **more,
