@@ -11,8 +11,8 @@
 #                   ARGUMENTS='-k killed' for some of them)
 #   make fuzz       look for inputs from outside that break a promise, for a minute at each target (SECONDS=… for
 #                   another time, ARGUMENTS=cookie_header for one target); what was tried is kept for the next run
-#   make test-drivers   the tests of Redis, memcached, SQL and the listeners, by the oldest drivers that setup.cfg
-#                   allows and the newest
+#   make test-lowest   the tests of what other packages can break, by the oldest of each that setup.cfg allows
+#   make test-drivers   the same, and the tests of stores on servers and of integrations by the newest of each
 #   make test-servers   the tests of WSGI servers by all of them, Apache's mod_wsgi too, which needs apache2-dev and a
 #                   compiler (SERVERS=mod_wsgi for it alone)
 #   make test-peers   the suites of Flask, Flask-Login, Flask-WTF, Pyramid, Beaker and some that build on these, from
@@ -148,25 +148,30 @@ $(VENV)/.with-tox: setup.cfg $(VENV)/bin/python
 	@$(PIP) install 'tox>=4.22'
 	@touch $@
 
-# Stores lean on their drivers, and here and there on what a driver does not promise. So they are tested, and so are the
-# listeners that count events, by the oldest versions that setup.cfg allows (which install by Python 3.12 and older) and
-# by the newest that there are.
-DRIVERS := redis pymemcache SQLAlchemy PyMySQL psycopg prometheus-client opentelemetry-api opentelemetry-sdk
-DRIVER_TESTS := stores/redis stores/memcached stores/sql integrations
+# Other packages decide how a session is packed, signed and sent, and stores lean on what a driver does not promise. So
+# what they can break is tested by the oldest releases that setup.cfg allows (which install by Python 3.12 and older), and
+# what leans on them most by the newest that there are.
+COMPANIONS := Beaker bottle cachelib cryptography diskcache Django flask Flask-Login Flask-Session Flask-WTF itsdangerous
+COMPANIONS += minimalkv msgpack msgspec opentelemetry-api opentelemetry-sdk PasteDeploy prometheus-client psycopg
+COMPANIONS += pymemcache PyMySQL pyramid pyramid_beaker redis simplekv SQLAlchemy webtest werkzeug
+DRIVER_TESTS := integrations stores/memcached stores/redis stores/sql
+LOWEST_TESTS := $(DRIVER_TESTS) backends cookies crypto importers session stores/keyvalue testing vectors wire
 
-.PHONY: test-drivers test-drivers-oldest test-drivers-newest
-test-drivers: test-drivers-oldest test-drivers-newest
+.PHONY: test-drivers test-lowest test-newest
+test-drivers: test-lowest test-newest
 
-test-drivers-oldest: WANTED = $(sort $(foreach driver,$(DRIVERS),$(shell sed -n 's/^ *\($(driver)[][a-z]*\) >= /\1==/p' setup.cfg)))
-test-drivers-newest: WANTED = --upgrade $(DRIVERS)
+test-lowest: WANTED = $(sort $(foreach name,$(COMPANIONS),$(shell sed -n 's/^ *\($(name)[][a-z]*\) >= /\1==/p' setup.cfg)))
+test-lowest: CHOSEN = $(LOWEST_TESTS)
+test-newest: WANTED = --upgrade $(COMPANIONS)
+test-newest: CHOSEN = $(DRIVER_TESTS)
 
-test-drivers-oldest test-drivers-newest: test-drivers-%: $(VENV)/.wheel
-	@test -x $(VENV)/drivers-$*/bin/python || $(PYTHON) -m venv $(VENV)/drivers-$*
-	@echo "make: the $* drivers: $(WANTED)"
-	@$(VENV)/drivers-$*/bin/python -m pip --disable-pip-version-check --quiet install "$$(echo $(WHEELS)/*.whl)[tests]" $(WANTED)
-	@$(VENV)/drivers-$*/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --force-reinstall $(WHEELS)/*.whl
+test-lowest test-newest: test-%: $(VENV)/.wheel
+	@test -x $(VENV)/$*/bin/python || $(PYTHON) -m venv $(VENV)/$*
+	@echo "make: the $*: $(WANTED)"
+	@$(VENV)/$*/bin/python -m pip --disable-pip-version-check --quiet install "$$(echo $(WHEELS)/*.whl)[tests]" $(WANTED)
+	@$(VENV)/$*/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --force-reinstall $(WHEELS)/*.whl
 	@rm -rf $(WORK) && mkdir -p $(WORK)
-	root=$$(pwd) && cd $(WORK) && "$$root/$(VENV)/drivers-$*/bin/pytest" -c "$$root/setup.cfg" $(DRIVER_TESTS:%="$$root/tests/%")
+	root=$$(pwd) && cd $(WORK) && "$$root/$(VENV)/$*/bin/pytest" -c "$$root/setup.cfg" $(CHOSEN:%="$$root/tests/%")
 
 # make test serves by all of them but mod_wsgi, which pip has to build.
 SERVERS ?= all

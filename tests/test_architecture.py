@@ -20,6 +20,7 @@ SOURCE_TREE = Path(__file__).parent.parent
 #: Each module imports only what comes earlier here. ``__init__`` files only re-export, and stand outside.
 FLOORS = {
     "ground": """
+        companions
         exceptions
         clock
     """,

@@ -254,7 +254,9 @@ OPTIONS: dict[str, Option] = {
     ),
     "cookie.httponly": Option(boolean, True, "Whether the cookie is hidden from scripts in the page."),
     "cookie.samesite": Option(_same_site, "Lax", "``'Lax'``, ``'Strict'`` or ``'None'``."),
-    "cookie.partitioned": Option(boolean, False, "Whether a framed page has a cookie for each top-level site (CHIPS)."),
+    "cookie.partitioned": Option(
+        boolean, False, "Whether a framed page has a cookie for each top-level site (CHIPS); needs Werkzeug 3.1."
+    ),
     "cookie.prefix": Option(
         one_of("auto", "__Host-Http-", "__Host-", "__Http-", "__Secure-", ""),
         "auto",

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.http import dump_cookie
 
+from sessionware.companions import WRITES_PARTITIONED
 from sessionware.conversions import shown
 from sessionware.exceptions import CookieTooLarge
 
@@ -153,6 +154,11 @@ def _faults_of_combination(settings: CookieSettings) -> Iterator[str]:
     if prefix in _NEED_HTTPONLY and not settings.httponly:
         weaker = "__Host-" if prefix == "__Host-Http-" else "__Secure-"
         yield f"cookie.prefix: {prefix!r} needs HttpOnly; leave cookie.httponly on, or use {weaker!r}"
+    if settings.partitioned and not WRITES_PARTITIONED:
+        yield (
+            "cookie.partitioned: the installed Werkzeug cannot write Partitioned; upgrade it to 3.1 or later, or set "
+            "cookie.partitioned to False"
+        )
     if settings.secure is not False:
         return
     cure = "set cookie.secure to True (or leave it out)"
@@ -218,13 +224,17 @@ class CookieLines:
     __slots__ = ("_lasting", "_name", "_plain", "deletion")
 
     def __init__(self, settings: CookieSettings, full_name: str, *, secure: bool) -> None:
+        domain = settings.domain
+        if domain is not None and "." not in domain:
+            # Werkzeug before 2.3 takes a single label only with a dot, which later ones leave out and browsers ignore.
+            domain = f".{domain}"
         attributes: dict[str, Any] = {
-            "domain": settings.domain,
+            "domain": domain,
             "path": settings.path,
             "secure": secure,
             "httponly": settings.httponly,
             "samesite": settings.samesite,
-            "partitioned": settings.partitioned,
+            **({"partitioned": True} if settings.partitioned else {}),
             # Every browser knows Max-Age; an Expires beside it would depend on the client's clock.
             "sync_expires": False,
             "max_size": 0,

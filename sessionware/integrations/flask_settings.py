@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flask.sessions import SessionInterface
+
 from sessionware.config.advice import value_of
 from sessionware.config.faults import Faults
 from sessionware.config.names import flatten
@@ -16,7 +18,6 @@ from sessionware.events import logger
 
 if TYPE_CHECKING:
     from flask import Flask
-    from flask.sessions import SessionInterface
 
 #: The name of the dict in ``app.config``.
 OPTIONS_KEY = "SESSIONWARE"
@@ -44,6 +45,7 @@ _COOKIE_SETTINGS = {
     "SESSION_COOKIE_PARTITIONED": _CookieSetting("cookie.partitioned", "get_cookie_partitioned", False),
 }
 _FLASKS_NAME = "session"
+_READ_IN_CONFIG = ("SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PARTITIONED")
 
 #: Where ours are not Flask's: named when they apply.
 _SAFER = ("cookie.samesite", "cookie.secure", "idle_timeout", "absolute_timeout")
@@ -77,11 +79,23 @@ def settings_of(app: Flask, interface: SessionInterface) -> FlaskSettings:
     """What Flask's *app* is configured with; the *interface* may have other words about the cookie."""
     given = app.config.get(OPTIONS_KEY)
     return FlaskSettings(
-        tuple(getattr(interface, setting.getter)(app) for setting in _COOKIE_SETTINGS.values()),
+        tuple(_cookie_value(app, interface, name) for name in _COOKIE_SETTINGS),
         app.secret_key,
         tuple(app.config.get("SECRET_KEY_FALLBACKS") or ()),
         dict(given) if isinstance(given, Mapping) else {} if given is None else given,
     )
+
+
+def _cookie_value(app: Flask, interface: SessionInterface, name: str) -> object:
+    """What *interface* says of the setting *name*.
+
+    Of two, Flask's own interface is not asked: before 2.3 it takes SERVER_NAME for the domain, and before 3.1 it does
+    not know of Partitioned.
+    """
+    getter = _COOKIE_SETTINGS[name].getter
+    if name in _READ_IN_CONFIG and getattr(type(interface), getter, None) is getattr(SessionInterface, getter, None):
+        return app.config.get(name) or _COOKIE_SETTINGS[name].default
+    return getattr(interface, getter)(app)
 
 
 def written_options(given: object, faults: Faults) -> dict[str, Any]:

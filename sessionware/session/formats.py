@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, defstruct
 from msgspec.msgpack import Ext
 from msgspec.structs import astuple, fields
 
+from sessionware.companions import DECODING_FAULTS
 from sessionware.crypto.csrf import SECRET_BYTES
 from sessionware.exceptions import SessionDataError
 from sessionware.session.lifetimes import MAX_SECONDS
@@ -31,6 +32,8 @@ _LIVE, _SUPERSEDED, _ENDED, _INDEX, _TAKEN_OVER = 1, 2, 3, 4, 5
 #: which few records have, make a header of another kind.
 _HEADER = slice(2, -2)
 _NUMBERS = frozenset({float, int})
+#: What unpacking raises for bytes that are no record.
+_FAULTS = (TypeError, LookupError, *DECODING_FAULTS)
 #: The first second that a datetime can tell. A NaN is not after it either: with one, no comparison ends a session.
 _EARLIEST_SECONDS = -62_135_596_800.0
 
@@ -123,7 +126,7 @@ class Formats:
         packed = payload[start:]
         try:
             return _record(payload[_HEADER_START:start], self._serializer.loads(packed), packed)
-        except (TypeError, ValueError, LookupError) as error:
+        except _FAULTS as error:
             raise Malformed("no record") from error
         except SessionDataError:
             del payload, packed  # a crash report shows the locals of each frame
@@ -134,7 +137,7 @@ class Formats:
         start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
         try:
             return _record(payload[_HEADER_START:start], {}, EMPTY)
-        except (TypeError, ValueError, LookupError) as error:
+        except _FAULTS as error:
             raise Malformed("no record") from error
 
     def unpack_index(self, payload: bytes) -> Index:
@@ -144,7 +147,7 @@ class Formats:
             if header != [_INDEX] or type(entries) is not list:
                 raise ValueError("no index")
             return Index(tuple(_checked_entry(IndexEntry(*fields)) for fields in entries))
-        except (TypeError, ValueError, LookupError, SessionDataError) as error:
+        except (*_FAULTS, SessionDataError) as error:
             raise Malformed("no index") from error
 
 

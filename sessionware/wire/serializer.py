@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import msgpack
 import msgspec
 
+from sessionware.companions import DECODING_FAULTS, packer_options
 from sessionware.exceptions import SessionDataError
 from sessionware.wire import refusals, tags
 from sessionware.wire.bounds import FEW_EXTENSIONS, MAX_CONTAINERS, NO_MARKS, OPENERS, check_depth, check_hashes
@@ -96,7 +97,7 @@ class Serializer:
         # Only the careful way tells an own type whose values have no hash any more from a bad record.
         self._ways = (self._load, self._load_carefully) if own else (self._load,)
         tag = self._tag if self._leniency is None else partial(self._tag_leniently, self._leniency)
-        self._new_packer = partial(msgpack.Packer, default=tag, strict_types=True, buf_size=_PACKER_BYTES)
+        self._new_packer = partial(msgpack.Packer, default=tag, strict_types=True, **packer_options(_PACKER_BYTES))
         # Packers not in use, kept because making one takes as long as packing a small session. A deque's append and
         # pop are atomic.
         self._packers: deque[Any] = deque(maxlen=_IDLE_PACKERS)
@@ -310,7 +311,7 @@ class Serializer:
 def _has_plain_keys(data: bytes) -> bool:
     try:
         _decode_outline(data)
-    except (TypeError, ValueError):
+    except (TypeError, *DECODING_FAULTS):
         return False
     return True
 

@@ -8,6 +8,7 @@ import json
 import pytest
 from support.actions import call, login, member, put, read
 from support.browser import Browser, Site, SiteMaker, visitor
+from support.companions import writes_partitioned
 from support.constants import COOKIE, NEW_SECRET, PREFIX, SEEN
 
 from sessionware.testing import FakeClock
@@ -280,7 +281,9 @@ def test_the_cookie_is_safe_by_itself(site: Site) -> None:
     [
         pytest.param({"cookie.path": "/app"}, "__Secure-sid", id="path"),
         pytest.param({"cookie.domain": "example.org"}, "__Secure-sid", id="domain"),
-        pytest.param({"cookie.samesite": "None", "cookie.partitioned": True}, COOKIE, id="partitioned"),
+        pytest.param(
+            {"cookie.samesite": "None", "cookie.partitioned": True}, COOKIE, id="partitioned", marks=writes_partitioned
+        ),
         pytest.param({"cookie.httponly": False, "cookie.name": "x"}, "__Host-x", id="name"),
         pytest.param({"cookie.secure": False}, "sid", id="not secure"),
         pytest.param({"cookie.prefix": "__Secure-"}, "__Secure-sid", id="prefix"),

@@ -187,7 +187,8 @@ def test_the_domain_of_the_cookie_is_that_of_the_option(memory: Options) -> None
 
     visitor.ask(set_to(value=1), HTTP_HOST="www.hoop.com")
 
-    assert "Domain=hoop.com" in visitor.cookies[0]
+    # Browsers ignore the dot; Werkzeug leaves it out from 2.3.
+    assert "Domain=hoop.com" in visitor.cookies[0].replace("=.", "=")
 
 
 def test_the_snippet_of_cork_works_with_its_key() -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from support.companions import writes_partitioned
 from support.constants import SECRET
 
 from sessionware.config.names import suggestion
@@ -343,7 +344,14 @@ BAD: list[tuple[str, object]] = [
 
 def ids(cases: list[Any]) -> list[Any]:
     # The address of an object differs in each process that collects the tests, so it is cut out.
-    return [pytest.param(*case, id=re.sub(r" at 0x\w+", "", f"{case[0]}={case[1]!r}")[:60]) for case in cases]
+    return [
+        pytest.param(
+            *case,
+            id=re.sub(r" at 0x\w+", "", f"{case[0]}={case[1]!r}")[:60],
+            marks=writes_partitioned if case[::2] == ("cookie.partitioned", True) else (),
+        )
+        for case in cases
+    ]
 
 
 @pytest.mark.parametrize("spell", TEXT_SPELLINGS)

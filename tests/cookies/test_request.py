@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from support.companions import writes_partitioned
 from support.constants import COOKIE, SEEN
 from support.cookies import cookie_settings
 
@@ -189,8 +190,13 @@ class TestSecure:
             pytest.param({"prefix": "__Host-Http-"}, "__Host-Http-sid", id="__Host-Http-"),
             pytest.param({"prefix": "__Http-"}, "__Http-sid", id="__Http-"),
             pytest.param({"samesite": "None"}, COOKIE, id="SameSite=None"),
-            pytest.param({"partitioned": True}, COOKIE, id="Partitioned"),
-            pytest.param({"partitioned": True, "path": "/app"}, "__Secure-sid", id="Partitioned with a path"),
+            pytest.param({"partitioned": True}, COOKIE, id="Partitioned", marks=writes_partitioned),
+            pytest.param(
+                {"partitioned": True, "path": "/app"},
+                "__Secure-sid",
+                id="Partitioned with a path",
+                marks=writes_partitioned,
+            ),
         ],
     )
     def test_what_browsers_reject_otherwise_is_secure_on_loopback_too(
@@ -291,7 +297,7 @@ class TestLifetime:
         assert "; Max-Age=86400;" in context.set_seen("token", NOW + DAY, NOW, is_persistent=True)
 
     def test_the_companion_has_the_attributes_of_the_cookie(self) -> None:
-        context = opened(HTTPS, domain="example.com", path="/app", samesite="None", partitioned=True)
+        context = opened(HTTPS, domain="example.com", path="/app", samesite="None")
 
         line, seen = context.set("token", None, NOW), context.set_seen("token", None, NOW)
 

@@ -209,7 +209,7 @@ def test_an_application_that_is_mounted_as_one_of_wsgi_keeps_its_sessions() -> N
 
 def test_without_a_middleware_and_a_configuration_the_error_names_the_cure() -> None:
     site = make_site()
-    site.catchall = False
+    site.config["catchall"] = False
     site.install(SessionPlugin())
     browser = webtest.TestApp(site)
 
@@ -226,7 +226,7 @@ def test_a_fault_of_the_configuration_is_told_at_the_start() -> None:
 
 def test_an_application_is_left_as_it_was_when_the_plugin_goes() -> None:
     site = make_site()
-    site.catchall = False
+    site.config["catchall"] = False
     plugin = site.install(SessionPlugin(secret=SECRET))
 
     site.uninstall(plugin)

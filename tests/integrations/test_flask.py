@@ -14,9 +14,11 @@ import flask.sessions
 import pytest
 from flask.globals import request_ctx
 from flask.testing import FlaskClient
+from support.companions import writes_partitioned
 from support.constants import NEW_SECRET, SECRET
 from support.frames import shown_in_frames
 from support.stores import RecordingStore
+from support.werkzeug_cookies import cookie_of, give_cookie
 
 from sessionware import ConfigError, Session, SessionMiddleware, StoreUnavailable, get_session
 from sessionware.integrations.flask import SessionInterface, Sessionware
@@ -164,9 +166,9 @@ def test_sid_is_the_public_id_and_not_the_token(shop: Shop) -> None:
 
     shop.ask(lambda: seen.append(flask.session.sid) or flask.session.id)  # type: ignore[attr-defined, func-returns-value]
 
-    token = shop.client.get_cookie("session")
+    token = cookie_of(shop.client, "session")
     assert token is not None
-    assert seen[0] not in token.value
+    assert seen[0] not in token
 
 
 def test_destroy_ends_it(shop: Shop) -> None:
@@ -204,8 +206,10 @@ def test_to_read_modified_accessed_and_new_loads_nothing(stored: Shop) -> None:
     seen: list[Any] = []
 
     def view() -> None:
-        session = request_ctx._session
-        seen.extend([session.modified, session.accessed, session.new])  # type: ignore[union-attr]
+        # Not by its name, which counts as an access, in a Flask that has another (since 3.1.3).
+        context: Any = request_ctx
+        session = context._session if hasattr(context, "_session") else context.session
+        seen.extend([session.modified, session.accessed, session.new])
 
     answer = stored.ask(view)
 
@@ -466,7 +470,7 @@ def test_open_and_save_work_outside_a_request(alone: Shop) -> None:
     session["a"] = 1
     interface.save_session(alone.app, session, response)
 
-    alone.client.set_cookie("session", response.headers["Set-Cookie"].partition("=")[2].partition(";")[0])
+    give_cookie(alone.client, "session", response.headers["Set-Cookie"].partition("=")[2].partition(";")[0])
     assert alone.data() == {"a": 1}
 
 
@@ -554,14 +558,18 @@ def test_flasks_own_settings_hold() -> None:
         "SESSION_COOKIE_PATH": "/set",
         "SESSION_COOKIE_HTTPONLY": False,
         "SESSION_COOKIE_SAMESITE": "Strict",
-        "SESSION_COOKIE_PARTITIONED": True,
     }
 
     line = line_of(made(settings))
 
     assert line.startswith("__Secure-shop=")
-    assert {"Domain=shop.example", "Path=/set", "SameSite=Strict", "Partitioned"} <= set(line.split("; "))
+    assert {"Domain=shop.example", "Path=/set", "SameSite=Strict"} <= set(line.split("; "))
     assert "HttpOnly" not in line
+
+
+@writes_partitioned
+def test_flasks_setting_of_partitioned_holds() -> None:
+    assert "; Partitioned" in line_of(made({"SESSION_COOKIE_PARTITIONED": True}))
 
 
 @pytest.mark.parametrize(

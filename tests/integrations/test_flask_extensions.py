@@ -11,6 +11,7 @@ import flask_wtf
 import pytest
 from flask.testing import FlaskClient
 from support.constants import SECRET
+from support.werkzeug_cookies import cookie_of, give_cookie, take_cookie
 from wtforms import StringField
 
 from sessionware import SessionMiddleware
@@ -83,10 +84,10 @@ class Site:
 
     def copy_of(self, name: str = "session") -> FlaskClient:
         """Another browser with the cookie *name* of this one as it is now."""
-        cookie = self.client.get_cookie(name)
+        cookie = cookie_of(self.client, name)
         assert cookie is not None
         thief = self.app.test_client()
-        thief.set_cookie(name, cookie.value)
+        give_cookie(thief, name, cookie)
         return thief
 
 
@@ -140,16 +141,16 @@ def test_a_revoked_user_is_signed_out(site: Site) -> None:
 
 def test_the_remember_cookie_signs_in_again(site: Site) -> None:
     site.client.get("/login?remember")
-    site.client.delete_cookie("session")
+    take_cookie(site.client, "session")
 
     assert site.client.get("/whoami").text == "ada"
-    assert site.client.get_cookie("session") is not None
+    assert cookie_of(site.client, "session") is not None
 
 
 def test_a_stream_that_first_asks_for_the_user_late_is_answered(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     """The remember cookie signs in while the stream runs, which can be kept by no cookie any more."""
     site.client.get("/login?remember")
-    site.client.delete_cookie("session")
+    take_cookie(site.client, "session")
 
     answer = site.client.get("/stream")
 

@@ -13,6 +13,7 @@ import flask_login
 import pytest
 import webtest
 import werkzeug.test
+from support.companions import client_knows_scopes
 from support.constants import COOKIE, SECRET
 from testing.applications import CLIENTS, plain
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -160,7 +161,10 @@ def test_a_plain_application_is_asked_where_the_base_url_says(options: dict[str,
     [
         pytest.param(webtest.TestApp, lambda client, host: client.get(f"https://{host}/"), id="webtest"),
         pytest.param(
-            werkzeug.test.Client, lambda client, host: client.get("/", base_url=f"https://{host}"), id="werkzeug"
+            werkzeug.test.Client,
+            lambda client, host: client.get("/", base_url=f"https://{host}"),
+            id="werkzeug",
+            marks=client_knows_scopes,
         ),
     ],
 )
@@ -173,6 +177,7 @@ def test_a_session_is_that_of_the_host_which_the_base_url_names(options: dict[st
     assert json.loads(ask(client, "other.example").text)["user"] is None
 
 
+@client_knows_scopes
 def test_a_cookie_of_a_path_is_kept_for_that_path(options: dict[str, Any]) -> None:
     client = SessionClient(SessionMiddleware(plain, {**options, "cookie.path": "/shop"}))
 

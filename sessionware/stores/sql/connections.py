@@ -65,10 +65,10 @@ class EngineConnections:
             if isolation is not None:
                 connection.execution_options(isolation_level=isolation)
             result = connection.execute(statement, parameters)
-            answer = result.all() if result.returns_rows else (), result.rowcount
-            if not result.returns_rows:
+            rows = result.all() if result.returns_rows else ()
+            if not statement.is_select:
                 _commit(connection)
-            return answer
+            return rows, len(rows) if result.returns_rows else result.rowcount
 
     def close(self) -> None:
         if self._is_own:

@@ -261,10 +261,13 @@ def make_statements(table: Table, dialect: Dialect, capabilities: Capabilities) 
 
 def _insert(table: Table, kind: str) -> Any:
     """Without an error for a key that exists, where the dialect can say so: an error quotes the key, and is logged."""
+    import sqlalchemy as sa
     from sqlalchemy.dialects import mysql, postgresql, sqlite
 
     if kind == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing(index_elements=["key"])
+        # psycopg forgets the number of rows before SQLAlchemy asks for it: only 2.0.28 has preserve_rowcount.
+        insert = postgresql.insert(table).on_conflict_do_nothing(index_elements=["key"])
+        return insert.returning(sa.literal_column("1"))
     if kind == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing(index_elements=["key"])
     return mysql.insert(table)

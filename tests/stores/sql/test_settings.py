@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.pool import SingletonThreadPool, StaticPool
 from stores.sql.makers import StoreMaker
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
@@ -57,7 +58,7 @@ def test_an_engine_of_another_database_is_refused() -> None:
         SQLAlchemyStore(engine=engine)
 
 
-@pytest.mark.parametrize("pool", [sa.StaticPool, sa.SingletonThreadPool])
+@pytest.mark.parametrize("pool", [StaticPool, SingletonThreadPool])
 def test_an_engine_that_shares_a_connection_with_the_application_is_refused(tmp_path: Path, pool: Any) -> None:
     """A load of the store committed what the application had not."""
     engine = sa.create_engine(f"sqlite:///{tmp_path}/app.db", poolclass=pool)
