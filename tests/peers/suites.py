@@ -187,4 +187,18 @@ PEERS = {
         sessions="pyramid_sessions",
     ),
     "Flask-WTF": Peer("Flask-WTF==1.3.0", ("flask-babel", "email-validator")),
+    # Its digests are checked by what the session holds.
+    "Flask-HTTPAuth": Peer("Flask-HTTPAuth==4.8.1", ("asgiref",)),
+    "Flask-Multipass": Peer(
+        # Without its suite for LDAP, which needs a library in C.
+        "Flask-Multipass==0.11.2",
+        ("Flask-WTF", "authlib", "requests", "sqlalchemy", "pytest-mock", "pytest-cov"),
+        tuple(f"tests/test_{name}.py" for name in ("auth", "core", "data", "identity", "util")),
+    ),
+    "Flask-SocketIO": Peer(
+        # With a store, events see what former events wrote, as its manual says; the one test expects a cookie session.
+        "Flask-SocketIO==5.7.0",
+        ("simple-websocket", "redis"),
+        ("test_socketio.py", "--deselect=test_socketio.py::TestSocketIO::test_unmanaged_session"),
+    ),
 }
