@@ -7,7 +7,6 @@ them; whether the user is signed in, both sides have to agree on at each request
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 from hmac import digest
@@ -387,7 +386,7 @@ def _arrival(
     At last, whether that has given the browser another session, of which there is no record.
     """
     tie = None if found is None else tie_of(found.record)
-    first = math.nan if tie is None else tie.mark
+    first = None if tie is None else tie.mark
     refused: list[Decision] = []
     is_another = False
     for former, request in sorted(context.formers, key=lambda pair: pair[0].mark != first):
