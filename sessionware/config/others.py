@@ -342,10 +342,18 @@ _COMMON: dict[str, Rule] = {
     "salt": left_out("keys for each purpose are derived from the secret"),
 }
 
+#: Arguments of Pyramid's SignedCookieSessionFactory that no other package has.
+_PYRAMID: dict[str, Rule] = {
+    "hashalg": left_out("there is one algorithm"),
+    "reissue_time": same("refresh_after"),
+    "set_on_exception": switch("save_on_error", default=True),
+}
+
 OTHERS: dict[str, Other] = {
     name: Other(owner, rule)
     for owner, rules in (
         ("", _COMMON),
+        ("Pyramid's", _PYRAMID),
         ("Django's", _DJANGO),
         ("Flask-Session's", _FLASK_SESSION),
         ("Flask's", _FLASK),

@@ -19,7 +19,7 @@ from sessionware.backends.imported import Imported, Unreadable
 from sessionware.exceptions import ConfigError
 from sessionware.importers.compression import MAX_COOKIE_BYTES, MAX_EXPANDED_BYTES, expanded
 from sessionware.importers.pickle_format import Builder, UnknownValue, is_pickle, parse
-from sessionware.importers.records import MemcachedRecords, Records, RedisRecords
+from sessionware.importers.records import MemcachedRecords, Records, RedisRecords, records_of
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
 
 #: An id of Beaker of any release. A path of a file is made of it, so nothing else is looked for.
@@ -200,7 +200,7 @@ class StoredBeakerSessions:
         self.until = moment_of(name, until)
         self.cookie = cookie_settings(cookie_name, cookie_domain, cookie_path)
         self.user_key = user_key
-        self._records = records
+        self._records = records_of(name, records)
         self._key = next((form for kind, form in _KEYS.items() if isinstance(records, kind)), "{}")
         self._secrets = None if secret is None else secrets_of(name, secret)
         self._opening = Opening(

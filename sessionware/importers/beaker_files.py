@@ -6,7 +6,7 @@ import dbm
 from pathlib import Path
 
 from sessionware.exceptions import ConfigError
-from sessionware.importers.records import MAX_RECORD_BYTES, Record, asking
+from sessionware.importers.records import MAX_RECORD_BYTES, Record, asking, directory_of
 
 
 class BeakerFiles:
@@ -51,10 +51,10 @@ class BeakerDBM:
 
 def _directory(name: str, data_dir: str | Path | None, part: str, own_dir: str | Path | None) -> Path:
     if own_dir is not None:
-        return Path(own_dir)
+        return directory_of(name, own_dir)
     if data_dir is None:
         raise ConfigError(f"{name}: expected the directory that Beaker's option data_dir has")
-    return Path(data_dir) / part
+    return directory_of(name, Path(data_dir) / part)
 
 
 def _path(directory: Path, key: str, suffix: str) -> Path:

@@ -6,7 +6,7 @@ import hashlib
 import struct
 from pathlib import Path
 
-from sessionware.importers.records import MAX_RECORD_BYTES, Record, asking
+from sessionware.importers.records import MAX_RECORD_BYTES, Record, asking, directory_of
 
 #: The end of a record in seconds since the epoch, or 0 for none, stands before it.
 _END = struct.Struct("I")
@@ -18,7 +18,7 @@ class CacheFiles:
     """The records of cachelib's ``FileSystemCache`` in *directory*: Flask-Session's ``SESSION_FILE_DIR``."""
 
     def __init__(self, directory: str | Path) -> None:
-        self._directory = Path(directory)
+        self._directory = directory_of("CacheFiles", directory)
 
     def get(self, key: str, now: float) -> Record | None:
         for path in self._paths(key):

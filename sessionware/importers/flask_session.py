@@ -10,7 +10,7 @@ from itsdangerous import BadSignature, Signer
 
 from sessionware.backends.imported import Imported, Unreadable
 from sessionware.importers.flask import PERMANENT
-from sessionware.importers.records import Records
+from sessionware.importers.records import Records, records_of
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
 
 #: An id of Flask-Session of any release; nothing else is asked of the store.
@@ -44,7 +44,7 @@ class StoredFlaskSessions:
         self.until = moment_of(name, until)
         self.cookie = cookie_settings(cookie_name, cookie_domain, cookie_path)
         self.user_key = user_key
-        self._records = records
+        self._records = records_of(name, records)
         self._prefix = key_prefix
         self._lifetime = seconds_of(name, "lifetime", lifetime)
         self._signer = (

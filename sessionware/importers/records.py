@@ -6,8 +6,10 @@ import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from sessionware.events import logger
 from sessionware.exceptions import ConfigError, SessionwareError, StoreUnavailable
 
 #: More than this is no session of a user.
@@ -32,6 +34,26 @@ class Records(Protocol):
     def delete(self, key: str) -> None:
         """Remove the record of *key*, if there is one."""
         ...
+
+
+def records_of(importer: str, given: Records) -> Records:
+    """*given*; raises :exc:`ConfigError` for what is no such place, as a URL or the client of a server by itself."""
+    # redis-py has the two methods as well.
+    has_both = all(callable(getattr(given, name, None)) for name in ("get", "delete"))
+    if has_both and not isinstance(given, type) and not hasattr(given, "pttl"):
+        return given
+    raise ConfigError(
+        f"{importer}: expected the place of the former records, as RedisRecords(...), MemcachedRecords(...), "
+        f"SQLRecords(...), CacheFiles(...) or BeakerFiles(...), got an object of the type {type(given).__name__}"
+    )
+
+
+def directory_of(name: str, directory: str | Path) -> Path:
+    """*directory*. A wrong one would look like a store in which no user has a session, so a missing one is told."""
+    path = Path(directory)
+    if not path.is_dir():
+        logger.warning("%s: there is no directory '%s', so no former session is found: is its path right?", name, path)
+    return path
 
 
 class RedisRecords:

@@ -48,7 +48,8 @@ def _converted(importer: str, name: str, convert: Callable[[object], Any], value
 
 def secrets_of(importer: str, given: Secrets) -> list[bytes]:
     """The secrets, at least one; raises :exc:`ConfigError`. Another package may have weaker ones than this takes."""
-    found = [given] if isinstance(given, (str, bytes)) else list(given)
+    # None is what a variable gives that is not set.
+    found: list[str | bytes] = [given] if isinstance(given, (str, bytes)) else list(given or ())
     secrets = [secret.encode() if isinstance(secret, str) else secret for secret in found]
     if not secrets or not all(secrets):
         raise ConfigError(

@@ -140,9 +140,13 @@ def _secrets(settings: FlaskSettings, faults: Faults) -> list[str | bytes | None
     try:
         Keyring(read_secrets(secrets))
     except ValueError as error:
+        names = (
+            "SECRET_KEY (the first secret) and SECRET_KEY_FALLBACKS"
+            if settings.fallbacks
+            else "SECRET_KEY as the secret of sessions"
+        )
         faults.add(
-            f"SECRET_KEY (the first secret) and SECRET_KEY_FALLBACKS: {error}; or give {OPTIONS_KEY} a 'secret' of its "
-            "own, which sessions are sealed with then"
+            f"{names}: {error}; or give {OPTIONS_KEY} a 'secret' of its own, which sessions are sealed with then"
         )
     return secrets
 

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from sessionware.clock import current_time
 from sessionware.exceptions import ConfigError
+from sessionware.integrations.explicit import keep
 from sessionware.manager import SessionManager
 from sessionware.testing.clock import installed_clock
 
@@ -84,6 +85,7 @@ class SessionClient:
         except BaseException:
             answers.abandon(session)
             raise
+        keep(session)
         pairs = self.manager.commit(session)
         answers.finish(session)
         self._keep([pair for pair in pairs if pair[0] == "Set-Cookie"], self.manager.cookie_name(environ))

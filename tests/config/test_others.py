@@ -94,6 +94,20 @@ def test_an_option_of_beaker_is_answered_for_the_value_that_was_given(
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("reissue_time", "120", "write session.refresh_after = 120"),
+        ("set_on_exception", "false", "write session.save_on_error = false"),
+        ("hashalg", "sha512", "leave it out: "),
+    ],
+)
+def test_an_argument_of_pyramids_factory_is_answered_with_what_to_write(name: str, value: str, advice: str) -> None:
+    fault = fault_of({f"session.{name}": value, "session.secret": SECRET})
+
+    assert fault.startswith(f"session.{name}: unknown option (Pyramid's); {advice}")
+
+
+@pytest.mark.parametrize(
     ("options", "backend"),
     [
         ({"type": "ext:redis", "url": "redis://cache:6380/2"}, "backend = redis://cache:6380/2"),

@@ -235,3 +235,12 @@ def test_what_is_no_record_is_malformed(payload: bytes) -> None:
     site.ask(member("user_id"), {"session": "a" * 43})
 
     assert site.rejections() == ["malformed"]
+
+
+def test_a_directory_that_is_missing_is_told_at_start(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    CacheFiles(tmp_path)
+    assert not caplog.messages
+
+    CacheFiles(tmp_path / "flask_session")
+
+    assert [line for line in caplog.messages if "CacheFiles: there is no directory" in line]

@@ -284,6 +284,14 @@ def test_a_client_that_may_unpickle_is_refused() -> None:
         MemcachedRecords(object())
 
 
+@pytest.mark.parametrize(
+    "records", ["redis://localhost:6379/0", redis.Redis(), {}, RedisRecords], ids=["url", "client", "dict", "class"]
+)
+def test_what_is_no_place_of_records_is_refused_at_start_with_the_cure(records: Any) -> None:
+    with pytest.raises(ConfigError, match=r"StoredFlaskSessions: expected the place of .* RedisRecords\(\.\.\.\)"):
+        StoredFlaskSessions(records, until="2030-01-31T00:00:00Z")
+
+
 @pytest.mark.parametrize("backend", ["cookie", "memory"])
 def test_a_move_of_a_fleet_loses_nothing(make: Maker, backend: str) -> None:
     move = make(backend=backend)

@@ -602,6 +602,7 @@ def test_a_weak_secret_key_is_refused_at_start_with_the_cure() -> None:
         made({"SECRET_KEY": "dev-key-that-is-known"})
 
     assert "dev-key" not in str(info.value)
+    assert "SECRET_KEY_FALLBACKS" not in str(info.value)
 
 
 @pytest.mark.parametrize("config", [{"SESSION_COOKIE_PATH": "a"}, {"SECRET_KEY_FALLBACKS": ["short"]}])

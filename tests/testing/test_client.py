@@ -20,6 +20,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sessionware import ConfigError, HeadersSent, SessionMiddleware
+from sessionware.integrations.beaker import SessionMiddleware as BeakerMiddleware
 from sessionware.integrations.flask import Sessionware
 from sessionware.stores import MemoryStore
 from sessionware.testing import FakeClock, SessionClient
@@ -300,6 +301,16 @@ def test_the_request_of_a_flask_client_that_preserves_it_stays_the_last_one() ->
         path = flask.request.path
 
     assert path == "/last"
+
+
+@pytest.mark.parametrize("auto", [True, False])
+def test_a_change_of_a_session_of_beakers_needs_no_save_in_a_test(*, auto: bool) -> None:
+    client = SessionClient(webtest.TestApp(BeakerMiddleware(plain, type="memory", auto=auto)))
+
+    with client.session() as session:
+        session["theme"] = "dark"
+
+    assert answered(client) == {"user": None, "theme": "dark"}
 
 
 # The clock
