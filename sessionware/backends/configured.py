@@ -60,7 +60,7 @@ class FormerConfiguration:
         return Arrival(found, self, request, login, record.handle + login, reference, record.started_at), ()
 
     def stands(self, reference: bytes) -> bool:
-        return self._stored is None or self._stored.stands(reference)
+        return self._stored is not None and self._stored.stands(reference)
 
     def renew(self, arrival: Arrival) -> tuple[Live, tuple[str, ...]]:
         cookie = arrival.request.cookie

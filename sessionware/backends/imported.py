@@ -17,7 +17,8 @@ from sessionware.events import Decision, rejection
 from sessionware.exceptions import SessionDataError
 from sessionware.protocol.users import Users
 from sessionware.session.flashes import FLASH_MARK_BYTES, pack_flash
-from sessionware.session.lifetimes import Lifetimes
+from sessionware.session.formats import EARLIEST_SECONDS
+from sessionware.session.lifetimes import MAX_SECONDS, Lifetimes
 from sessionware.session.login import check_user_id
 from sessionware.session.records import Found, Live
 from sessionware.wire.serializer import Serializer
@@ -151,6 +152,10 @@ class ImportedSessions:
         return None, rejected
 
     def _fault_of(self, imported: Imported, now: float) -> str | None:
+        times = (imported.began_at, imported.created_at, imported.ends_at)
+        # No record holds a NaN, which no comparison finds too old, nor an int that is no float.
+        if not all(EARLIEST_SECONDS <= time <= MAX_SECONDS for time in times if time is not None):
+            return "malformed"
         not_before, signed_in_at = self._lifetimes.not_before, imported.created_at or imported.began_at or 0
         if not_before is not None and signed_in_at < not_before:
             return "revoked"
@@ -171,7 +176,7 @@ class ImportedSessions:
             created_at=now if signed_in_at is None else min(signed_in_at, now),
             started_at=now,
             seen_at=now,
-            ends_at=imported.ends_at,
+            ends_at=None if imported.ends_at is None else float(imported.ends_at),
             is_remembered=imported.is_permanent,
             user_id=user_id,
             csrf=None if imported.csrf_token is None else csrf.secret_of_another(imported.csrf_token),
@@ -210,7 +215,8 @@ class ImportedSessions:
             else:
                 data[key] = value
         if dropped:
-            self._warned.warn_of(", ".join(sorted(dropped)), _DROPPED)
+            # As literals, so that no key breaks the line.
+            self._warned.warn_of(", ".join(map(repr, sorted(dropped))), _DROPPED)
         return data, dropped
 
     def _user_id(self, data: Mapping[str, Any]) -> str | int | None:

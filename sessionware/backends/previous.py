@@ -64,7 +64,7 @@ class PreviousBackend:
         self.users: UserSessions | None = None
         self._current = current
         self._vault = vault
-        self._formers = {former.mark: former for former in formers}
+        self._formers = formers
         self._key = keyring.derive(Purpose.TAKE_OVER)[0]
         self._lifetimes = lifetimes
         self._clock = clock
@@ -142,11 +142,12 @@ class PreviousBackend:
             return False  # it has an id, and so a cookie, that an old worker never had
         if record.is_remembered and not tie.was_remembered and self._may_be_idle(record, now):
             return False
-        for former, request in context.formers:
-            if former.mark == tie.mark and request.is_in_reach:
-                is_there = former.stands(tie.reference) if tie.reference else bool(request.cookie.candidates())
-                return is_another or not is_there or self._was_before_limit(record)
-        return False
+        asked = [pair for pair in context.formers if pair[0].mark == tie.mark and pair[1].is_in_reach]
+        is_there = any(
+            former.stands(tie.reference) if tie.reference else bool(request.cookie.candidates())
+            for former, request in asked
+        )
+        return bool(asked) and (is_another or not is_there or self._was_before_limit(record))
 
     def _may_be_idle(self, record: Live, now: float) -> bool:
         """Whether the former session may have ended of idleness; ours, which is remembered, has not."""
@@ -321,16 +322,20 @@ class PreviousBackend:
 
     def end_former(self, record: Live) -> None:
         """End the former session of *record*, wherever that is."""
-        tie = tie_of(record)
-        former = None if tie is None else self._formers.get(tie.mark)
-        if tie is not None and former is not None and self._clock() < former.until:
-            former.end(tie.reference)
+        tie, now = tie_of(record), self._clock()
+        for former in self._formers_of(tie):
+            if tie is not None and now < former.until:
+                former.end(tie.reference)
 
     def bury(self, record: Live) -> None:
         tie = tie_of(record)
-        former = None if tie is None else self._formers.get(tie.mark)
-        if tie is not None and former is not None:
-            self._bury(tie.handle, former.until if tie.reference else tie.until)
+        ends = [former.until for former in self._formers_of(tie)]
+        if tie is not None and ends:
+            self._bury(tie.handle, max(ends) if tie.reference else tie.until)
+
+    def _formers_of(self, tie: Tie | None) -> list[Former]:
+        """Where the former session of *tie* may be: several stores may have had one cookie, one after the other."""
+        return [] if tie is None else [former for former in self._formers if former.mark == tie.mark]
 
     def _bury(self, handle: bytes, until: float) -> None:
         """See to it that until then no request takes the former session over; an old worker may write it once more."""

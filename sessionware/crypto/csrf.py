@@ -51,7 +51,7 @@ def mask_fixed(secret: bytes) -> str:
 
 def secret_of_another(token: str) -> bytes:
     """The secret for which :func:`verify` takes this *token* of another package, too, and none that it did not make."""
-    return sha256(_OF_ANOTHER + token.encode()).digest()
+    return sha256(_OF_ANOTHER + token.encode("utf-8", "surrogatepass")).digest()
 
 
 def verify(secret: bytes, token: object) -> bool:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from sessionware.backends.imported import Imported, Unreadable
 from sessionware.exceptions import ConfigError
-from sessionware.importers.compression import expanded
+from sessionware.importers.compression import MAX_COOKIE_BYTES, MAX_EXPANDED_BYTES, expanded
 from sessionware.importers.pickle_format import Builder, UnknownValue, is_pickle, parse
 from sessionware.importers.records import MemcachedRecords, Records, RedisRecords, records_of
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
@@ -93,7 +93,7 @@ class Opening:
             ends_at=None,
             unreadable=tuple(key for key in unreadable if key not in _OWN_KEYS),
             reference=reference,
-            identifier=identifier.encode() if isinstance(identifier, str) else b"",
+            identifier=identifier.encode("utf-8", "surrogatepass") if isinstance(identifier, str) else b"",
             created_at=_moment(own.get(_BEGAN)),
             flashes=flashes,
             csrf_token=csrf_token,
@@ -124,7 +124,10 @@ class Opening:
 
 
 def _moment(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    try:
+        return float(value) if isinstance(value, (int, float)) else None
+    except OverflowError as error:
+        raise Unreadable("malformed") from error
 
 
 def _with_gcm(packed: bytes, key: bytes) -> bytes:
@@ -145,8 +148,8 @@ _CIPHERS: Mapping[str, Callable[[bytes, bytes], bytes]] = {
 }
 
 
-def _from_json(payload: bytes) -> Decoded:
-    found = json.loads(expanded(payload))
+def _from_json(payload: bytes, *, at_most: int) -> Decoded:
+    found = json.loads(expanded(payload, at_most=at_most))
     if type(found) is not dict:
         raise ValueError("no dict")
     return found, ()
@@ -236,7 +239,7 @@ class StoredBeakerSessions:
         return found is not None and not found.is_empty
 
     def _decode(self, payload: bytes) -> Decoded:
-        return _from_json(payload)
+        return _from_json(payload, at_most=MAX_EXPANDED_BYTES)
 
     def delete(self, reference: bytes) -> None:
         self._records.delete(self._key.format(reference.decode("ascii")))
@@ -289,7 +292,7 @@ class BeakerCookieSessions:
         """There is no record but the cookie."""
 
     def _decode(self, payload: bytes) -> Decoded:
-        return _from_json(payload)
+        return _from_json(payload, at_most=MAX_COOKIE_BYTES)
 
 
 def _unsigned(value: str, secrets: list[bytes]) -> str:

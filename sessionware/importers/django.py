@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from hmac import compare_digest, digest
-from typing import Any
 
 from sessionware.backends.imported import Imported, Unreadable
-from sessionware.importers.compression import expanded
+from sessionware.importers.compression import in_cookie
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
 
 _SALT = b"django.contrib.sessions.backends.signed_cookies" + b"signer"
@@ -51,7 +50,7 @@ class DjangoSessions:
             raise Unreadable("bad_signature")
         packed, _, timestamp = signed.rpartition(":")
         try:
-            data, signed_at = _unpacked(packed), _number(timestamp)
+            data, signed_at = json.loads(in_cookie(packed).decode("latin-1")), _number(timestamp)
         except (ValueError, RecursionError) as error:
             raise Unreadable("malformed") from error
         if type(data) is not dict:
@@ -69,13 +68,6 @@ class DjangoSessions:
 
 def _signature(key: bytes, signed: str) -> bytes:
     return urlsafe_b64encode(digest(key, signed.encode("latin-1"), "sha256")).rstrip(b"=")
-
-
-def _unpacked(packed: str) -> Any:
-    is_compressed = packed.startswith(".")
-    text = packed.removeprefix(".")
-    payload = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    return json.loads((expanded(payload) if is_compressed else payload).decode("latin-1"))
 
 
 def _number(text: str) -> int:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from itsdangerous import BadData, BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, TimestampSigner
 from markupsafe import Markup
 from werkzeug.http import parse_date
 
 from sessionware.backends.imported import Imported, Unreadable
+from sessionware.importers.compression import in_cookie
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
 
 #: Where Flask keeps whether the session outlives the browser.
@@ -48,19 +49,20 @@ class FlaskSessions:
         self.user_key = user_key
         self._lifetime = seconds_of(name, "lifetime", lifetime)
         # The last one signs, all verify.
-        self._signer: Any = URLSafeTimedSerializer(
+        self._signer = TimestampSigner(
             secrets_of(name, secret_key)[::-1],
             salt="cookie-session",
-            serializer=json,
-            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha1},
+            key_derivation="hmac",
+            digest_method=hashlib.sha1,
         )
 
     def read(self, value: str, now: float) -> Imported | None:
         try:
-            written, signed_at = self._signer.loads(value, return_timestamp=True)
+            packed, signed_at = self._signer.unsign(value, return_timestamp=True)
+            written = json.loads(in_cookie(packed.decode("ascii")))
         except BadSignature as error:
             raise Unreadable("bad_signature") from error
-        except (BadData, ValueError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise Unreadable("malformed") from error
         if type(written) is not dict:
             raise Unreadable("malformed")
@@ -81,7 +83,7 @@ def imported_from(written: dict[str, Any], *, began_at: float, ends_at: float) -
     for key, value in written.items():
         try:
             data[key] = untagged(value)
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
             unreadable.append(key)
     return Imported(
         data=data,
@@ -94,7 +96,7 @@ def imported_from(written: dict[str, Any], *, began_at: float, ends_at: float) -
 
 
 def untagged(value: Any) -> Any:
-    """*value* with what Flask marks in JSON made again; raises ValueError or TypeError for a mark without its value."""
+    """*value* with what Flask marks in JSON made again; raises what a type raises for a mark without its value."""
     if isinstance(value, list):
         return [untagged(item) for item in value]
     if not isinstance(value, dict):

@@ -35,14 +35,14 @@ _NUMBERS = frozenset({float, int})
 #: What unpacking raises for bytes that are no record.
 _FAULTS = (TypeError, LookupError, *DECODING_FAULTS)
 #: The first second that a datetime can tell. A NaN is not after it either: with one, no comparison ends a session.
-_EARLIEST_SECONDS = -62_135_596_800.0
+EARLIEST_SECONDS = -62_135_596_800.0
 
 
 # What the headers hold, each field of its type: the signature tells who has written a header, and not what. As types of
 # msgspec they are checked in C, while the header is unpacked, and its random bytes are not taken for marks of the data.
 
-_Time = Annotated[float, Meta(ge=_EARLIEST_SECONDS)]
-_End = Annotated[float, Meta(ge=_EARLIEST_SECONDS, le=MAX_SECONDS)]
+_Time = Annotated[float, Meta(ge=EARLIEST_SECONDS)]
+_End = Annotated[float, Meta(ge=EARLIEST_SECONDS, le=MAX_SECONDS)]
 _FIELD_TYPES: dict[str, Any] = {
     **{field.name: field.type for field in fields(Live)[_HEADER]},
     "created_at": _Time,

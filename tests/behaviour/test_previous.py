@@ -642,3 +642,40 @@ def test_the_present_secrets_are_those_of_a_former_configuration_without_any(tmp
 
 def _nothing(environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
     return []
+
+
+@pytest.fixture(params=[0, 1], ids=["first", "second"])
+def one_of_two(request: pytest.FixtureRequest, tmp_path: Path) -> Move:
+    """A move from one of two stores, which have had one cookie one after the other."""
+    move = Move(tmp_path, "memory", "memory")
+    older = {"backend": _backend("memory", tmp_path / "older", move.clock), "secret": SECRET, "until": move.until}
+    previous = [older, {"backend": move.old.backend, "secret": SECRET, "until": move.until}]
+    move.new = move.new.like(previous=previous[::-1] if request.param == 0 else previous)
+    return move
+
+
+def test_of_two_former_stores_of_one_cookie_a_revocation_ends_the_session_in_its_own(one_of_two: Move) -> None:
+    browser = ada(one_of_two)
+    at(browser, one_of_two.new).send(put(theme="dark"))
+
+    one_of_two.new.manager.revoke(at(browser, one_of_two.new).ask(member("id")).result)
+
+    assert who(browser, one_of_two.old) is None
+
+
+def test_of_two_former_stores_of_one_cookie_a_session_is_looked_for_in_both(one_of_two: Move) -> None:
+    browser = ada(one_of_two)
+    at(browser, one_of_two.new).send(put(theme="dark"))
+
+    del browser.cookies[COOKIE]
+
+    assert who(browser, one_of_two.new) == "ada"
+
+
+def test_of_two_former_stores_of_one_cookie_a_logout_at_either_ends_what_was_taken_over(one_of_two: Move) -> None:
+    browser = ada(one_of_two)
+    at(browser, one_of_two.new).send(put(theme="dark"))
+
+    at(browser, one_of_two.old).send(call("clear"))
+
+    assert who(browser, one_of_two.new) is None

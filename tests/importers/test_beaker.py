@@ -388,6 +388,27 @@ def test_what_is_signed_and_no_session_is_malformed(payload: bytes) -> None:
     assert site.rejections() == ["malformed"]
 
 
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        *((key, number) for key in ("_creation_time", "_accessed_time") for number in ("NaN", "-1e300", "9" * 400)),
+        ("_id", r'"\ud800"'),
+        ("_csrft_", r'"\ud800"'),
+        ("_f_", r'["\ud800"]'),
+    ],
+)
+def test_what_no_record_can_hold_fails_no_request(key: str, written: str) -> None:
+    text = b64encode(zlib.compress(f'{{"{key}": {written}, "auth": "ada"}}'.encode())).decode()
+    value = hmac.new(VALIDATE_KEY.encode(), text.encode(), "sha1").hexdigest() + text
+    importer = BeakerCookieSessions(VALIDATE_KEY, until=time.time() + DAY, user_key="auth")
+    browser = Browser(Site("memory", import_from=importer), {"beaker.session.id": value})
+
+    answer = browser.send(put(more=1))
+
+    assert answer.status == 200
+    assert browser.data()["more"] == 1
+
+
 def test_a_record_that_an_old_worker_has_made_unreadable_ends_no_session(tmp_path: Path) -> None:
     old, jar = BeakerWorker({"data_dir": str(tmp_path), "data_serializer": "json"}), Jar()
     old.log_in(jar, "ada")

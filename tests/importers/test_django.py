@@ -154,6 +154,16 @@ def test_a_lifetime_of_the_sessions_own_holds(move: Move) -> None:
     assert move.ask("user_id") is None
 
 
+@pytest.mark.parametrize("expiry", [10**25, 10**400], ids=["an int of no 64 bits", "an int that is no float"])
+def test_an_end_that_no_record_can_hold_fails_no_request(move: Move, expiry: int) -> None:
+    move.jar.cookies["sessionid"] = signing.dumps({"_auth_user_id": "7", "_session_expiry": expiry}, salt=SALT)
+
+    answer = move.browser().send(put(more=1))
+
+    assert answer.status == 200
+    assert move.browser().data()["more"] == 1
+
+
 def test_a_logout_at_a_new_worker_deletes_both_cookies(move: Move) -> None:
     move.old.log_in(move.jar, "7")
     move.browser().send(put(more=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -115,6 +116,48 @@ def test_a_value_that_cannot_be_read_is_dropped_by_itself_with_an_event(move: Mo
 
     assert move.browser().data() == {"_user_id": "ada", "more": 1}
     assert move.new.names()[:3] == ["regenerated taken_over", "discarded unreadable", "discarded unreadable"]
+
+
+MARKS_WITHOUT_THEIR_VALUES = [
+    *({mark: 5} for mark in (" b", " d", " di", " t", " u")),
+    {" d": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"},
+    {" di": {"a": 1, "b": 2}},
+]
+
+
+@pytest.mark.parametrize("bad", MARKS_WITHOUT_THEIR_VALUES, ids=repr)
+def test_a_mark_without_its_value_is_dropped_by_itself(move: Move, bad: Any) -> None:
+    signer: Any = URLSafeTimedSerializer(FLASK_SECRET, salt="cookie-session", signer_kwargs={"key_derivation": "hmac"})
+    move.jar.cookies["session"] = signer.dumps({"_user_id": "ada", "bad": bad})
+
+    assert move.browser().data() == {"_user_id": "ada"}
+
+
+def test_the_log_names_a_dropped_key_as_a_literal_that_forges_no_line(
+    move: Move, caplog: pytest.LogCaptureFixture
+) -> None:
+    signer: Any = URLSafeTimedSerializer(FLASK_SECRET, salt="cookie-session", signer_kwargs={"key_derivation": "hmac"})
+    move.jar.cookies["session"] = signer.dumps({"a\nforged line": {" u": "none"}})
+
+    move.browser().send(read)
+
+    assert "forged line" in caplog.text
+    assert "\nforged line" not in caplog.text
+
+
+@pytest.mark.parametrize("text", ["a" * 4_000_000, [[]] * 1_000_000], ids=["text", "lists"])
+def test_a_cookie_that_stands_for_more_than_a_session_is_rejected_and_not_expanded(move: Move, text: Any) -> None:
+    signer: Any = URLSafeTimedSerializer(FLASK_SECRET, salt="cookie-session", signer_kwargs={"key_derivation": "hmac"})
+    move.jar.cookies["session"] = signer.dumps({"a": text})
+
+    tracemalloc.start()
+    answer = move.browser().send(read)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (answer.status, answer.result) == (200, {})
+    assert move.new.rejections() == ["malformed"]
+    assert peak < 1_000_000
 
 
 @pytest.mark.parametrize("value", ["", "x", "e30.x.y", "a" * 5000, ".eJyrVspP.x.y"])

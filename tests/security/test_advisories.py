@@ -46,7 +46,7 @@ def test_nothing_can_unpickle_or_decompress(path: Path) -> None:
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
     }
 
-    # Django and Beaker compress their sessions, which are expanded up to a bound, and signed cookies once verified.
+    # Flask, Django and Beaker compress their sessions, which are expanded up to a bound, once a signature is verified.
     allowed = {"zlib"} if path.parent.name == "importers" and path.name == "compression.py" else set()
     assert imported & dangerous <= allowed
 
