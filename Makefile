@@ -155,7 +155,7 @@ COMPANIONS := Beaker bottle cachelib cryptography diskcache Django flask Flask-L
 COMPANIONS += minimalkv msgpack msgspec opentelemetry-api opentelemetry-sdk PasteDeploy prometheus-client psycopg
 COMPANIONS += pymemcache PyMySQL pyramid pyramid_beaker redis simplekv SQLAlchemy webtest werkzeug
 DRIVER_TESTS := integrations stores/memcached stores/redis stores/sql
-LOWEST_TESTS := $(DRIVER_TESTS) backends cookies crypto importers session stores/keyvalue testing vectors wire
+LOWEST_TESTS := $(DRIVER_TESTS) backends cookies crypto session stores/keyvalue testing vectors wire
 
 .PHONY: test-drivers test-lowest test-newest
 test-drivers: test-lowest test-newest

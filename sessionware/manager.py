@@ -42,6 +42,10 @@ _ONE_NAME = (
     "the session cookie has the name of the former one, %r: old workers do not find what was taken over, and a deploy "
     "that goes back signs its users out. Set cookie.name to another name"
 )
+_OVER = (
+    "the move from the cookie %r is over, by its until: no former session is looked for any more. Remove it from "
+    "previous or import_from, or correct the moment"
+)
 
 Answer = TypeVar("Answer")
 
@@ -236,6 +240,10 @@ def _make_formers(settings: Settings, events: Events) -> tuple[Former, ...]:
                 user_key=settings.user_key,
             )
         )
+    now = settings.clock()
+    for moved in formers:
+        if moved.until <= now:
+            logger.warning(_OVER, moved.cookie.name)
     return tuple(formers)
 
 

@@ -583,6 +583,19 @@ def test_a_cookie_that_would_replace_the_former_one_is_told_at_start(
     assert ("the session cookie has the name of the former one" in caplog.text) is is_told
 
 
+@pytest.mark.parametrize(("begun_ago", "is_told"), [(29 * DAY, False), (30 * DAY, True)])
+def test_a_move_that_is_over_when_a_worker_starts_is_told(
+    tmp_path: Path, begun_ago: float, caplog: pytest.LogCaptureFixture, *, is_told: bool
+) -> None:
+    move = Move(tmp_path, "cookie", "memory")
+    move.clock.advance(begun_ago)
+    caplog.clear()
+
+    move.new.like()
+
+    assert ("the move from the cookie 'sid' is over" in caplog.text) is is_told
+
+
 def test_visitors_stay_in_the_cookie_and_users_move_into_the_store_of_a_login_backend(tmp_path: Path) -> None:
     clock = FakeClock()
     old = Site("cookie", clock)
