@@ -33,7 +33,7 @@ Prefix = Literal["__Host-Http-", "__Host-", "__Http-", "__Secure-"]
 _NEED_HTTPONLY = ("__Host-Http-", "__Http-")
 _NEED_ONE_HOST = ("__Host-Http-", "__Host-")
 #: Browsers compare prefixes without case; those of the hosts begin with the third of these.
-_RESERVED = ("__secure-", "__http-", "__host-")
+RESERVED = ("__secure-", "__http-", "__host-")
 
 _FIELD_NAME_LENGTH = len("Set-Cookie: ")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -109,7 +109,7 @@ def _faults_of_name(settings: CookieSettings) -> Iterator[str]:
         )
     elif len(name) > MAX_NAME_LENGTH:
         yield f"cookie.name: {len(name)} characters leave too few for the value; use {MAX_NAME_LENGTH} at most"
-    if name.lower().startswith(_RESERVED):
+    if name.lower().startswith(RESERVED):
         yield (
             f"cookie.name: {shown(name)} begins with a prefix that browsers reserve (case does not matter); "
             "give the name without it, and choose a prefix by cookie.prefix"

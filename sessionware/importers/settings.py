@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sessionware.conversions import duration, moment
-from sessionware.cookies.header import CookieSettings
+from sessionware.cookies.header import RESERVED, CookieSettings, faults_of
 from sessionware.exceptions import ConfigError
 
 #: The secrets of another package: one, or several of which each may have signed.
@@ -14,8 +15,15 @@ Secrets = str | bytes | Sequence[str | bytes]
 
 
 def cookie_settings(name: str, domain: str | None, path: str) -> CookieSettings:
-    """The cookie of another package, which has no prefix but what is in its *name*."""
-    return CookieSettings(
+    """The cookie of another package, which has no prefix but what is in its *name*.
+
+    Raises :exc:`ConfigError` for what is no name, domain or path of a cookie.
+    """
+    given = {"cookie_name": name, "cookie_domain": "" if domain is None else domain, "cookie_path": path}
+    for parameter, value in given.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{parameter}: expected a str, got an object of the type {type(value).__name__}")
+    settings = CookieSettings(
         name=name,
         domain=domain,
         path=path,
@@ -26,6 +34,11 @@ def cookie_settings(name: str, domain: str | None, path: str) -> CookieSettings:
         prefix="",
         persistent=False,
     )
+    prefix = next((prefix for prefix in RESERVED if name.lower().startswith(prefix)), "")
+    faults = faults_of(replace(settings, name=name[len(prefix) :]))
+    if faults:
+        raise ConfigError("; ".join(fault.replace("cookie.", "cookie_", 1) for fault in faults))
+    return settings
 
 
 def moment_of(importer: str, until: object) -> float:

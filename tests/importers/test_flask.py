@@ -424,3 +424,26 @@ def test_a_move_of_a_fleet_loses_nothing(monkeypatch: pytest.MonkeyPatch, backen
     losses = run(move.old, OurWorker(move.new), move.clock.advance, seed=1)
 
     assert losses == Losses()
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"cookie_name": "a;b"}, "cookie_name: 'a;b' is not a cookie name"),
+        ({"cookie_name": None}, "cookie_name: expected a str, got an object of the type NoneType"),
+        ({"cookie_domain": "shop.example\r\nSet-Cookie: a=b"}, "cookie_domain: "),
+        ({"cookie_path": "app"}, "cookie_path: 'app' does not begin with '/'"),
+        ({"cookie_path": 5}, "cookie_path: expected a str, got an object of the type int"),
+    ],
+)
+def test_a_former_cookie_that_no_browser_has_is_a_fault_at_start(options: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        FlaskSessions(FLASK_SECRET, until="2030-01-31T00:00:00Z", **options)
+
+    assert str(caught.value).startswith(fault)
+
+
+def test_a_former_cookie_may_have_a_prefix_of_browsers() -> None:
+    sessions = FlaskSessions(FLASK_SECRET, until="2030-01-31T00:00:00Z", cookie_name="__Host-session")
+
+    assert sessions.cookie.name == "__Host-session"
