@@ -16,6 +16,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import generate_csrf
 from support.constants import SECRET
+from support.databases import closing_connections
 from werkzeug.test import Client, TestResponse
 
 from sessionware.importers.flask import FlaskSessions
@@ -129,9 +130,10 @@ def _flask_session(directory: Path) -> tuple[Flask, Any]:
 
 
 @pytest.fixture(params=[_stock, _flask_session], ids=["Flask", "Flask-Session"])
-def former(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Flask, Any]:
+def former(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Flask, Any]]:
     make: Callable[[Path], tuple[Flask, Any]] = request.param
-    return make(tmp_path)
+    with closing_connections():
+        yield make(tmp_path)
 
 
 @pytest.fixture(params=SITES)

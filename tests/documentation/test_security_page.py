@@ -65,7 +65,8 @@ def collected(session: pytest.Session) -> set[str]:
 
 def test_every_test_that_is_named_is_collected(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """A run of all tests has collected them; for what a shorter one has not, pytest is asked."""
-    missing = [name for name in NAMED if name not in collected(request.session)]
+    known = collected(request.session)
+    missing = [name for name in NAMED if name not in known]
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "setup.cfg"), "--collect-only", "-q"]
     command += ["-p", "no:cacheprovider", *(f"{ROOT}/tests/{name}" for name in missing)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy import create_engine
 from support.actions import call, login, member, put
 from support.browser import Browser, Site
 from support.constants import COOKIE
+from support.databases import closing_connections
 from support.fleet import Jar, Losses, OurWorker, run
 from support.stores import RecordingStore
 
@@ -77,6 +78,12 @@ def _place(request: pytest.FixtureRequest, name: str, directory: Path) -> tuple[
 
 
 Maker = Callable[..., Move]
+
+
+@pytest.fixture(autouse=True)
+def closed_databases() -> Iterator[None]:
+    with closing_connections():
+        yield
 
 
 @pytest.fixture(params=PLACES)
