@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from support.beaker import KINDS, BeakerSite, Options, Visitor, beakers_options,
 from support.client import Client
 from support.constants import HTTPS, PLAIN, SECRET
 from support.frames import shown_in_frames
+from support.garbage import assert_no_garbage
 from support.servers.wsgi import serving
 
 from sessionware import ConfigError
@@ -493,10 +493,5 @@ def test_an_untouched_request_leaves_nothing_for_the_garbage_collector(memory: O
     middleware = SessionMiddleware(lambda environ, start_response: [b""], memory)
     middleware({**HTTPS}, lambda *answer: lambda chunk: None)
 
-    gc.collect()
-    gc.disable()
-    try:
+    with assert_no_garbage():
         middleware({**HTTPS}, lambda *answer: lambda chunk: None)
-        assert gc.collect() == 0
-    finally:
-        gc.enable()

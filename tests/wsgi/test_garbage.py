@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import setup_testing_defaults
 
 import pytest
 from support.actions import Action, call, login, nothing, put, read, then
 from support.constants import KEY, PLAIN
+from support.garbage import assert_no_garbage
 from wsgi.applications import Boom, middleware
 
 from sessionware import ConflictError, StoreUnavailable
@@ -146,19 +146,6 @@ ACTIONS: dict[str, Action] = {
     "an error before the first touch": lambda session: (_ for _ in ()).throw(Boom()),
     "409": raise_conflict,
 }
-
-
-@contextmanager
-def assert_no_garbage() -> Iterator[None]:
-    """What is done here leaves nothing to the collector. Whatever was there before is set aside, to be fast."""
-    gc.disable()
-    gc.freeze()
-    try:
-        yield
-        assert gc.collect() == 0
-    finally:
-        gc.unfreeze()
-        gc.enable()
 
 
 def assert_leaves_nothing(app: WSGIApplication, scheme: str, host: str, cookie: str) -> None:
