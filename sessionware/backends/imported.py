@@ -96,6 +96,16 @@ class Importer(Protocol):
         ...
 
 
+class WithoutRecord:
+    """What importers have in common whose sessions are all in their cookies."""
+
+    def has(self, reference: bytes) -> bool:
+        return False
+
+    def delete(self, reference: bytes) -> None:
+        """There is nothing but the cookie."""
+
+
 class ImportedSessions:
     """The sessions that *importer* reads, as former sessions; its cookie is compared with the *present* one.
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from sessionware.backends.imported import Imported, Unreadable
+from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
 from sessionware.exceptions import ConfigError
 from sessionware.importers.compression import MAX_COOKIE_BYTES, MAX_EXPANDED_BYTES, expanded
 from sessionware.importers.pickle_format import Builder, UnknownValue, is_pickle, parse
@@ -245,7 +245,7 @@ class StoredBeakerSessions:
         self._records.delete(self._key.format(reference.decode("ascii")))
 
 
-class BeakerCookieSessions:
+class BeakerCookieSessions(WithoutRecord):
     """Takes over the sessions of Beaker with ``type = cookie``, where ``data_serializer`` was ``json``.
 
     The parameters are those of :class:`StoredBeakerSessions`.
@@ -284,12 +284,6 @@ class BeakerCookieSessions:
 
     def read(self, value: str, now: float) -> Imported | None:
         return self._opening.imported(_unsigned(value, self._secrets), now)
-
-    def has(self, reference: bytes) -> bool:
-        return False
-
-    def delete(self, reference: bytes) -> None:
-        """There is no record but the cookie."""
 
     def _decode(self, payload: bytes) -> Decoded:
         return _from_json(payload, at_most=MAX_COOKIE_BYTES)

@@ -7,7 +7,7 @@ import json
 from base64 import urlsafe_b64encode
 from hmac import compare_digest, digest
 
-from sessionware.backends.imported import Imported, Unreadable
+from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
 from sessionware.importers.compression import in_cookie
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
 
@@ -19,7 +19,7 @@ _USER_KEY = "_auth_user_id"
 _EXPIRY = "_session_expiry"
 
 
-class DjangoSessions:
+class DjangoSessions(WithoutRecord):
     """Takes over Django's signed cookies; *secret_key* is its ``SECRET_KEY``, or a list with the fallbacks.
 
     The other parameters have Django's defaults: ``SESSION_COOKIE_NAME``, ``SESSION_COOKIE_DOMAIN``,
@@ -58,12 +58,6 @@ class DjangoSessions:
         own = data.pop(_EXPIRY, None)
         lifetime = own if type(own) is int and own > 0 else self._lifetime
         return Imported(data=data, began_at=float(signed_at), ends_at=signed_at + lifetime)
-
-    def has(self, reference: bytes) -> bool:
-        return False
-
-    def delete(self, reference: bytes) -> None:
-        """There is no record but the cookie."""
 
 
 def _signature(key: bytes, signed: str) -> bytes:

@@ -13,7 +13,7 @@ from itsdangerous import BadSignature, TimestampSigner
 from markupsafe import Markup
 from werkzeug.http import parse_date
 
-from sessionware.backends.imported import Imported, Unreadable
+from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
 from sessionware.importers.compression import in_cookie
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
 
@@ -23,7 +23,7 @@ PERMANENT = "_permanent"
 _CSRF_KEY = "csrf_token"
 
 
-class FlaskSessions:
+class FlaskSessions(WithoutRecord):
     """Takes over the sessions of Flask's own cookie; *secret_key* is its ``SECRET_KEY``, or a list with the fallbacks.
 
     The other parameters have Flask's defaults: ``SESSION_COOKIE_NAME``, ``SESSION_COOKIE_DOMAIN``,
@@ -68,12 +68,6 @@ class FlaskSessions:
             raise Unreadable("malformed")
         began_at = signed_at.timestamp()
         return imported_from(written, began_at=began_at, ends_at=began_at + self._lifetime)
-
-    def has(self, reference: bytes) -> bool:
-        return False
-
-    def delete(self, reference: bytes) -> None:
-        """There is no record but the cookie."""
 
 
 def imported_from(written: dict[str, Any], *, began_at: float, ends_at: float) -> Imported:
