@@ -108,6 +108,7 @@ FLOORS = {
         backends.former
         backends.configured
         backends.imported
+        backends.moving_users
         backends.previous
         lifecycle
         answer
