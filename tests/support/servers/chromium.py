@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from simple_websocket import Client as Connection  # type: ignore[import-untyped]
+from simple_websocket import ConnectionClosed
 from support.servers.process import ServerProcess, find_binary
 
 ANSWER_SECONDS = 30
@@ -77,8 +78,9 @@ class Chromium:
 
     def close(self) -> None:
         """Close the browser as a user does, so that it writes down what it is to keep."""
-        self.call("Browser.close")
-        self._connection.close()
+        with contextlib.suppress(ConnectionClosed):  # the browser may be the first to close it
+            self.call("Browser.close")
+            self._connection.close()
 
 
 class Window:
