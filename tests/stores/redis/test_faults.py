@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 from support.browser import Site
+from support.elapsed import seconds_of
 from support.servers.process import ServerProcess
 from support.servers.redis import RedisCluster, RedisSentinel, RedisServer, a_sentinel, ask, wait_until
 
@@ -34,12 +34,6 @@ def world(own_server: RedisServer) -> Iterator[Site]:
 
 def write(session: Session) -> None:
     session["count"] = session.get("count", 0) + 1
-
-
-def seconds_of(call: Callable[[], object]) -> float:
-    start = time.monotonic()
-    call()
-    return time.monotonic() - start
 
 
 def fault_of(server: RedisServer, fault: str) -> Callable[[], None]:
