@@ -495,10 +495,10 @@ def test_a_connection_that_was_idle_for_a_minute_is_replaced(
     own_server: RedisServer, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A firewall may have dropped it, without a word to either end."""
-    store = RedisStore(own_server.url + "?client_name=idle")
+    store, now = RedisStore(own_server.url + "?client_name=idle"), time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     store.load(key)
     used = connections_named(own_server, "idle")
-    now = time.monotonic()
 
     monkeypatch.setattr(time, "monotonic", lambda: now + 59)
     store.load(key)

@@ -78,7 +78,7 @@ def app(store: SQLAlchemyStore) -> Any:
 def freeze(server: Server, store: SQLAlchemyStore) -> None:
     """Stop it; a signal takes a moment to reach all of its threads."""
     server.process.freeze()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             store.load("x" * 43)

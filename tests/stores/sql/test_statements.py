@@ -68,7 +68,8 @@ def test_a_load_and_a_save_begin_no_transaction(postgresql: PostgreSQLServer, ma
 def test_a_connection_that_was_idle_for_a_minute_is_replaced(
     mariadb: MariaDBServer, make: StoreMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, monotonic = make(mariadb.url), time.monotonic
+    store, now = make(mariadb.url), time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     store.load(new_key())
 
     with contextlib.closing(mariadb.connect()) as connection, connection.cursor() as cursor:
@@ -79,7 +80,7 @@ def test_a_connection_that_was_idle_for_a_minute_is_replaced(
 
         opened = [connections()]
         for seconds in (59, 120):
-            monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: monotonic() + seconds)
+            monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: now + seconds)
             store.load(new_key())
             opened.append(connections())
 
