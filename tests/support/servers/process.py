@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 _HOST = "127.0.0.1"
 #: Where the tests' servers listen: the system takes none of these for a connection that somebody opens.
