@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sessionware.config.settings import OnStoreFailure, Settings
+from sessionware.cookies.caching import VARY
 from sessionware.cookies.origin import SAFE_METHODS, needed_of
 from sessionware.cookies.request import ENCRYPTED
 from sessionware.events import logger
@@ -18,7 +19,6 @@ from sessionware.lifecycle import Lifecycle
 from sessionware.session.mapping import Session
 from sessionware.session.request import COMMITTED, FINISHED, OPEN, Phase, SessionRequest
 
-_VARY = ("Vary", "Cookie")
 _NO_STORE = ("Cache-Control", "no-store")
 _UNANSWERED = (
     "a change of a session needed a cookie, and the connection has left WSGI, as that of a WebSocket does: no answer "
@@ -53,7 +53,7 @@ class Answers:
         session._phase = FINISHED
         self._complete(request, status)
         session._phase = COMMITTED
-        pairs = [_VARY]
+        pairs = [VARY]
         for line in request.cookie_lines:
             pairs.append(("Set-Cookie", line))
         if request.is_of_https_site:

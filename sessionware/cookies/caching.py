@@ -16,6 +16,9 @@ _CLOSED = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*")*', re.DOTALL)
 _CACHE_OVERRIDES = ("surrogate-control", "x-accel-expires")
 _NAME_OF = itemgetter(0)
 _CDN_OVERRIDE_SUFFIX = "cdn-cache-control"
+#: What is added to the response of a request that only reads its session, as most do.
+VARY = ("Vary", "Cookie")
+_ONLY_VARY = [VARY]
 _PRIVATE = ("Cache-Control", "private")
 
 
@@ -28,6 +31,8 @@ def merge_headers(headers: Sequence[tuple[str, str]], pairs: Iterable[tuple[str,
     merged, added = list(headers), list(pairs)
     # Most responses have no header that matters here, which one search through all names together shows.
     names = "\n".join(map(_NAME_OF, merged)).lower()
+    if added == _ONLY_VARY and "vary" not in names:
+        return merged + added
     added_names = "\n".join(map(_NAME_OF, added)).lower()
     if "vary" in names or "cache-control" in added_names:
         _add_each(merged, added)
