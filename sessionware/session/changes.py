@@ -95,20 +95,23 @@ class Changes:
 
     def _note_displaced(self, merged: dict[str, Any]) -> None:
         """Note the values that the application may still hold, and that are no longer in the *merged* data."""
-        for key, value in self.data.items():
-            if type(value) not in IMMUTABLE and merged.get(key) is not value:
-                self.displaced = (*self.displaced, _Displaced(key, value, self.pack_one(value)))
+        self.displaced += tuple(
+            _Displaced(key, value, self.pack_one(value))
+            for key, value in self.data.items()
+            if type(value) not in IMMUTABLE and merged.get(key) is not value
+        )
 
     def take_back(self) -> None:
         """Let a displaced value that was changed since be the session's again, unless its place was changed, too."""
-        displaced, self.displaced = self.displaced, ()
-        for held in displaced:
+        unchanged: list[_Displaced] = []
+        for held in self.displaced:
             if not self._is_changed(held):
-                self.displaced = (*self.displaced, held)
+                unchanged.append(held)
                 continue
             self.has_conflict = True
             if self._is_as_read(held.key):
                 self.data[held.key] = held.value
+        self.displaced = tuple(unchanged)
 
     def _is_changed(self, held: _Displaced) -> bool:
         try:
