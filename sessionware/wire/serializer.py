@@ -134,7 +134,11 @@ class Serializer:
                 return self._pack(data)
             except Exception:  # noqa: BLE001, S110 - what is wrong is told below
                 pass
-        return self.dumps(data)
+        try:
+            return self.dumps(data)
+        except SessionDataError:
+            del data  # a crash report shows the locals of each frame
+            raise
 
     def verify(self, value: Any) -> None:
         """Walk over all of *value*, and raise :exc:`SessionDataError` with the path to what is not supported."""
