@@ -85,6 +85,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         state = "new" if request.found is None else "stored"
         return f"<Session {self.id}, {len(self)} keys, {state}, {self._phase.value}>"
 
+    def __sentry_repr__(self) -> str:
+        """For Sentry's client, which would list a mapping's values in a crash report, and load them for that."""
+        return repr(self)
+
     def __copy__(self) -> NoReturn:
         raise TypeError("a session belongs to its request and is not copied; copy its data, dict(session)")
 
