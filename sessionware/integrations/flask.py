@@ -231,8 +231,8 @@ def _keeping_no_more(save: Callable[..., None]) -> Callable[..., None]:
         state = session._integration if isinstance(session, FlaskSession) else None
         if state is not None and not state.is_settled:
             _skip(session)
-            if state.manager is not None:
-                state.manager._answers.answered(session)  # no answer will carry it
+            if state.manager is not None and session._request is not None:
+                state.manager._answers.answered(session._request)  # no answer will carry it
 
     return save_session
 

@@ -249,7 +249,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     def authenticated_at(self) -> datetime | None:
         """When the user signed in or was confirmed last, in UTC; ``None`` while no user is signed in."""
         request = self._loaded()
-        at = request.changes.authenticated_at(request.stored)
+        at = request.changes.asked.authenticated_at(request.stored)
         return None if at is None else moment(at)
 
     def authenticated_within(self, duration: Any) -> bool:
@@ -259,7 +259,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """
         seconds = duration_for("authenticated_within", duration)
         request = self._loaded()
-        at = request.changes.authenticated_at(request.stored)
+        at = request.changes.asked.authenticated_at(request.stored)
         return at is not None and self._persistence.clock() - at < seconds
 
     # One-time messages, and CSRF tokens.
@@ -294,7 +294,8 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         if secret is None:
             changes, made = self._changing(), self._persistence.csrf
             # Before a login, the same id may have given the secret that was good until now.
-            changes.csrf = secret = made.first(request.csrf_root) if changes.login is None else made.new()
+            secret = made.first(request.csrf_root) if changes.asked.login is None else made.new()
+            changes.give_csrf(secret)
         return csrf.mask(secret)
 
     def verify_csrf(self, token: object) -> bool:
