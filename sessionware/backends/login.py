@@ -32,9 +32,7 @@ class LoginBackend:
 
     travels_with_answer = True
 
-    def __init__(
-        self, cookie: CookieBackend, store: StoreBackend, clock: Clock, *, user_key: str | None = None
-    ) -> None:
+    def __init__(self, cookie: CookieBackend, store: StoreBackend, clock: Clock, *, user_key: str | None) -> None:
         self.users = store.users
         self._cookie = cookie
         self._store = store
