@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sessionware.cli.takeover import importer_lines
-from sessionware.config.advice import SECRET, Expression, repeated
+from sessionware.config.advice import ITS_VALUE, SECRET, Expression, repeated
 from sessionware.config.beaker import Translation, coerced, of_beaker, translate, unprefixed
 from sessionware.config.names import PREFIXED, suggestion
 from sessionware.config.table import GROUPS, OPTIONS
@@ -23,7 +23,6 @@ _OF_PASTE = ("use", "paste.filter_factory", "paste.filter_app_factory", "next", 
 _WIDTH = 100
 #: A name or an address is not broken.
 _WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
-_KEPT = Expression("(its value)", "...")
 
 _NEW_COOKIE = (
     "The cookie is HttpOnly and, wherever the browser sees https, Secure, with a prefix before its name, as "
@@ -162,7 +161,7 @@ def _masked(name: str, value: object) -> object:
     if isinstance(value, Expression):
         return value
     if name == "secret":
-        return _KEPT if _is_strong(value) else SECRET
+        return ITS_VALUE if _is_strong(value) else SECRET
     return repeated(value) if isinstance(value, str) else value
 
 
