@@ -222,14 +222,7 @@ def _make_formers(settings: Settings, events: Events) -> tuple[Former, ...]:
     for former in settings.previous:
         backend, stored, _ = _stored(former, settings, events)
         formers.append(
-            FormerConfiguration(
-                backend,
-                stored,
-                cookie=former.cookie,
-                present=settings.cookie,
-                until=former.until,
-                lifetimes=settings.lifetimes,
-            )
+            FormerConfiguration(backend, stored, cookie=former.cookie, until=former.until, lifetimes=settings.lifetimes)
         )
     for importer in settings.import_from:
         formers.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,10 +17,7 @@ from sessionware.session.records import Live
 
 
 class FormerConfiguration:
-    """The sessions of a former configuration of this package, in *backend*; *stored* is the one with a store in it.
-
-    Its *cookie* is compared with the *present* one.
-    """
+    """The sessions of a former configuration of this package, in *backend*; *stored* is the one with a store in it."""
 
     def __init__(
         self,
@@ -28,7 +25,6 @@ class FormerConfiguration:
         stored: StoreBackend | None,
         *,
         cookie: CookieSettings,
-        present: CookieSettings,
         until: float,
         lifetimes: Lifetimes,
     ) -> None:
@@ -42,12 +38,9 @@ class FormerConfiguration:
         self._lifetimes = lifetimes
         self._cookies = Cookies(cookie, partial(backend.make_keys, domain=domain, path=path))
         self._is_persistent = cookie.persistent
-        self._has_reach_of_ours = cookie.scope[1:] == present.scope[1:]
 
-    def open(self, header: str, environ: Mapping[str, Any], present: CookieContext[Any]) -> FormerRequest:
-        cookie = self._cookies.open(header, environ)
-        is_same_cookie = self._has_reach_of_ours and cookie.full_name == present.full_name
-        return FormerRequest(cookie, self._cookies.is_in_reach(environ), is_same_cookie)
+    def cookies(self, present: CookieContext[Any]) -> Cookies[Any]:
+        return self._cookies
 
     def load(
         self, request: FormerRequest, touched_at: float, *, has_data: bool

@@ -91,8 +91,8 @@ class Former(Protocol):
     users: Users | None
     cookie: CookieSettings
 
-    def open(self, header: str, environ: Mapping[str, Any], present: CookieContext[Any]) -> FormerRequest:
-        """Its cookie in a request that has *present* as ours, without a look into it."""
+    def cookies(self, present: CookieContext[Any]) -> Cookies[Any]:
+        """What opens its cookie in a request that has *present* as ours."""
         ...
 
     def load(
@@ -198,6 +198,16 @@ class MovingCookies(Cookies[K]):
     def open(self, header: str, environ: Mapping[str, Any]) -> MovingContext[K]:
         context, now = super().open(header, environ), self._clock()
         requests = tuple(
-            (former, former.open(header, environ, context)) for former in self._formers if now < former.until
+            (former, self._request(former, context, header, environ)) for former in self._formers if now < former.until
         )
         return MovingContext(context._form, header, context.keys, context._warn_of_reach, requests)
+
+    def _request(
+        self, former: Former, present: CookieContext[K], header: str, environ: Mapping[str, Any]
+    ) -> FormerRequest:
+        """The cookie of *former*, without a look into it."""
+        cookies = former.cookies(present)
+        cookie = cookies.open(header, environ)
+        has_reach_of_ours = former.cookie.scope[1:] == self.settings.scope[1:]
+        is_same_cookie = has_reach_of_ours and cookie.full_name == present.full_name
+        return FormerRequest(cookie, cookies.is_in_reach(environ), is_same_cookie)

@@ -107,7 +107,7 @@ class WithoutRecord:
 
 
 class ImportedSessions:
-    """The sessions that *importer* reads, as former sessions; its cookie is compared with the *present* one.
+    """The sessions that *importer* reads, as former sessions, with the attributes of the *present* cookie.
 
     Both timeouts begin with the take-over: other packages do not say when a user was seen, and have other limits. A
     session is never renewed where it is: old workers do that by themselves.
@@ -132,18 +132,15 @@ class ImportedSessions:
         self._lifetimes = lifetimes
         self._warned = WarnedOnce()
         self._user_key = importer.user_key or user_key or USER_KEY
-        name, self._has_reach_of_ours = importer.cookie.name, importer.cookie.scope[1:] == present.scope[1:]
+        name, domain, path = importer.cookie.name, importer.cookie.domain, importer.cookie.path
         # Browsers delete it by an answer to which they would keep ours.
-        cookie = replace(present, name=name, domain=importer.cookie.domain, path=importer.cookie.path, prefix="")
+        cookie = replace(present, name=name, domain=domain, path=path, prefix="")
         self._cookies: dict[bool, Cookies[None]] = {
             secure: Cookies(replace(cookie, secure=secure), lambda name: None) for secure in (True, False)
         }
 
-    def open(self, header: str, environ: Mapping[str, Any], present: CookieContext[Any]) -> FormerRequest:
-        cookies = self._cookies[present.is_secure]
-        cookie = cookies.open(header, environ)
-        is_same_cookie = self._has_reach_of_ours and cookie.full_name == present.full_name
-        return FormerRequest(cookie, cookies.is_in_reach(environ), is_same_cookie)
+    def cookies(self, present: CookieContext[Any]) -> Cookies[None]:
+        return self._cookies[present.is_secure]
 
     def load(
         self, request: FormerRequest, touched_at: float, *, has_data: bool

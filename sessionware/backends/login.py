@@ -32,9 +32,7 @@ class LoginBackend:
 
     travels_with_answer = True
 
-    def __init__(
-        self, cookie: CookieBackend, store: StoreBackend, clock: Clock, *, user_key: str | None = None
-    ) -> None:
+    def __init__(self, cookie: CookieBackend, store: StoreBackend, clock: Clock, *, user_key: str | None) -> None:
         self.users = store.users
         self._cookie = cookie
         self._store = store
@@ -90,7 +88,7 @@ class LoginBackend:
         signed = context.with_keys(context.keys.token)
         if found is None or found.key:
             return self._store.save(signed, found, changes=changes, token=token, touched_at=touched_at)
-        return self._store.take_over(signed, self._cookie.standing(found, self._clock()), changes=changes)
+        return self._store.move_in(signed, self._cookie.standing(found, self._clock()), changes=changes)
 
     def adopt(self, context: CookieContext[LoginKeys], record: Live, token: bytes) -> Adopted | None:
         if record.user_id is None:

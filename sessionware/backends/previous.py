@@ -7,8 +7,9 @@ them; whether the user is signed in, both sides have to agree on at each request
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from hmac import digest
 from typing import Any
 
@@ -33,6 +34,8 @@ from sessionware.session.lifetimes import Lifetimes
 from sessionware.session.records import Ended, Found, Live
 
 Loaded = tuple[Found | None, Sequence[Decision]]
+#: Writes the changes of the request over a session of ours, or as a new one.
+Write = Callable[[Found | None], Outcome]
 
 
 class PreviousBackend:
@@ -197,12 +200,13 @@ class PreviousBackend:
         touched_at: float,
     ) -> Outcome:
         arrival: Arrival | None = None if found is None else found.arrived
+        write = partial(self._current.save, context, changes=changes, touched_at=touched_at)
         if found is not None and changes.asked.is_over_another_user:
-            outcome = self._log_in_over(context, found, changes=changes, token=token, touched_at=touched_at)
+            outcome = self._log_in_over(found, partial(write, token=token))
         elif found is not None and arrival is not None and arrival.is_alone:
-            outcome = self._take_over(context, found, changes=changes, touched_at=touched_at)
+            outcome = self._take_over(context, found, changes=changes, write=partial(write, token=None))
         else:
-            outcome = self._current.save(context, found, changes=changes, token=token, touched_at=touched_at)
+            outcome = write(found, token=token)
         if outcome.found is None and outcome.cookie is DELETE and found is not None:
             self._end_formers(found)
         elif found is not None and not changes.asked.is_over_another_user:
@@ -218,25 +222,17 @@ class PreviousBackend:
         lines = () if changes.is_passive else self._keep_alive(arrival, touched_at)
         return replace(outcome, found=found, more_lines=lines)
 
-    def _log_in_over(
-        self,
-        context: CookieContext[Any],
-        found: Found,
-        *,
-        changes: Changes,
-        token: bytes | None,
-        touched_at: float,
-    ) -> Outcome:
+    def _log_in_over(self, found: Found, write: Write) -> Outcome:
         """A login as another user, of whom nothing may stay: the former session ends before it."""
         arrival: Arrival | None = found.arrived
         if arrival is None or not arrival.is_alone:
             self._end_formers(found)
-            return self._current.save(context, found, changes=changes, token=token, touched_at=touched_at)
+            return write(found)
         self.end(found)
-        outcome = self._current.save(context, None, changes=changes, token=token, touched_at=touched_at)
+        outcome = write(None)
         return replace(outcome, events=(Decision("ended", found.record, "login"), *outcome.events))
 
-    def _take_over(self, context: CookieContext[Any], found: Found, *, changes: Changes, touched_at: float) -> Outcome:
+    def _take_over(self, context: CookieContext[Any], found: Found, *, changes: Changes, write: Write) -> Outcome:
         """Make the former session one of ours, then write *changes* over it, merged if another request was faster."""
         arrival: Arrival = found.arrived
         before = arrival.found.record
@@ -251,8 +247,8 @@ class PreviousBackend:
         if adopted is None:
             if changes.asked.login is None:
                 return Outcome(None, KEEP, (Decision("discarded", before, "ended"),))
-            return self._current.save(context, None, changes=changes, token=None, touched_at=touched_at)
-        outcome = self._current.save(context, adopted.found, changes=changes, token=None, touched_at=touched_at)
+            return write(None)
+        outcome = write(adopted.found)
         events = outcome.events
         if adopted.is_new:
             events = (Decision("regenerated", adopted.found.record, "taken_over", before), *arrival.events, *events)

@@ -103,7 +103,7 @@ class StoreBackend:
             return Outcome(written.found, KEEP, written.events)
         return Outcome(None, DELETE if isinstance(written, Emptied) else KEEP, written.events)
 
-    def take_over(self, context: CookieContext[CookieSigner], found: Found | None, *, changes: Changes) -> Outcome:
+    def move_in(self, context: CookieContext[CookieSigner], found: Found | None, *, changes: Changes) -> Outcome:
         """Write the session of a user whose login was over one that was *found* in the cookie."""
         written = create(self._vault, changes, None, users=self.users, former=None if found is None else found.record)
         return Outcome(written.found, Send(context.keys.sign(written.token)), written.events)

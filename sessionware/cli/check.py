@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sessionware.cli.takeover import importer_lines
-from sessionware.config.advice import SECRET, Expression, repeated
+from sessionware.config.advice import ITS_VALUE, SECRET, Expression, repeated
 from sessionware.config.beaker import Translation, coerced, of_beaker, translate, unprefixed
 from sessionware.config.names import PREFIXED, suggestion
 from sessionware.config.table import GROUPS, OPTIONS
@@ -23,7 +23,6 @@ _OF_PASTE = ("use", "paste.filter_factory", "paste.filter_app_factory", "next", 
 _WIDTH = 100
 #: A name or an address is not broken.
 _WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
-_KEPT = Expression("(its value)", "...")
 
 _NEW_COOKIE = (
     "The cookie is HttpOnly and, wherever the browser sees https, Secure, with a prefix before its name, as "
@@ -66,6 +65,8 @@ def check(arguments: Namespace) -> int:
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         # The text of a parser's error quotes the line, which may be that of the secret.
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        if isinstance(error, configparser.MissingSectionHeaderError):
+            reason = f"{reason}: write a line such as [app:main] above its options"
         arguments.parser.error(f"{arguments.beaker} cannot be read: {reason}")
     if not found:
         arguments.parser.error(f"{arguments.beaker} has no section with options of Beaker's sessions")
@@ -83,7 +84,8 @@ def _sections(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     directory = str(path.parent.absolute())
     parser = configparser.ConfigParser({"here": directory, "__file__": str(path.absolute())}, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    with path.open(encoding="utf-8") as file:
+    # Editors of Windows begin a file with a byte order mark.
+    with path.open(encoding="utf-8-sig") as file:
         parser.read_file(file)
     seen: list[dict[str, Any]] = []
     for section in (*parser.sections(), parser.default_section):
@@ -159,7 +161,7 @@ def _masked(name: str, value: object) -> object:
     if isinstance(value, Expression):
         return value
     if name == "secret":
-        return _KEPT if _is_strong(value) else SECRET
+        return ITS_VALUE if _is_strong(value) else SECRET
     return repeated(value) if isinstance(value, str) else value
 
 

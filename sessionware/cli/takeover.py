@@ -62,9 +62,8 @@ def _place(kind: str, options: Mapping[str, Any]) -> str:
     _, reader, arguments = _PLACES[kind]
     if own is not None and options.get(own):
         return f"{reader}({own}={_written(own, options[own])})"
-    shown = {"data_dir": options.get("data_dir"), "url": options.get("url")}
-    table = options.get("table_name", "beaker_cache")
-    written = {name: _written(name, value) for name, value in {**shown, "table_name": table}.items()}
+    given = {"data_dir": None, "url": None, "table_name": "beaker_cache", **options}
+    written = {name: _written(name, given[name]) for name in ("data_dir", "url", "table_name")}
     return f"{reader}({arguments.format(**written)})"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sessionware.conversions import cure_of
 from sessionware.exceptions import ConfigError
@@ -52,31 +52,28 @@ class Faults:
         raise ConfigError(message) from self._cause
 
 
-class FaultsOfLogins(Faults):
-    """Adds what is found at the option ``backend`` to *faults* as what is wrong with ``login_backend``."""
+class RewordedFaults(Faults):
+    """Adds what is found to *faults*, as *reword* says it."""
 
-    __slots__ = ("_faults",)
+    __slots__ = ("_faults", "_reword")
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, reword: Callable[[str], str]) -> None:
         super().__init__()
         self._faults = faults
+        self._reword = reword
 
     def add(self, text: str, cause: BaseException | None = None) -> None:
-        self._faults.add(_BACKEND.sub("login_backend", text), cause)
+        self._faults.add(self._reword(text), cause)
 
 
-class FaultsOfFormer(Faults):
-    """Adds what is found in a former configuration to *faults* as what is wrong with the option *name*."""
+def of_logins(faults: Faults) -> Faults:
+    """What is found at the option ``backend`` becomes what is wrong with ``login_backend``."""
+    return RewordedFaults(faults, lambda text: _BACKEND.sub("login_backend", text))
 
-    __slots__ = ("_faults", "_name")
 
-    def __init__(self, faults: Faults, name: str) -> None:
-        super().__init__()
-        self._faults = faults
-        self._name = name
-
-    def add(self, text: str, cause: BaseException | None = None) -> None:
-        self._faults.add(f"{self._name}: {text}", cause)
+def of_former(faults: Faults, name: str) -> Faults:
+    """What is found in a former configuration becomes what is wrong with the option *name*."""
+    return RewordedFaults(faults, lambda text: f"{name}: {text}")
 
 
 def closest(written: str, known: Iterable[str], *, similarity: float = 0.6) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sessionware.clock import Clock, current_time
 from sessionware.config.backend import URL, Backend, find_backend
-from sessionware.config.faults import Faults, FaultsOfFormer, FaultsOfLogins
+from sessionware.config.faults import Faults, of_former, of_logins
 from sessionware.config.names import flatten, from_environment, place_of_secret
 from sessionware.config.table import OPTIONS, STORE_GROUPS, OnStoreFailure
 from sessionware.conversions import moment
@@ -115,16 +115,12 @@ def _checked_store(group: str, backend: object, given: Mapping[str, Any], faults
     """The options that a store is *given*, converted if it is known which *backend* that is."""
     if backend is None:
         return {f"{group}.{name}": value for name, value in given.items()}
-    found = find_backend(backend, given, _faults_of(group, faults))
+    found = find_backend(backend, given, faults if group == "backend" else of_logins(faults))
     if found is None:
         return {}
     # Options that a store reads from its URL must not stand beside it when the Config is read again.
     converted = {**found.options, URL: given.get(URL)}
     return {f"{group}.{name}": converted[name] for name in given.keys() & converted.keys()}
-
-
-def _faults_of(group: str, faults: Faults) -> Faults:
-    return faults if group == "backend" else FaultsOfLogins(faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,13 +172,10 @@ def make_settings(config: Mapping[str, Any] | Config | None, options: Mapping[st
     """
     faults = Faults()
     given = _merged(_flat(config, faults), flatten(options, faults))
-    good = _converted(given, faults)
-    failed = given.keys() - good.keys()
-    values = {name: option.convert(option.default) for name, option in OPTIONS.items()} | good
+    values, failed = _values(given, faults)
     clock = values["clock"] or current_time
     cookie = CookieSettings(**_group("cookie", values))
-    backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
-    logins = None if "login_backend" in failed else _login_backend(values["login_backend"], given, backend, faults)
+    backend, logins = _backends(values, given, failed, faults)
     store = _store(backend, logins, clock, faults, limit=values["max_sessions_per_user"])
     keyring = None if "secret" in failed else _keyring(values["secret"], backend, config, faults)
     lifetimes = _lifetimes(values, given, failed, faults)
@@ -212,7 +205,7 @@ def _previous(
     found = []
     for number, former in enumerate(given, 1):
         name = "previous" if len(given) == 1 else f"previous, configuration {number}"
-        found.append(_former(former, keyring, clock, FaultsOfFormer(faults, name)))
+        found.append(_former(former, keyring, clock, of_former(faults, name)))
     return tuple(former for former in found if former is not None)
 
 
@@ -220,12 +213,9 @@ def _former(given: Mapping[str, Any], present: Keyring | None, clock: Clock, fau
     """The settings of one former configuration; its timeouts and all else but these give way to the present ones."""
     until = _until(given, faults)
     flat = flatten({name: value for name, value in given.items() if name not in _UNTIL}, faults)
-    good = _converted(flat, faults)
-    failed = flat.keys() - good.keys()
-    values = {name: option.convert(option.default) for name, option in OPTIONS.items()} | good
+    values, failed = _values(flat, faults)
     cookie = CookieSettings(**_group("cookie", values))
-    backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", flat), faults)
-    logins = None if "login_backend" in failed else _login_backend(values["login_backend"], flat, backend, faults)
+    backend, logins = _backends(values, flat, failed, faults)
     keyring = present
     if values["secret"] is not None and "secret" not in failed:
         keyring = _keyring(values["secret"], backend, None, faults)
@@ -254,6 +244,21 @@ def _until(given: Mapping[str, Any], faults: Faults) -> float | None:
         return None
 
 
+def _values(given: Mapping[str, Any], faults: Faults) -> tuple[dict[str, Any], set[str]]:
+    """The value of each option, which is its default where it was not *given*; and the options that have a fault."""
+    good = _converted(given, faults)
+    return {name: option.convert(option.default) for name, option in OPTIONS.items()} | good, given.keys() - good.keys()
+
+
+def _backends(
+    values: Mapping[str, Any], given: Mapping[str, Any], failed: set[str], faults: Faults
+) -> tuple[Backend | None, Backend | None]:
+    """The backend of all sessions, or of visitors' alone where there is another one for those that are signed in."""
+    backend = None if "backend" in failed else find_backend(values["backend"], _group("backend", given), faults)
+    logins = None if "login_backend" in failed else _login_backend(values["login_backend"], given, backend, faults)
+    return backend, logins
+
+
 def _store(
     backend: Backend | None, logins: Backend | None, clock: Clock, faults: Faults, *, limit: int | None
 ) -> Store | None:
@@ -261,7 +266,7 @@ def _store(
     if backend == Backend() and logins is None and limit is not None:
         faults.add(_LIMIT_OF_COOKIES)
     store = None if backend is None else backend.make(clock, faults)
-    return store if logins is None else logins.make(clock, FaultsOfLogins(faults))
+    return store if logins is None else logins.make(clock, of_logins(faults))
 
 
 def _login_backend(named: object, given: Mapping[str, Any], backend: Backend | None, faults: Faults) -> Backend | None:
@@ -271,7 +276,7 @@ def _login_backend(named: object, given: Mapping[str, Any], backend: Backend | N
         for name in options:
             faults.add(f"login_backend.{name}: name a store by login_backend (nested: type)")
         return None
-    found = find_backend(named, options, FaultsOfLogins(faults))
+    found = find_backend(named, options, of_logins(faults))
     if found == Backend():
         faults.add("login_backend: 'cookie' is no store; name one, as 'sqlite' or a URL, or leave the option out")
     elif backend is not None and backend != Backend():

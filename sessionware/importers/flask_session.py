@@ -10,11 +10,8 @@ from itsdangerous import BadSignature, Signer
 
 from sessionware.backends.imported import Imported, Unreadable
 from sessionware.importers.flask import PERMANENT
-from sessionware.importers.records import Records, records_of
+from sessionware.importers.records import Record, Records, records_of
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
-
-#: An id of Flask-Session of any release; nothing else is asked of the store.
-_ID = re.compile(r"[0-9A-Za-z_-]{16,128}")
 
 
 class StoredFlaskSessions:
@@ -26,6 +23,9 @@ class StoredFlaskSessions:
     msgpack or JSON. A pickled one, of a release before 0.7, is refused as ``malformed``, and read by
     :class:`sessionware.importers.pickled.PickledStoredFlaskSessions`.
     """
+
+    #: An id of Flask-Session of any release; nothing else is asked of the store.
+    _id = re.compile(r"[0-9A-Za-z_-]{16,128}")
 
     def __init__(
         self,
@@ -59,19 +59,17 @@ class StoredFlaskSessions:
         if record is None:
             return None
         data, unreadable = self._decode(record.payload)
-        left = self._lifetime if record.seconds_left is None else min(record.seconds_left, self._lifetime)
         is_permanent = data.pop(PERMANENT, False) is True
+        created_at, ends_at = self._times(sid, record, now)
         return Imported(
             data=data,
             began_at=None,
-            ends_at=now + left,
+            created_at=created_at,
+            ends_at=ends_at,
             is_permanent=is_permanent,
             unreadable=unreadable,
             reference=sid.encode("ascii"),
         )
-
-    def _decode(self, payload: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
-        return unpacked(payload), ()
 
     def _id_in(self, value: str) -> str:
         if self._signer is not None:
@@ -79,9 +77,17 @@ class StoredFlaskSessions:
                 value = self._signer.unsign(value.encode("latin-1")).decode("latin-1")
             except (BadSignature, UnicodeEncodeError) as error:
                 raise Unreadable("bad_signature") from error
-        if not _ID.fullmatch(value):
+        if not self._id.fullmatch(value):
             raise Unreadable("malformed")
         return value
+
+    def _decode(self, payload: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
+        return _unpacked(payload), ()
+
+    def _times(self, sid: str, record: Record, now: float) -> tuple[float | None, float]:
+        """When the session began, if that is known, and when it ends."""
+        left = self._lifetime if record.seconds_left is None else min(record.seconds_left, self._lifetime)
+        return None, now + left
 
     def has(self, reference: bytes) -> bool:
         return self._records.get(self._prefix + reference.decode("ascii"), 0.0) is not None
@@ -90,7 +96,7 @@ class StoredFlaskSessions:
         self._records.delete(self._prefix + reference.decode("ascii"))
 
 
-def unpacked(payload: bytes) -> dict[str, Any]:
+def _unpacked(payload: bytes) -> dict[str, Any]:
     """The data in *payload*, be it msgpack or JSON; no JSON is msgpack, too."""
     for decode in (msgspec.msgpack.decode, msgspec.json.decode):
         try:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from itsdangerous import BadSignature, Signer
+from itsdangerous import Signer
 
-from sessionware.backends.imported import Imported, Unreadable
-from sessionware.importers.flask import PERMANENT
-from sessionware.importers.flask_session import unpacked
+from sessionware.importers.flask_session import StoredFlaskSessions
 from sessionware.importers.records import Record, asking
-from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
-
-_ID = re.compile(r"[0-9a-f]{1,128}_([0-9a-f]{1,12})")
+from sessionware.importers.settings import Secrets, secrets_of
 
 
 class KVRecords:
@@ -35,12 +31,15 @@ class KVRecords:
             self._store.delete(key)
 
 
-class KVSessions:
+class KVSessions(StoredFlaskSessions):
     """Takes over the sessions of Flask-KVSession in *store*, where its serialization was changed to JSON.
 
     *secret_key* is Flask's ``SECRET_KEY``, or a list with former ones. The other parameters have Flask's defaults;
     *user_key* as of :class:`sessionware.importers.flask.FlaskSessions`.
     """
+
+    #: Behind the underscore it has the moment at which it was made, in hexadecimal seconds.
+    _id = re.compile(r"[0-9a-f]{1,128}_[0-9a-f]{1,12}")
 
     def __init__(
         self,
@@ -54,45 +53,19 @@ class KVSessions:
         lifetime: object = "31d",
         user_key: str | None = None,
     ) -> None:
-        name = type(self).__name__
-        self.until = moment_of(name, until)
-        self.cookie = cookie_settings(cookie_name, cookie_domain, cookie_path)
-        self.user_key = user_key
-        self._records = KVRecords(store)
-        self._lifetime = seconds_of(name, "lifetime", lifetime)
-        # The last one signs, all verify.
-        self._signer = Signer(secrets_of(name, secret_key)[::-1])
-
-    def read(self, value: str, now: float) -> Imported | None:
-        try:
-            signed = self._signer.unsign(value.encode("latin-1"))
-        except (BadSignature, UnicodeEncodeError) as error:
-            raise Unreadable("bad_signature") from error
-        sid = signed.decode("latin-1")
-        found = _ID.fullmatch(sid)
-        if found is None:
-            raise Unreadable("malformed")
-        made_at = int(found[1], 16)
-        record = self._records.get(sid, now)
-        if record is None:
-            return None
-        data, unreadable = self._decode(record.payload)
-        is_permanent = data.pop(PERMANENT, False) is True
-        return Imported(
-            data=data,
-            began_at=None,
-            created_at=float(made_at),
-            ends_at=made_at + self._lifetime,
-            is_permanent=is_permanent,
-            unreadable=unreadable,
-            reference=signed,
+        super().__init__(
+            KVRecords(store),
+            until=until,
+            key_prefix="",
+            cookie_name=cookie_name,
+            cookie_domain=cookie_domain,
+            cookie_path=cookie_path,
+            lifetime=lifetime,
+            user_key=user_key,
         )
+        # Without the salt of Flask-Session. The last one signs, all verify.
+        self._signer = Signer(secrets_of(type(self).__name__, secret_key)[::-1])
 
-    def _decode(self, payload: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
-        return unpacked(payload), ()
-
-    def has(self, reference: bytes) -> bool:
-        return self._records.get(reference.decode("ascii"), 0.0) is not None
-
-    def delete(self, reference: bytes) -> None:
-        self._records.delete(reference.decode("ascii"))
+    def _times(self, sid: str, record: Record, now: float) -> tuple[float | None, float]:
+        made_at = int(sid.rpartition("_")[2], 16)
+        return float(made_at), made_at + self._lifetime

@@ -45,18 +45,23 @@ class SessionObject:
     ``__dict__["_headers"]``, as in Beaker.
     """
 
+    _core: CoreSession | None
+    _sess: Session | None
+    _dirty: bool
+
     def __init__(self, environ: WSGIEnvironment, **params: Any) -> None:
         self._begin(environ, params, None)
 
     def _begin(self, environ: Mapping[str, Any], params: Mapping[str, Any], core: CoreSession | None) -> None:
-        state = self.__dict__
-        state["_params"] = params
-        state["_environ"] = environ
-        state["_sess"] = None
-        state["_headers"] = {"cookie_out": None, "set_cookie": False}
-        state["_dirty"] = False
-        state["_core"] = core
-        state["_is_served"] = core is not None
+        self.__dict__.update(
+            _params=params,
+            _environ=environ,
+            _core=core,
+            _sess=None,
+            _headers={"cookie_out": None, "set_cookie": False},
+            _dirty=False,
+            _is_served=core is not None,
+        )
 
     @classmethod
     def _of(cls, core: CoreSession, params: Mapping[str, Any]) -> SessionObject:
@@ -66,20 +71,18 @@ class SessionObject:
         return session
 
     def _opened(self) -> CoreSession:
-        core: CoreSession | None = self.__dict__["_core"]
+        core = self._core
         if core is None:
-            core = MANAGERS.of(self.__dict__["_params"]).open(self.__dict__["_environ"])
-            self.__dict__["_core"] = core
-            if self.__dict__["_dirty"]:
+            core = self.__dict__["_core"] = MANAGERS.of(self._params).open(self._environ)
+            if self._dirty:
                 keep(core)
         return core
 
     def _session(self) -> Session:
         """The session itself."""
-        session: Session | None = self.__dict__["_sess"]
+        session = self._sess
         if session is None:
-            session = Session._of(self._opened(), {}, self.__dict__["_params"])
-            self.__dict__["_sess"] = session
+            session = self.__dict__["_sess"] = Session._of(self._opened(), {}, self._params)
         return session
 
     def __getattr__(self, name: str) -> Any:
@@ -121,9 +124,8 @@ class SessionObject:
     def save(self) -> None:
         """Keep what the session holds when the answer begins, and what is written later."""
         self.__dict__["_dirty"] = True
-        core = self.__dict__["_core"]
-        if core is not None:
-            keep(core)
+        if self._core is not None:
+            keep(self._core)
 
     def delete(self) -> None:
         """End the session now, in the store and in the browser."""
@@ -133,25 +135,25 @@ class SessionObject:
     def persist(self) -> None:
         """Write the session now, if it was saved or the option ``auto`` is on."""
         core = self._session()._core
-        if not self.__dict__["_is_served"] and core._phase is OPEN:
+        if not self._is_served and core._phase is OPEN:
             self._answer(core)
-        elif self.dirty() or self.__dict__["_params"].get("auto"):
+        elif self.dirty() or self._params.get("auto"):
             core.save()
 
     def _answer(self, core: CoreSession) -> None:
         """Commit, and leave the cookie where who has no middleware looks for it."""
-        pairs = MANAGERS.of(self.__dict__["_params"]).commit(core)
+        pairs = MANAGERS.of(self._params).commit(core)
         lines = [value for name, value in pairs if name == "Set-Cookie"]
         # The last is the session's own, where there is another one, which tells when it was seen.
-        self.__dict__["_headers"].update(cookie_out=lines[-1] if lines else None, set_cookie=bool(lines))
+        self._headers.update(cookie_out=lines[-1] if lines else None, set_cookie=bool(lines))
 
     def dirty(self) -> bool:
         """Whether ``save()`` or ``delete()`` was called."""
-        return bool(self.__dict__["_dirty"])
+        return self._dirty
 
     def accessed(self) -> bool:
         """Whether the session was used."""
-        return self.__dict__["_sess"] is not None
+        return self._sess is not None
 
 
 # The middleware.

@@ -27,25 +27,19 @@ _DEFAULTS = {"values": "lenient", "user_key": "_user_id"}
 _FLASK_SESSION = "Flask-Session's"
 
 
-class _CookieSetting(NamedTuple):
-    """A setting of Flask's cookie, the option that it is, and the value that counts as not given."""
-
-    option: str
-    getter: str
-    default: object
-
-
-_COOKIE_SETTINGS = {
-    "SESSION_COOKIE_NAME": _CookieSetting("cookie.name", "get_cookie_name", None),
-    "SESSION_COOKIE_DOMAIN": _CookieSetting("cookie.domain", "get_cookie_domain", None),
-    "SESSION_COOKIE_PATH": _CookieSetting("cookie.path", "get_cookie_path", "/"),
-    "SESSION_COOKIE_HTTPONLY": _CookieSetting("cookie.httponly", "get_cookie_httponly", True),
-    "SESSION_COOKIE_SECURE": _CookieSetting("cookie.secure", "get_cookie_secure", False),
-    "SESSION_COOKIE_SAMESITE": _CookieSetting("cookie.samesite", "get_cookie_samesite", None),
-    "SESSION_COOKIE_PARTITIONED": _CookieSetting("cookie.partitioned", "get_cookie_partitioned", False),
+#: The attributes of the cookie: the setting SESSION_COOKIE_NAME is the option cookie.name, and a session interface is
+#: asked for it by get_cookie_name(). With each the value that counts as not given.
+_COOKIE_ATTRIBUTES = {
+    "name": None,
+    "domain": None,
+    "path": "/",
+    "httponly": True,
+    "secure": False,
+    "samesite": None,
+    "partitioned": False,
 }
 _FLASKS_NAME = "session"
-_READ_IN_CONFIG = ("SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PARTITIONED")
+_READ_IN_CONFIG = ("domain", "partitioned")
 
 #: Where ours are not Flask's: named when they apply.
 _SAFER = ("cookie.samesite", "cookie.secure", "idle_timeout", "absolute_timeout")
@@ -79,23 +73,28 @@ def settings_of(app: Flask, interface: SessionInterface) -> FlaskSettings:
     """What Flask's *app* is configured with; the *interface* may have other words about the cookie."""
     given = app.config.get(OPTIONS_KEY)
     return FlaskSettings(
-        tuple(_cookie_value(app, interface, name) for name in _COOKIE_SETTINGS),
+        tuple(_cookie_value(app, interface, attribute) for attribute in _COOKIE_ATTRIBUTES),
         app.secret_key,
         tuple(app.config.get("SECRET_KEY_FALLBACKS") or ()),
         dict(given) if isinstance(given, Mapping) else {} if given is None else given,
     )
 
 
-def _cookie_value(app: Flask, interface: SessionInterface, name: str) -> object:
-    """What *interface* says of the setting *name*.
+def _cookie_value(app: Flask, interface: SessionInterface, attribute: str) -> object:
+    """What *interface* says of the cookie's *attribute*.
 
     Of two, Flask's own interface is not asked: before 2.3 it takes SERVER_NAME for the domain, and before 3.1 it does
     not know of Partitioned.
     """
-    getter = _COOKIE_SETTINGS[name].getter
-    if name in _READ_IN_CONFIG and getattr(type(interface), getter, None) is getattr(SessionInterface, getter, None):
-        return app.config.get(name) or _COOKIE_SETTINGS[name].default
+    getter = f"get_cookie_{attribute}"
+    is_flasks = getattr(type(interface), getter, None) is getattr(SessionInterface, getter, None)
+    if attribute in _READ_IN_CONFIG and is_flasks:
+        return app.config.get(_setting(attribute)) or _COOKIE_ATTRIBUTES[attribute]
     return getattr(interface, getter)(app)
+
+
+def _setting(attribute: str) -> str:
+    return f"SESSION_COOKIE_{attribute.upper()}"
 
 
 def written_options(given: object, faults: Faults) -> dict[str, Any]:
@@ -111,28 +110,27 @@ def options_of(settings: FlaskSettings) -> dict[str, Any]:
     faults = Faults()
     ours = written_options(settings.given, faults)
     options = {**_DEFAULTS, "cookie.name": _FLASKS_NAME, **ours}
-    for (name, setting), value in zip(_COOKIE_SETTINGS.items(), settings.cookie, strict=True):
-        if value == setting.default or (setting.option == "cookie.name" and value == _FLASKS_NAME):
+    for (attribute, default), value in zip(_COOKIE_ATTRIBUTES.items(), settings.cookie, strict=True):
+        option = f"cookie.{attribute}"
+        if value == default or (attribute == "name" and value == _FLASKS_NAME):
             continue
-        if setting.option in ours and _converted(setting.option, ours) != _converted(
-            setting.option, {setting.option: value}
-        ):
+        if option in ours and _converted(option, ours[option]) != _converted(option, value):
             faults.add(
-                f"{name}: {value!r} contradicts {setting.option!r}: {ours[setting.option]!r} in {OPTIONS_KEY}; leave "
+                f"{_setting(attribute)}: {value!r} contradicts {option!r}: {ours[option]!r} in {OPTIONS_KEY}; leave "
                 "one of them out"
             )
-        options[setting.option] = value
+        options[option] = value
     if not ours.get("secret") and settings.secret_key:
         options["secret"] = _secrets(settings, faults)
     faults.raise_if_any()
     return options
 
 
-def _converted(name: str, options: Mapping[str, Any]) -> object:
+def _converted(name: str, value: object) -> object:
     try:
-        return OPTIONS[name].convert(options[name])
+        return OPTIONS[name].convert(value)
     except ValueError:
-        return options[name]
+        return value
 
 
 def _secrets(settings: FlaskSettings, faults: Faults) -> list[str | bytes | None]:

@@ -124,7 +124,7 @@ class _Rotation:
         *,
         grace: float | None,
         users: Users,
-        events: tuple[Decision, ...] = (),
+        events: tuple[Decision, ...],
     ) -> None:
         self._vault = vault
         self._found = found

@@ -46,7 +46,7 @@ class Users:
 
     __slots__ = ("_max_sessions", "_tell", "_vault")
 
-    def __init__(self, vault: Vault, tell: Callable[..., None], *, max_sessions: int | None = None) -> None:
+    def __init__(self, vault: Vault, tell: Callable[..., None], *, max_sessions: int | None) -> None:
         self._vault = vault
         self._tell = tell
         self._max_sessions = max_sessions

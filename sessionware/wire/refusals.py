@@ -51,7 +51,7 @@ class Inspector:
 
     __slots__ = ("_leniency", "_supported", "_to_plain")
 
-    def __init__(self, to_plain: Mapping[type, Callable[[Any], Any]], leniency: Leniency | None = None) -> None:
+    def __init__(self, to_plain: Mapping[type, Callable[[Any], Any]], leniency: Leniency | None) -> None:
         self._to_plain = to_plain
         self._leniency = leniency
         self._supported = SUPPORTED | to_plain.keys()

@@ -11,15 +11,15 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from sessionware.exceptions import AlreadyExists, ConfigError, Gone, StoreUnavailable
 from sessionware.stores import FileStore
 from sessionware.testing import FakeClock, StoreConformance
+from sessionware.testing.conformance.fixtures import new_key
 
 
 class TestFileStore(StoreConformance):
@@ -41,28 +41,6 @@ def root(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture
 def store(root: pathlib.Path) -> FileStore:
     return FileStore(root)
-
-
-@pytest.fixture
-def open_umask() -> Iterator[None]:
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
-@pytest.fixture
-def public_directory() -> Iterator[pathlib.Path]:
-    """One that every user can reach, for the tests' own are 0700."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = pathlib.Path(directory)
-        path.chmod(0o755)
-        yield path
-        for below in (path, *path.rglob("*")):
-            below.chmod(0o700)
-
-
-def new_key() -> str:
-    return secrets.token_urlsafe(32)
 
 
 def files_in(root: pathlib.Path) -> list[pathlib.Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 
@@ -11,6 +10,7 @@ import pytest
 
 from sessionware.stores import MemoryStore
 from sessionware.testing import FakeClock, StoreConformance
+from sessionware.testing.conformance.fixtures import new_key
 
 
 class TestMemoryStore(StoreConformance):
@@ -18,10 +18,6 @@ class TestMemoryStore(StoreConformance):
 
     def make_store(self, clock: FakeClock) -> MemoryStore:
         return MemoryStore(clock=clock)
-
-
-def new_key() -> str:
-    return secrets.token_urlsafe(32)
 
 
 def test_time_time_is_looked_up_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 import textwrap
 import threading
 import time
@@ -26,6 +25,7 @@ import pytest
 from sessionware.exceptions import ConfigError, Conflict, Gone, RecordTooLarge, StoreUnavailable
 from sessionware.stores import SQLiteStore
 from sessionware.testing import FakeClock, StoreConformance
+from sessionware.testing.conformance.fixtures import new_key
 
 
 class TestSQLiteStore(StoreConformance):
@@ -58,28 +58,6 @@ def open_store(path: pathlib.Path) -> Iterator[Opener]:
     yield open_store
     for store in made:
         store.close()
-
-
-@pytest.fixture
-def open_umask() -> Iterator[None]:
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
-@pytest.fixture
-def public_directory() -> Iterator[pathlib.Path]:
-    """One that every user can reach, for the tests' own are 0700."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = pathlib.Path(directory)
-        path.chmod(0o755)
-        yield path
-        for below in (path, *path.rglob("*")):
-            below.chmod(0o700)
-
-
-def new_key() -> str:
-    return secrets.token_urlsafe(32)
 
 
 def start_python(script: str, *arguments: object) -> subprocess.Popen[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
@@ -20,6 +19,7 @@ from support.servers.redis import RedisServer
 from sessionware.exceptions import StoreUnavailable
 from sessionware.stores import KeyValueStore
 from sessionware.testing import FakeClock, StoreConformance
+from sessionware.testing.conformance.fixtures import new_key
 
 #: simplekv and minimalkv use a command that redis-py would like to be without.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated p?setex:DeprecationWarning")
@@ -32,10 +32,6 @@ MAKERS: dict[str, Callable[[Any], Any]] = {
     "cachelib": cachelib.RedisCache,
 }
 every_package = pytest.mark.parametrize("package", list(MAKERS))
-
-
-def new_key() -> str:
-    return secrets.token_urlsafe(32)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ import simplekv.memory  # type: ignore[import-untyped]
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, StoreUnavailable
 from sessionware.stores import KeyValueStore, is_atomic
 from sessionware.testing import FakeClock, StoreConformance
+from sessionware.testing.conformance.fixtures import new_key
 
 PREFIX = "sessionware-"
 
@@ -124,10 +125,6 @@ class TestFanoutCache(DiskCacheSuite):
 class TestDiskCacheIndex(DiskCacheSuite):
     def make_object(self, directory: pathlib.Path) -> Any:
         return diskcache.Index(str(directory))
-
-
-def new_key() -> str:
-    return secrets.token_urlsafe(32)
 
 
 def run_in_threads(functions: list[Callable[[], object]]) -> None:

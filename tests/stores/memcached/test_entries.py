@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import secrets
 import time
 from collections.abc import Callable
 
@@ -15,13 +14,10 @@ from support.servers.memcached import Memcached, memcached
 from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, StoreUnavailable
 from sessionware.stores import MemcachedStore
 from sessionware.stores.contract import Entry
+from sessionware.testing.conformance.fixtures import new_key
 
 DAY = 86400
 MEGABYTE = 2**20
-
-
-def new_key() -> str:
-    return secrets.token_urlsafe(32)
 
 
 def count(server: Memcached, name: str) -> int:
