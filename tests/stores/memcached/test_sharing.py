@@ -28,7 +28,7 @@ READS = 1250 if IS_SOAK else 100
 
 @pytest.fixture
 def world(memcached_cluster: list[Memcached]) -> Iterator[Site]:
-    store = MemcachedStore("memcached://" + ",".join(server.place for server in memcached_cluster))
+    store = MemcachedStore("memcached://" + ",".join(server.place for server in memcached_cluster), timeout=30)
     yield Site(store)
     store.close()
 
@@ -98,7 +98,7 @@ def test_no_connection_is_shared_after_a_fork(
 ) -> None:
     client = make(memcached_cluster)
     url = "memcached://" + ",".join(server.place for server in memcached_cluster)
-    store = MemcachedStore(url) if client is None else MemcachedStore(client=client)
+    store = MemcachedStore(url, timeout=30) if client is None else MemcachedStore(client=client)
     keys = [f"{os.urandom(8).hex():x<43}" for _ in range(4)]
     for key in keys:
         store.create(key, key.encode(), 60)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from stores.sql.makers import StoreMaker
+from support.places import PATIENCE_SECONDS
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
@@ -38,7 +39,8 @@ def make(table: str) -> Iterator[StoreMaker]:
     made: list[SQLAlchemyStore] = []
 
     def make(url: str | None = None, **options: Any) -> SQLAlchemyStore:
-        made.append(SQLAlchemyStore(url, **{"table": table, **options}))
+        patience = {} if url is None else {"timeout": PATIENCE_SECONDS}
+        made.append(SQLAlchemyStore(url, **{"table": table, **patience, **options}))
         return made[-1]
 
     yield make

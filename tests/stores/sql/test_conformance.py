@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.places import PATIENCE_SECONDS
 from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
@@ -44,7 +45,7 @@ class SQLConformance(StoreConformance):
 
     def make_store(self, clock: FakeClock) -> SQLAlchemyStore:
         assert isinstance(clock, TableClock)
-        store = SQLAlchemyStore(self.url, table=clock.table)
+        store = SQLAlchemyStore(self.url, table=clock.table, timeout=PATIENCE_SECONDS)
         if clock.engine is None:
             clock.engine = sa.create_engine(self.url, poolclass=sa.NullPool)
             store.purge()

@@ -55,7 +55,7 @@ VISITOR = """
         start_response("200 OK", [])
         return []
 
-    store = SQLAlchemyStore(url, table=table)
+    store = SQLAlchemyStore(url, table=table, timeout=30)
     app = SessionMiddleware(application, {"secret": "kQ2zV8sX4nB7mL1pR9tY3wE6uI0oA5dF", "backend": store})
     environ = {"REQUEST_METHOD": "GET", "wsgi.url_scheme": "https", "HTTP_HOST": "example.org",
                "HTTP_COOKIE": cookie, "wsgi.errors": io.StringIO()}
@@ -133,7 +133,7 @@ def test_a_session_that_ends_among_writers_stays_ended(url: str, make: StoreMake
 FIRST_USE = """
     import sys
     from sessionware.stores import SQLAlchemyStore
-    store = SQLAlchemyStore(sys.argv[1], table=sys.argv[2])
+    store = SQLAlchemyStore(sys.argv[1], table=sys.argv[2], timeout=30)
     print("ready", flush=True)
     sys.stdin.readline()
     key = sys.argv[3].rjust(43, "x")
@@ -185,7 +185,7 @@ def test_greenlets_share_a_store_without_waiting_for_one_another(server: Server,
         from sessionware.stores import SQLAlchemyStore
         print("ready", flush=True)
         sys.stdin.readline()
-        store = SQLAlchemyStore(sys.argv[1], table=sys.argv[2])
+        store = SQLAlchemyStore(sys.argv[1], table=sys.argv[2], timeout=30)
         keys = [str(number).rjust(43, "x") for number in range(30)]
         for key in keys:
             store.create(key, key.encode(), 60)
