@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sessionware.config.settings import OnStoreFailure, Settings
+from sessionware.cookies.caching import VARY
 from sessionware.cookies.origin import SAFE_METHODS, needed_of
 from sessionware.cookies.request import ENCRYPTED
 from sessionware.events import logger
@@ -18,7 +19,6 @@ from sessionware.lifecycle import Lifecycle
 from sessionware.session.mapping import Session
 from sessionware.session.request import COMMITTED, FINISHED, OPEN, Phase, SessionRequest
 
-_VARY = ("Vary", "Cookie")
 _NO_STORE = ("Cache-Control", "no-store")
 _UNANSWERED = (
     "a change of a session needed a cookie, and the connection has left WSGI, as that of a WebSocket does: no answer "
@@ -36,6 +36,8 @@ class Answers:
 
     def __init__(self, lifecycle: Lifecycle, settings: Settings) -> None:
         self._lifecycle = lifecycle
+        #: Tells the events of a request whose session travels with the answer, once that has left.
+        self.answered = lifecycle.tell_untold
         self._save_on_error = settings.save_on_error
         self._clear_site_data = ", ".join(f'"{word}"' for word in settings.clear_site_data)
         self._raises_store_failures = settings.on_store_failure is OnStoreFailure.RAISE
@@ -51,7 +53,7 @@ class Answers:
         session._phase = FINISHED
         self._complete(request, status)
         session._phase = COMMITTED
-        pairs = [_VARY]
+        pairs = [VARY]
         for line in request.cookie_lines:
             pairs.append(("Set-Cookie", line))
         if request.is_of_https_site:
@@ -62,12 +64,6 @@ class Answers:
         """What an answer tells the browser to forget that deletes the cookie, and with which no session begins."""
         is_told = request.is_of_https_site and request.found is None and request.cookie_lines
         return [("Clear-Site-Data", self._clear_site_data)] if is_told else []
-
-    def answered(self, session: Session) -> None:
-        """The answer has left: tell the events of a session that travels with it."""
-        request = session._request
-        if request is not None and request.untold:
-            self._lifecycle.tell_untold(request)
 
     def _complete(self, request: SessionRequest, status: int) -> None:
         if request.outage is not None and status == _SERVER_ERROR and self.has_own_answer(request.outage):
@@ -101,7 +97,7 @@ class Answers:
         can_save = request.can_save_after_headers
         if self._discards(status):
             self._discard_if_pending(request)
-            self.answered(session)
+            self._lifecycle.tell_untold(request)
         elif request.is_pending():
             if not can_save:
                 session._come_too_late("a nested value was changed after the cookie was sent; that change is not saved")
@@ -122,7 +118,7 @@ class Answers:
             request.cookie_lines = ()
         if is_pending:
             self._lifecycle.discard(request, "app_raised")
-            self.answered(session)  # there is no answer to wait for
+            self._lifecycle.tell_untold(request)  # there is no answer to wait for
 
     def hand_over(self, session: Session) -> None:
         """The connection has left WSGI, as a WebSocket's does: save what needs no cookie, and discard the rest.
@@ -138,7 +134,7 @@ class Answers:
         self.finish(session)
 
     def _save_without_answer(self, request: SessionRequest) -> None:
-        needs_cookie = request.changes.needs_new_id or not request.can_save_after_headers
+        needs_cookie = request.changes.asked.needs_new_id or not request.can_save_after_headers
         is_lost = request.has_unsent_cookie
         if request.is_pending():
             if needs_cookie:

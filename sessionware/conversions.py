@@ -6,6 +6,7 @@ it expected, for anything else. Converting its result again changes nothing.
 
 from __future__ import annotations
 
+import enum
 import importlib
 import math
 import operator
@@ -33,6 +34,13 @@ _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _DATE_DIGITS = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])([0-2][0-9]|3[01])", re.ASCII)
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _DOTTED_NAME = re.compile(f"{_NAME}:{_NAME}")
+#: The secrets of pydantic and the URLs of SQLAlchemy, of urllib and of others, by a member of their class.
+_CURES_BY_MEMBER = {
+    "get_secret_value": "give what its get_secret_value() returns",
+    "render_as_string": "give its text, render_as_string(hide_password=False)",
+    "geturl": "give its text, geturl()",
+    "scheme": "give its text, str(url)",
+}
 
 
 def shown(value: object) -> str:
@@ -43,6 +51,20 @@ def shown(value: object) -> str:
         text = repr(value)
         return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}…"
     return f"an object of the type {type(value).__name__}"
+
+
+def cure_of(value: object) -> str | None:
+    """What to give instead of *value*, which was refused, where the way in which it is written or wrapped tells that.
+
+    It does not repeat the value.
+    """
+    kind = type(value)
+    if isinstance(value, enum.Enum):
+        return "give its .value"
+    if isinstance(value, str):
+        is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+        return "leave out the quotes around it, which docker --env-file keeps" if is_quoted else None
+    return next((cure for name, cure in _CURES_BY_MEMBER.items() if hasattr(kind, name)), None)
 
 
 def expected(wanted: str, value: object) -> ValueError:
@@ -250,7 +272,7 @@ def function_of(*arguments: str) -> Converter:
 
     def convert(value: object) -> Callable[..., Any]:
         found = function(value)
-        if iscoroutinefunction(found) or iscoroutinefunction(getattr(found, "__call__", None)):  # noqa: B004
+        if is_async(found):
             raise ValueError(f"expected a plain function, and {_named(found)} is async, which nothing would await")
         parameters = _parameters_of(found)
         if parameters is not None and not _takes(parameters, len(arguments)):
@@ -260,6 +282,11 @@ def function_of(*arguments: str) -> Converter:
         return found
 
     return convert
+
+
+def is_async(found: Callable[..., Any]) -> bool:
+    """Whether a call of *found* gives a coroutine, which must be awaited."""
+    return iscoroutinefunction(found) or iscoroutinefunction(getattr(found, "__call__", None))  # noqa: B004
 
 
 def _parameters_of(found: Callable[..., Any]) -> Signature | None:

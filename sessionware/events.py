@@ -128,12 +128,12 @@ def rejection(reason: str, handle: bytes | None = None) -> Decision:
 
 def created(record: Live, changes: Changes) -> Decision:
     """A session began, with a login or without."""
-    return Decision("created", record, None if changes.login is None else "login")
+    return Decision("created", record, None if changes.asked.login is None else "login")
 
 
 def regenerated(record: Live, former: Live, changes: Changes) -> Decision:
     """A session was given a new id."""
-    return Decision("regenerated", record, changes.reason_for_new_id(former), former)
+    return Decision("regenerated", record, changes.asked.reason_for_new_id(former), former)
 
 
 def failure_of_store(record: Live | None, error: Exception) -> Decision:
@@ -164,6 +164,10 @@ class Events:
         self.has_listeners = bool(self._listeners)
 
     def tell(self, *decisions: Decision, context: Mapping[str, Any] | None = None) -> None:
+        """Tell *decisions*, as :meth:`tell_all` does."""
+        self.tell_all(decisions, context)
+
+    def tell_all(self, decisions: Sequence[Decision], context: Mapping[str, Any] | None) -> None:
         """Tell *decisions* in their order; a listener may read the session, whose state says the same.
 
         *context* is what is known of the request that has caused them.

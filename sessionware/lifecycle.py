@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Send
 from sessionware.backends.former import Former, MovingCookies
 from sessionware.config.settings import OnStoreFailure, Settings
+from sessionware.cookies.header import max_age_until
 from sessionware.cookies.origin import SAFE_METHODS
 from sessionware.cookies.request import COMPANION_SUFFIX, CookieContext, Cookies, is_of_https_site
 from sessionware.crypto.csrf import CsrfSecrets
@@ -108,8 +109,8 @@ class Lifecycle:
             hide_own_frames(error)
             raise error
         else:
-            changes = Changes(None if found is None else found.record, self._serializer, self._lifetimes)
-            changes.is_passive = session._is_passive
+            record = None if found is None else found.record
+            changes = Changes(record, self._serializer, self._lifetimes, is_passive=session._is_passive)
             # As _travels() does; one call less.
             travels = self._travels_with_answer and (found is None or not found.key)
             request = SessionRequest(context, found, changes, now, travels, found is None)
@@ -134,7 +135,7 @@ class Lifecycle:
 
     def _tell_of_load(self, request: SessionRequest, decisions: Sequence[Decision]) -> None:
         found = request.found
-        self._events.tell(*decisions, context=request.event_context)
+        self._events.tell_all(decisions, request.event_context)
         if found is not None and (self._events.has_listeners or is_logged(logging.DEBUG)):
             self._events.loaded(found, request.event_context)
 
@@ -180,7 +181,7 @@ class Lifecycle:
             # Whether that write took effect is unknown: a second one might count what was counted already.
             raise without_frames(request.save_failure)
         changes = request.changes
-        if request.is_ended_by_another and changes.login is None:
+        if request.is_ended_by_another and changes.asked.login is None:
             self.discard(request, "ended")
             return False
         write, context = self._backend.save, request.event_context
@@ -221,13 +222,13 @@ class Lifecycle:
 
     def _take(self, request: SessionRequest, outcome: Outcome, lines: tuple[str, ...]) -> None:
         """Let *request* know what its session is now; an answer to a session that has ended carries no cookie."""
-        request.found = outcome.found
+        found = request.found = outcome.found
         request.token = None
-        request.is_ended_by_another = outcome.found is None and outcome.cookie is KEEP
-        if self._travels_with_answer and not request.is_ended_by_another:
-            request.travels_with_answer = outcome.found is None or not outcome.found.key
-        request.changes.start_from(None if outcome.found is None else outcome.found.record)
-        if lines or request.is_ended_by_another:
+        is_ended = request.is_ended_by_another = found is None and outcome.cookie is KEEP
+        if self._travels_with_answer and not is_ended:
+            request.travels_with_answer = found is None or not found.key
+        request.changes.start_from(None if found is None else found.record)
+        if lines or is_ended:
             request.cookie_lines, request.is_cookie_standing = lines, not request.travels_with_answer
         self._tell(request, outcome.events)
 
@@ -246,29 +247,25 @@ class Lifecycle:
                 request.untold = tuple(decision for decision in untold if decision.name == "ended")
                 untold = tuple(decision for decision in untold if decision.name != "ended")
             decisions = (*untold, *decisions)
-        self._events.tell(*decisions, context=request.event_context)
+        self._events.tell_all(decisions, request.event_context)
 
     def tell_untold(self, request: SessionRequest) -> None:
         """Tell the events that have waited for the answer to leave."""
         untold, request.untold = request.untold, ()
-        self._events.tell(*untold, context=request.event_context)
+        self._events.tell_all(untold, request.event_context)
 
     def _cookie_lines(self, request: SessionRequest, outcome: Outcome) -> tuple[str, ...]:
         """The Set-Cookie values of *outcome*; raises CookieTooLarge."""
         cookie, found, context = outcome.cookie, outcome.found, request.context
-        if cookie is DELETE:
-            return tuple(context.delete())
         if isinstance(cookie, NoValue) or found is None:
-            return outcome.more_lines
-        record = found.record
+            return tuple(context.delete()) if cookie is DELETE else outcome.more_lines
+        record, max_age = found.record, None
+        if record.is_remembered or self._is_persistent:
+            # A passive request leaves "last seen" behind.
+            max_age = max_age_until(self._lifetimes.end_of(record), max(record.seen_at, request.touched_at))
         write = context.set if isinstance(cookie, Send) else context.set_seen
-        # A cookie that goes with the browser is told no end.
-        is_persistent = record.is_remembered or self._is_persistent
-        ends_at = self._lifetimes.end_of(record) if is_persistent else None
-        # A passive request leaves "last seen" behind.
-        now = max(record.seen_at, request.touched_at)
         # The session's own comes last, as where it is deleted.
-        return (*outcome.more_lines, write(cookie.value, ends_at, now, is_persistent=record.is_remembered))
+        return (*outcome.more_lines, write(cookie.value, max_age))
 
     def renew_if_stale(self, request: SessionRequest) -> None:
         """Write down that the session was seen now, if "last seen" is so old that a request which only reads does."""
@@ -320,8 +317,7 @@ class Lifecycle:
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
         is_passive = request.changes.is_passive
-        request.changes = Changes(None, self._serializer, self._lifetimes)
-        request.changes.is_passive = is_passive
+        request.changes = Changes(None, self._serializer, self._lifetimes, is_passive=is_passive)
         self._tell(request, decisions)
         request.travels_with_answer = self._travels_with_answer
 

@@ -82,7 +82,8 @@ class SessionManager:
         :exc:`SessionDataError`; then nothing may be sent. A later change that needs a cookie raises :exc:`HeadersSent`.
         """
         pairs = self._answers.commit(session, status)
-        self._answers.answered(session)
+        if session._request is not None:
+            self._answers.answered(session._request)
         return pairs
 
     def sessions_of(self, user_id: str | int) -> list[SessionInfo]:

@@ -39,6 +39,7 @@ FLOORS = {
         session.flashes
         session.formats
         session.login
+        session.asked
         session.merging
         session.changes
         session.sizes

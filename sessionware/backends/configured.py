@@ -9,7 +9,7 @@ from typing import Any
 from sessionware.backends.contract import Backend, Seen
 from sessionware.backends.former import Arrival, FormerRequest, identity_of, mark_of
 from sessionware.backends.store import StoreBackend
-from sessionware.cookies.header import CookieSettings
+from sessionware.cookies.header import CookieSettings, max_age_until
 from sessionware.cookies.request import CookieContext, Cookies
 from sessionware.events import Decision
 from sessionware.session.lifetimes import Lifetimes
@@ -37,6 +37,7 @@ class FormerConfiguration:
         self._stored = stored
         self._lifetimes = lifetimes
         self._cookies = Cookies(cookie, partial(backend.make_keys, domain=domain, path=path))
+        self._is_persistent = cookie.persistent
 
     def cookies(self, present: CookieContext[Any]) -> Cookies[Any]:
         return self._cookies
@@ -61,9 +62,10 @@ class FormerConfiguration:
         record = arrival.found.record if outcome.found is None else outcome.found.record
         if not isinstance(outcome.cookie, Seen):
             return record, ()
-        end = self._lifetimes.end_of(record)
-        line = cookie.set_seen(outcome.cookie.value, end, record.seen_at, is_persistent=record.is_remembered)
-        return record, (line,)
+        max_age = None
+        if record.is_remembered or self._is_persistent:
+            max_age = max_age_until(self._lifetimes.end_of(record), record.seen_at)
+        return record, (cookie.set_seen(outcome.cookie.value, max_age),)
 
     def end(self, reference: bytes) -> None:
         if self._stored is not None and reference:

@@ -110,7 +110,7 @@ class CookieBackend:
     ) -> Outcome:
         now = self._clock()
         read, found = found, self.standing(found, now)
-        if read is not None and found is None and changes.login is None:
+        if read is not None and found is None and changes.asked.login is None:
             return Outcome(None, KEEP, (Decision("discarded", read.record, "ended"),))
         # A login stands, and takes nothing along of what has ended.
         record = changes.over(None if found is None else found.record, now)
@@ -118,7 +118,7 @@ class CookieBackend:
             return Outcome(None, DELETE, () if found is None else (Decision("ended", found.record, "emptied"),))
         if found is None:
             record.handle = new_handle() if token is None else handle_of(token)
-        elif changes.is_regenerated:
+        elif changes.asked.is_regenerated:
             record.handle = new_handle()
         value = context.keys.sealed.seal(self._formats.pack(record))
         return Outcome(Found(record, value), Send(value), _events_of(found, record, changes))
@@ -162,7 +162,7 @@ def _events_of(found: Found | None, record: Live, changes: Changes) -> tuple[Dec
     if found is None:
         return (created(record, changes),)
     before = found.record
-    if changes.is_over_another_user:
+    if changes.asked.is_over_another_user:
         return (Decision("ended", before, "login"), created(record, changes))
     if before.handle != record.handle:
         return (regenerated(record, before, changes),)

@@ -82,7 +82,7 @@ class LoginBackend:
         token: bytes | None,
         touched_at: float,
     ) -> Outcome:
-        if changes.login is None and (found is None or not found.key):
+        if changes.asked.login is None and (found is None or not found.key):
             sealed = context.with_keys(context.keys.cookie)
             return self._cookie.save(sealed, found, changes=changes, token=token, touched_at=touched_at)
         signed = context.with_keys(context.keys.token)

@@ -201,7 +201,7 @@ class PreviousBackend:
     ) -> Outcome:
         arrival: Arrival | None = None if found is None else found.arrived
         write = partial(self._current.save, context, changes=changes, touched_at=touched_at)
-        if found is not None and changes.is_over_another_user:
+        if found is not None and changes.asked.is_over_another_user:
             outcome = self._log_in_over(found, partial(write, token=token))
         elif found is not None and arrival is not None and arrival.is_alone:
             outcome = self._take_over(context, found, changes=changes, write=partial(write, token=None))
@@ -209,7 +209,7 @@ class PreviousBackend:
             outcome = write(found, token=token)
         if outcome.found is None and outcome.cookie is DELETE and found is not None:
             self._end_formers(found)
-        elif found is not None and not changes.is_over_another_user:
+        elif found is not None and not changes.asked.is_over_another_user:
             return self._kept(outcome, arrival, changes, touched_at)
         lines = tuple(context.former_deletions()) if isinstance(context, MovingContext) else ()
         return replace(outcome, more_lines=lines)
@@ -236,7 +236,7 @@ class PreviousBackend:
         """Make the former session one of ours, then write *changes* over it, merged if another request was faster."""
         arrival: Arrival = found.arrived
         before = arrival.found.record
-        if found.superseded is not None and changes.login is None:
+        if found.superseded is not None and changes.asked.login is None:
             if changes.needs_present_id():
                 refuse_superseded()
             return Outcome(found)
@@ -245,7 +245,7 @@ class PreviousBackend:
         tied = replace(before, taken_from=self._tie(context, arrival).pack())
         adopted = self._current.adopt(context, tied, token)
         if adopted is None:
-            if changes.login is None:
+            if changes.asked.login is None:
                 return Outcome(None, KEEP, (Decision("discarded", before, "ended"),))
             return write(None)
         outcome = write(adopted.found)

@@ -89,7 +89,7 @@ class StoreBackend:
         sign_of_life = None if changes.is_passive else touched_at
         if found is not None and found.superseded is None and self._vault.is_over(found.record, sign_of_life):
             read, found = found, standing(self._vault, found)
-            if found is None and changes.login is None:
+            if found is None and changes.asked.login is None:
                 return Outcome(None, KEEP, discarded(read, ()).events)
         # A login stands, and takes nothing along of what has ended.
         written = (

@@ -21,7 +21,7 @@ from sessionware.config.parameters import (
     takes_any_name,
 )
 from sessionware.config.table import STORES
-from sessionware.conversions import WITHHELD, import_failure, imported, is_dotted_name, shown
+from sessionware.conversions import WITHHELD, cure_of, import_failure, imported, is_dotted_name, shown
 from sessionware.exceptions import ConfigError
 from sessionware.stores.contract import Store
 from sessionware.stores.urls import scheme_of
@@ -112,7 +112,7 @@ def find_backend(backend: object, options: Mapping[str, Any], faults: Faults) ->
         _check_is_store(found)
         in_url = {} if url is None else _options_from_url(found, url)
     except ValueError as error:
-        faults.add_error("backend", error)
+        faults.add_error("backend", error, given=backend)
         return None
     if found is None:
         for name in options:
@@ -136,7 +136,7 @@ def _with_options(store_class: type, in_url: Mapping[str, Any], beside: Mapping[
             collected.add_all(_options_from_url(store_class, _checked_url(store_class, url)))
         except ValueError as error:
             collected.failed.add(URL)
-            faults.add_error(f"backend.{URL}", error)
+            faults.add_error(f"backend.{URL}", error, given=url)
     collected.add_all(others)
     return Backend(store_class=store_class, options=collected.options, failed=frozenset(collected.failed))
 
@@ -177,7 +177,7 @@ class _Options:
                 converted = self._converted(name, value)
             except ValueError as error:
                 self.failed.add(name)
-                self._faults.add_error(f"backend.{name}", error)
+                self._faults.add_error(f"backend.{name}", error, given=value)
                 continue
             if name in before and _comparable(before[name]) != _comparable(converted):
                 self.failed.add(name)
@@ -321,6 +321,8 @@ def _check_is_store(found: Any) -> None:
     is_class = isinstance(found, type)
     what = f"the class {found.__name__}" if is_class else f"an object of the type {type(found).__name__}"
     lacks = f"{what} is not a store: it lacks the methods {', '.join(missing)}"
+    if cure_of(found):
+        raise ValueError(lacks)  # with that cure
     cure = _cure_for(found if is_class else type(found), "a client" if is_class else "it")
     if not cure and not is_class:
         cure = "give a dict or another key/value object as KeyValueStore(obj)"
@@ -358,7 +360,8 @@ def _construct(store_class: type, options: Mapping[str, Any], faults: Faults) ->
         return cast(Store, store_class(**options))
     except Exception as error:  # noqa: BLE001 - a store of another package may raise anything
         if isinstance(error, ConfigError) and store_class in STORES:
-            faults.add(f"backend: {error}", error.__cause__)
+            cure = next(filter(None, map(cure_of, options.values())), None)
+            faults.add(f"backend: {error}; {cure}" if cure else f"backend: {error}", error.__cause__)
         elif shows_credentials(error, options):
             faults.add(f"backend: {store_class.__name__} cannot be made: {type(error).__name__}{WITHHELD}")
         elif isinstance(error, ConfigError):

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 
+from sessionware.conversions import cure_of
 from sessionware.exceptions import ConfigError
 
 #: The option as a fault names it, alone or before the name of a store's option.
@@ -29,9 +30,10 @@ class Faults:
         self.texts.append(text)
         self._cause = self._cause or cause
 
-    def add_error(self, name: str, error: ValueError) -> None:
-        """Add what a converter said of the option *name*, with the cause that it chained."""
-        self.add(f"{name}: {error}", error.__cause__)
+    def add_error(self, name: str, error: ValueError, *, given: object = None) -> None:
+        """Add what a converter said of the option *name*, with the cause that it chained, and what to give instead."""
+        cure = cure_of(given)
+        self.add(f"{name}: {error}; {cure}" if cure else f"{name}: {error}", error.__cause__)
 
     def add_sample(self, lines: Iterable[str]) -> None:
         """Add lines of a configuration that may be pasted in place of what other packages' options were given."""

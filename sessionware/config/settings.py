@@ -312,7 +312,7 @@ def _converted(given: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
             if name in OPTIONS:
                 values[name] = OPTIONS[name].convert(value)
         except ValueError as error:
-            faults.add_error(name, error)
+            faults.add_error(name, error, given=value)
     return values
 
 

@@ -16,6 +16,9 @@ _CLOSED = re.compile(r'(?:[^"]|"(?:[^"\\]|\\.)*")*', re.DOTALL)
 _CACHE_OVERRIDES = ("surrogate-control", "x-accel-expires")
 _NAME_OF = itemgetter(0)
 _CDN_OVERRIDE_SUFFIX = "cdn-cache-control"
+#: What is added to the response of a request that only reads its session, as most do.
+VARY = ("Vary", "Cookie")
+_ONLY_VARY = [VARY]
 _PRIVATE = ("Cache-Control", "private")
 
 
@@ -25,26 +28,35 @@ def merge_headers(headers: Sequence[tuple[str, str]], pairs: Iterable[tuple[str,
     ``Vary`` is joined to the application's, ``Cache-Control`` replaces the application's, and a ``Set-Cookie`` keeps
     shared caches from storing the response (RFC 9111, 7.3).
     """
-    merged = list(headers)
+    merged, added = list(headers), list(pairs)
     # Most responses have no header that matters here, which one search through all names together shows.
     names = "\n".join(map(_NAME_OF, merged)).lower()
-    sets_cookie = False
-    for pair in pairs:
-        lowered = pair[0].lower()
-        if lowered == "vary" and "vary" in names:
-            _vary(merged, pair[1])
-        elif lowered == "cache-control":
-            _override(merged, pair[1])
-        else:
-            merged.append(pair)
-            sets_cookie = sets_cookie or lowered == "set-cookie"
-    if not sets_cookie:
+    if added == _ONLY_VARY and "vary" not in names:
+        return merged + added
+    added_names = "\n".join(map(_NAME_OF, added)).lower()
+    if "vary" in names or "cache-control" in added_names:
+        _add_each(merged, added)
+    else:
+        merged += added
+    if "set-cookie" not in added_names:
         return merged
     if "cache-control" in names or "surrogate-control" in names or "x-accel-expires" in names:
         _make_private(merged)
     else:
         merged.append(_PRIVATE)
     return merged
+
+
+def _add_each(headers: Headers, pairs: Headers) -> None:
+    """Add each of *pairs* to *headers*, of which one may take its place or join it."""
+    for pair in pairs:
+        name = pair[0].lower()
+        if name == "vary":
+            _vary(headers, pair[1])
+        elif name == "cache-control":
+            _override(headers, pair[1])
+        else:
+            headers.append(pair)
 
 
 def _vary(headers: Headers, field: str) -> None:

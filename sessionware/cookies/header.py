@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -170,6 +171,14 @@ def _faults_of_combination(settings: CookieSettings) -> Iterator[str]:
         yield f"cookie.secure: Partitioned needs Secure; {cure}, or set cookie.partitioned to False"
 
 
+def max_age_until(ends_at: float | None, now: float) -> int:
+    """The Max-Age of a cookie that outlives the browser, for a session that ends at *ends_at*, or never."""
+    if ends_at is None:
+        return MAX_AGE_SECONDS
+    # Max-Age=0 would delete.
+    return max(1, math.ceil(min(ends_at - now, MAX_AGE_SECONDS)))
+
+
 def find(header: str, name: str) -> list[str]:
     """The distinct values of the cookies called exactly *name*, in the order of *header*, eight at most.
 
@@ -181,11 +190,12 @@ def find(header: str, name: str) -> list[str]:
     at = header.find(name)
     if at < 0:
         return []
-    if (at == 0 or header.startswith("; ", at - 2)) and header.rfind(name) == at:
-        # Nearly every header: the name stands in it once, where browsers write it.
-        start = at + len(name)
-        if header.startswith("=", start):
-            return [_bare(header[start + 1 :].partition(";")[0])]
+    start = at + len(name)
+    if (at == 0 or header.startswith("; ", at - 2)) and header.startswith("=", start):
+        value, _, rest = header[start + 1 :].partition(";")
+        if name not in rest:
+            # Nearly every header: the name stands in it once, where browsers write it.
+            return [_bare(value)]
     return _find_all(header, name, at)
 
 
@@ -211,7 +221,7 @@ def _find_all(header: str, name: str, at: int) -> list[str]:
 
 def _bare(value: str) -> str:
     value = value.strip(" \t")
-    return value[1:-1] if value[:1] == '"' == value[-1:] and len(value) > 1 else value
+    return value[1:-1] if value.startswith('"') and value.endswith('"') and len(value) > 1 else value
 
 
 class CookieLines:
@@ -247,7 +257,7 @@ class CookieLines:
         #: The header value that deletes the cookie; Expires is for clients that do not know Max-Age.
         self.deletion = dump_cookie(full_name, max_age=0, expires=0, **attributes)
 
-    def set(self, value: str, *, max_age: int | None) -> str:
+    def set(self, value: str, max_age: int | None) -> str:
         """The header value that sets the cookie for *max_age* seconds, or with ``None`` until the browser is closed.
 
         Raises :exc:`CookieTooLarge` if the whole header would exceed 4096 bytes.

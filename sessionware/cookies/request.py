@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from msgspec import Struct
 
-from sessionware.cookies.header import MAX_AGE_SECONDS, CookieLines, CookieSettings, find
+from sessionware.cookies.header import CookieLines, CookieSettings, find
 from sessionware.events import logger
 
 K = TypeVar("K")
@@ -146,13 +145,12 @@ class WarnedOnce:
 class CookieForm(Generic[K]):
     """What is the same for all requests: the cookie's names, keys and Set-Cookie lines, with Secure or without."""
 
-    __slots__ = ("full_name", "is_persistent", "is_secure", "keys", "lines", "seen_lines", "seen_name")
+    __slots__ = ("full_name", "is_secure", "keys", "lines", "seen_lines", "seen_name")
 
     def __init__(self, settings: CookieSettings, keys: K, *, secure: bool) -> None:
         self.full_name = settings.full_name(secure=secure)
         self.seen_name = self.full_name + COMPANION_SUFFIX
         self.keys = keys
-        self.is_persistent = settings.persistent
         self.is_secure = secure
         self.lines = CookieLines(settings, self.full_name, secure=secure)
         self.seen_lines = CookieLines(settings, self.seen_name, secure=secure)
@@ -203,21 +201,18 @@ class CookieContext(Struct, Generic[K], frozen=True, eq=False):
         sent += [f'{self._form.seen_name}="{value}"' for value in self.seen_candidates()]
         return CookieContext(cast("CookieForm[V]", self._form), "; ".join(sent), keys, self._warn_of_reach)
 
-    def set(self, value: str, ends_at: float | None, now: float, *, is_persistent: bool = False) -> str:
-        """The Set-Cookie value for a session that ends at *ends_at* (seconds since the epoch; None for never).
+    def set(self, value: str, max_age: int | None) -> str:
+        """The Set-Cookie value for a session; without a *max_age*, in seconds, it goes with the browser.
 
-        With *is_persistent*, or the option ``cookie.persistent``, the cookie outlives the browser, until then or for
-        400 days, whichever is less. Raises CookieTooLarge beyond 4096 bytes.
+        Raises CookieTooLarge beyond 4096 bytes.
         """
         if self._warn_of_reach is not None:
             self._warn_of_reach()
-        max_age = _max_age(ends_at, now) if is_persistent or self._form.is_persistent else None
-        return self._form.lines.set(value, max_age=max_age)
+        return self._form.lines.set(value, max_age)
 
-    def set_seen(self, value: str, ends_at: float | None, now: float, *, is_persistent: bool = False) -> str:
+    def set_seen(self, value: str, max_age: int | None) -> str:
         """The same for the companion; it must not live longer or shorter than the cookie that it goes with."""
-        max_age = _max_age(ends_at, now) if is_persistent or self._form.is_persistent else None
-        return self._form.seen_lines.set(value, max_age=max_age)
+        return self._form.seen_lines.set(value, max_age)
 
     def delete(self) -> list[str]:
         """The Set-Cookie values that remove the cookie, and its companion if the request carried one.
@@ -232,13 +227,6 @@ class CookieContext(Struct, Generic[K], frozen=True, eq=False):
 def is_of_https_site(environ: Mapping[str, Any], context: CookieContext[Any] | None) -> bool:
     """Whether the browser sees https; behind a proxy that ends TLS, where the scheme may be http, the cookie tells."""
     return environ.get("wsgi.url_scheme") in _ENCRYPTED_SCHEMES or (context is not None and context.is_secure)
-
-
-def _max_age(ends_at: float | None, now: float) -> int:
-    if ends_at is None:
-        return MAX_AGE_SECONDS
-    # Max-Age=0 would delete.
-    return max(1, math.ceil(min(ends_at - now, MAX_AGE_SECONDS)))
 
 
 class Cookies(Generic[K]):

@@ -108,6 +108,8 @@ class Session(MutableMapping[str, Any]):
         """Without a value, which a log should not have."""
         return shown(self.__dict__.get("_core"))
 
+    __sentry_repr__ = CoreSession.__sentry_repr__
+
     def has_key(self, key: object) -> bool:
         return key in self
 

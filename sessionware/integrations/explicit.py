@@ -54,9 +54,9 @@ def _discard_unsaved(lifecycle: Lifecycle, session: Session) -> None:
     request = session._request
     if not isinstance(session, ExplicitSession) or session.is_kept or request is None:
         return
-    if request.load_failure is not None or request.changes.is_more_than_data or not _has_new_data(request):
+    if request.load_failure is not None or request.changes.asked.is_more_than_new_id or not _has_new_data(request):
         return
-    is_regenerated = request.changes.is_regenerated and session.is_new_id_asked_for
+    is_regenerated = request.changes.asked.is_regenerated and session.is_new_id_asked_for
     lifecycle.discard(request, "not_saved")
     if is_regenerated:
         request.changes.regenerate()

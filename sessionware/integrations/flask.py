@@ -52,6 +52,8 @@ _WRAPPED = ("app", "wsgi_app", "application", "_app")
 _MAX_WRAPPERS = 16
 #: An application whose settings change between requests, as in tests, has a manager for each of the last few.
 _MAX_MANAGERS = 8
+#: What takes the place of a chunk at the end of a stream.
+_ENDED = object()
 
 
 class _Managers:
@@ -229,8 +231,8 @@ def _keeping_no_more(save: Callable[..., None]) -> Callable[..., None]:
         state = session._integration if isinstance(session, FlaskSession) else None
         if state is not None and not state.is_settled:
             _skip(session)
-            if state.manager is not None:
-                state.manager._answers.answered(session)  # no answer will carry it
+            if state.manager is not None and session._request is not None:
+                state.manager._answers.answered(session._request)  # no answer will carry it
 
     return save_session
 
@@ -290,6 +292,8 @@ def _commit(manager: SessionManager, session: FlaskSession, response: Response) 
         raise
     else:
         _merge(manager, response, pairs)
+        if response.is_streamed and not response.direct_passthrough:
+            response.response = _Stream(manager, session, response)
         response.call_on_close(partial(_finish, manager, session, status))
 
 
@@ -298,10 +302,53 @@ def _finish(manager: SessionManager, session: FlaskSession, status: int) -> None
     if session._request is None:
         session._phase = FINISHED  # the commit has let go of environ already
         return
+    _save_rest(manager, session, status)
+    manager._answers.finish(session)
+
+
+def _save_rest(manager: SessionManager, session: FlaskSession, status: int) -> None:
     try:
         manager._answers.commit_after_headers(session, status=status)
-    finally:
+    except BaseException:
         manager._answers.finish(session)
+        raise
+
+
+class _Stream:
+    """The body of a streamed *response*, which may change its session until it ends.
+
+    That is saved at the end, and not by ``close()``: servers call it when the client has been told that the response is
+    whole, and Werkzeug's test client may never do so.
+    """
+
+    __slots__ = ("_abandon", "_body", "_iterator", "_save")
+
+    def __init__(self, manager: SessionManager, session: FlaskSession, response: Response) -> None:
+        self._body = response.response
+        self._save = partial(_save_rest, manager, session, response.status_code)
+        self._abandon = partial(manager._answers.abandon, session)
+
+    def __iter__(self) -> _Stream:
+        self._iterator = iter(self._body)
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            chunk = next(self._iterator, _ENDED)
+        except GeneratorExit:
+            raise  # a client that hangs up is no failure of the application: close() saves
+        except BaseException:
+            self._abandon()
+            raise
+        if chunk is _ENDED:
+            self._save()
+            raise StopIteration
+        return chunk
+
+    def close(self) -> None:
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
 
 
 def _merge(manager: SessionManager, response: Response, pairs: list[tuple[str, str]]) -> None:

@@ -96,11 +96,11 @@ class FlaskSession(Session):
         Setting what is set already does nothing.
         """
         request = self._loaded()
-        remembered = request.changes.remembered
+        remembered = request.changes.asked.remembered
         if remembered is not None:
             return remembered.lifetime is not None
         stored = request.stored
-        return stored is not None and stored.is_remembered and request.changes.login is None
+        return stored is not None and stored.is_remembered and request.changes.asked.login is None
 
     @permanent.setter
     def permanent(self, value: bool) -> None:

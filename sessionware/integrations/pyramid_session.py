@@ -183,6 +183,8 @@ class PyramidSession(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         return repr(self._session)
 
+    __sentry_repr__ = Session.__sentry_repr__
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self._session.__reduce_ex__(protocol)
 

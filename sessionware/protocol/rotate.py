@@ -57,7 +57,7 @@ def write(
     if changes.has_conflict or (found.record.packed != changes.read and changes.clashes(found.record)):
         events = (Decision("conflict", found.record),)
     outcome: NewId | SameId | Emptied | Discarded | Refilled
-    if changes.needs_new_id and not _leaves_nothing(vault, found.record, changes):
+    if changes.asked.needs_new_id and not _leaves_nothing(vault, found.record, changes):
         outcome = _Rotation(vault, found, changes, grace=grace, users=users, events=events).run()
     else:
         outcome = update(vault, found, changes, events)
@@ -68,7 +68,7 @@ def write(
 
 
 def _leaves_nothing(vault: Vault, record: Live, changes: Changes) -> bool:
-    if record.packed == changes.read or changes.login is not None:
+    if record.packed == changes.read or changes.asked.login is not None:
         return changes.leaves_nothing(record)
     # Another request has written since: only the merge tells what is left.
     return isinstance(changes.over(record, vault.clock()), Ended)
@@ -101,7 +101,7 @@ def _add_to_index(vault: Vault, users: Users, new: Found, changes: Changes, *, w
     """Add *new* to the index of its user; a login also ends the user's oldest sessions above the limit."""
     try:
         entries = users.add(new.record, was=was)
-        if changes.login is not None:
+        if changes.asked.login is not None:
             users.limit(entries, new.record)
     except Exception:
         # No browser will ever have the token of the new record.
@@ -140,12 +140,12 @@ class _Rotation:
         cookie.
         """
         found, changes = self._found, self._changes
-        if found.superseded is not None and changes.login is None:
+        if found.superseded is not None and changes.asked.login is None:
             if changes.needs_present_id():
                 refuse_superseded()
             return SameId(found, ())
         self._new, self._token = _create(self._vault, found.record, changes, None)
-        takes_its_place = found.superseded is None and not changes.is_over_another_user
+        takes_its_place = found.superseded is None and not changes.asked.is_over_another_user
         was = found.record.handle if takes_its_place else None
         _add_to_index(self._vault, self._users, self._new, changes, was=was)
         if found.superseded is not None:
@@ -191,11 +191,11 @@ class _Rotation:
     def _swap_out(self, was: Live, version: Version) -> None:
         """Let the old id say where the session went; of another user's session, that it has ended."""
         key, changes, vault = self._found.key, self._changes, self._vault
-        if changes.is_over_another_user:
+        if changes.asked.is_over_another_user:
             vault.replace(key, Ended(), version)
         else:
             until = vault.clock() + (self._grace or 0)
-            vault.replace(key, Superseded(was, self._new.key, changes.cause(self._found.record), until), version)
+            vault.replace(key, Superseded(was, self._new.key, changes.asked.cause(self._found.record), until), version)
 
     def _reissue(self, record: Live) -> bool:
         """Replace the new record by one that holds the concurrent write; ``False`` if the new one was revoked."""
@@ -211,7 +211,7 @@ class _Rotation:
     def _overtaken(self, loaded: Loaded) -> NewId | SameId | Discarded:
         """Another request has ended the session, or has given it another id first."""
         superseded = superseded_in(loaded)
-        if self._changes.login is not None:
+        if self._changes.asked.login is not None:
             return self._logged_in(has_ended=superseded is None)
         end(self._vault, self._new.key)
         self._users.take_out(self._new.record, [self._new.key])
@@ -224,7 +224,7 @@ class _Rotation:
 
     def _logged_in(self, *, has_ended: bool) -> NewId | Discarded:
         """A login stands, whatever became of the session before it; of one that has ended it takes nothing along."""
-        if has_ended and not self._changes.is_over_another_user:
+        if has_ended and not self._changes.asked.is_over_another_user:
             alone = self._changes.over(None, self._vault.clock())
             if not isinstance(alone, Live) or not self._reissue(alone):
                 return discarded(self._found, self._events)
@@ -236,11 +236,11 @@ class _Rotation:
         superseded = superseded_in(loaded)
         if superseded is not None:
             return superseded.next_key == self._new.key
-        return isinstance(loaded, Ended) and self._changes.is_over_another_user
+        return isinstance(loaded, Ended) and self._changes.asked.is_over_another_user
 
     def _changed(self) -> NewId:
         before, after = self._found.record, self._new.record
-        if self._changes.is_over_another_user:
+        if self._changes.asked.is_over_another_user:
             self._vault.delete(self._found.key)
             self._users.take_out(before, [self._found.key])
             return self._issued(Decision("ended", before, "login"), created(after, self._changes))

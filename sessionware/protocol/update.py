@@ -85,7 +85,7 @@ def update(
             return _gone(found, loaded, told)
         event, version = "merged", loaded.version
         record = merged(vault, changes, loaded.record, told)
-        if changes.needs_new_id and isinstance(record, Live):
+        if changes.asked.needs_new_id and isinstance(record, Live):
             return Refilled(loaded, tuple(told))
     if isinstance(record, Ended):
         vault.delete(found.key)

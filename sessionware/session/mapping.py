@@ -85,6 +85,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         state = "new" if request.found is None else "stored"
         return f"<Session {self.id}, {len(self)} keys, {state}, {self._phase.value}>"
 
+    def __sentry_repr__(self) -> str:
+        """For Sentry's client, which would list a mapping's values in a crash report, and load them for that."""
+        return repr(self)
+
     def __copy__(self) -> NoReturn:
         raise TypeError("a session belongs to its request and is not copied; copy its data, dict(session)")
 
@@ -245,7 +249,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     def authenticated_at(self) -> datetime | None:
         """When the user signed in or was confirmed last, in UTC; ``None`` while no user is signed in."""
         request = self._loaded()
-        at = request.changes.authenticated_at(request.stored)
+        at = request.changes.asked.authenticated_at(request.stored)
         return None if at is None else moment(at)
 
     def authenticated_within(self, duration: Any) -> bool:
@@ -255,7 +259,7 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         """
         seconds = duration_for("authenticated_within", duration)
         request = self._loaded()
-        at = request.changes.authenticated_at(request.stored)
+        at = request.changes.asked.authenticated_at(request.stored)
         return at is not None and self._persistence.clock() - at < seconds
 
     # One-time messages, and CSRF tokens.
@@ -290,7 +294,8 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         if secret is None:
             changes, made = self._changing(), self._persistence.csrf
             # Before a login, the same id may have given the secret that was good until now.
-            changes.csrf = secret = made.first(request.csrf_root) if changes.login is None else made.new()
+            secret = made.first(request.csrf_root) if changes.asked.login is None else made.new()
+            changes.give_csrf(secret)
         return csrf.mask(secret)
 
     def verify_csrf(self, token: object) -> bool:

@@ -96,12 +96,12 @@ class SessionRequest(Struct, eq=False):
     @property
     def user_id(self) -> str | int | None:
         """The user whom the session is bound to, or will be."""
-        return self.changes.user_id(self.stored)
+        return self.changes.asked.user_id(self.stored)
 
     @property
     def csrf(self) -> bytes | None:
         """The secret of the session's CSRF tokens; ``None`` before one was asked for, and after a login."""
-        return self.changes.csrf_secret(self.stored)
+        return self.changes.asked.csrf_secret(self.stored)
 
     @property
     def can_save_after_headers(self) -> bool:

@@ -16,7 +16,7 @@ def explained(
     sizes = [(key, len(changes.pack_one(value))) for key, value in changes.data.items()]
     sizes.sort(key=lambda pair: pair[1], reverse=True)
     message = str(error) or "the session is too large for its store"
-    flashes = changes.all_flashes(record)
+    flashes = changes.asked.all_flashes(record)
     flashed = sum(map(len, flashes))
     if flashed > max((size for _, size in sizes), default=0):
         message += f"; its {len(flashes)} flashes, which no page has popped, have {flashed} bytes"

@@ -91,7 +91,7 @@ class UserKeySession(Session):
     def revert(self) -> None:
         """As of any session: a login stays, and so does its key."""
         super().revert()
-        login = self._loaded().changes.login
+        login = self._loaded().changes.asked.login
         if login is not None:
             self._put_user(login.user_id)
 

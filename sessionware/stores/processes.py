@@ -6,13 +6,13 @@ from sessionware.stores.contract import Store, is_atomic
 from sessionware.stores.memory import MemoryStore
 
 _ONE_PROCESS = (
-    "the server runs several processes (wsgi.multiprocess), and the %s 'memory' keeps its sessions in one: the "
-    "others do not find them, and their visitors are signed out; use 'file', 'sqlite' or a server there"
+    "the server says that it runs several processes (wsgi.multiprocess), and the %s 'memory' keeps its sessions in "
+    "one: the others do not find them, and their visitors are signed out; use 'file', 'sqlite' or a server there"
 )
 _NOT_ATOMIC = (
-    "the server runs several processes (wsgi.multiprocess), and %s cannot compare and swap between them: two that "
-    "change one session at once lose a change, and a logout may be undone; if its object is in this process alone, the "
-    "others do not even find its sessions; use 'file', 'sqlite' or a server there"
+    "the server says that it runs several processes (wsgi.multiprocess), and %s cannot compare and swap between them: "
+    "two that change one session at once lose a change, and a logout may be undone; if its object is in this process "
+    "alone, the others do not even find its sessions; use 'file', 'sqlite' or a server there"
 )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from sessionware.conversions import is_async
 from sessionware.cookies.request import COMPANION_SUFFIX
 from sessionware.exceptions import ConfigError
 from sessionware.lifecycle import Lifecycle
@@ -36,6 +38,11 @@ class SessionMiddleware:
             # Most likely the configuration: it is not shown, because it has the secret.
             what = "None" if app is None else f"a {type(app).__name__}"
             raise ConfigError(f"expected a WSGI application first, got {what}: write SessionMiddleware(app, {{...}})")
+        if is_async(app):
+            raise ConfigError(
+                f"expected a WSGI application, and {_named(app)} is async, as those of ASGI are (FastAPI, "
+                "Starlette, Quart): nothing here would await it"
+            )
         self.app = app
         try:
             self.manager = SessionManager(config, **options)
@@ -74,6 +81,10 @@ class SessionMiddleware:
             if not name.startswith("_") and hasattr(app, name):
                 text += f", which the application has; {_cure_of_name(app, name)}"
             raise AttributeError(text)
+
+
+def _named(app: object) -> str:
+    return f"the function {app.__name__}" if isinstance(app, FunctionType) else f"a {type(app).__name__}"
 
 
 def _cure_of_name(app: object, name: str) -> str:

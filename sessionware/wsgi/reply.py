@@ -254,7 +254,7 @@ class Reply:
         self._pairs = pairs
         self._write = self._start_response(status, merge_headers(headers, pairs))
         if session._request.untold:
-            self._answers.answered(session)
+            self._answers.answered(session._request)
 
     def _save_rest(self) -> None:
         """Save what has changed since the commit."""

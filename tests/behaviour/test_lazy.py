@@ -188,6 +188,28 @@ def test_repr_shows_the_handle_and_the_number_of_keys_and_no_value(browser: Brow
     assert "password" not in shown
 
 
+def reported(value: Any) -> str:
+    """What a crash report of Sentry shows of *value*: its client asks the class, and lists the values of a mapping."""
+    ask = getattr(type(value), "__sentry_repr__", dict)
+    return str(ask(value))
+
+
+def test_a_crash_report_loads_nothing(browser: Browser) -> None:
+    answer = browser.ask(reported)
+
+    assert "not loaded" in answer.result
+    assert answer.lines("Vary") == []
+    assert not browser.site.is_stored or browser.site.store.calls == []
+
+
+def test_a_crash_report_shows_no_value(browser: Browser) -> None:
+    browser.send(put(password="hunter-two-and-more"))
+
+    shown = browser.ask(lambda session: (len(session), reported(session))).result[1]
+
+    assert "hunter" not in shown
+
+
 def test_an_answer_that_only_reads_never_deletes_a_dead_cookie(browser: Browser, clock: FakeClock) -> None:
     clock.advance(3600)
 

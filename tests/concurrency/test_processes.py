@@ -37,7 +37,7 @@ def test_four_processes_lose_no_count(kind: str, tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    complaints = [process.communicate(timeout=60)[1] for process in processes]
+    complaints = [process.communicate(timeout=200)[1] for process in processes]
 
     assert complaints == [""] * PROCESSES
     assert site.read(cookie).seen["count"] == PROCESSES * COUNTS

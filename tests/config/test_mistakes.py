@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock, Mock
+from urllib.parse import urlsplit
 
 import bottle  # type: ignore[import-untyped]
 import cachelib
@@ -43,12 +45,65 @@ class Untelling:
         return 1.0
 
 
+class HiddenText:
+    """A secret as pydantic has it."""
+
+    def get_secret_value(self) -> str:
+        return SECRET
+
+
+class ParsedURL:
+    """A URL as pydantic, yarl and httpx have it."""
+
+    scheme = "redis"
+
+    def __str__(self) -> str:
+        return "redis://localhost:6379/0"
+
+
+class Place(enum.Enum):
+    """A name that an application has made an enum of."""
+
+    REDIS = "redis"
+
+
 ENGINE = sqlalchemy.create_engine("sqlite:///x.db")
 REDIS = redis.Redis()
 OPTIONS: dict[str, Any] = {"secret": SECRET}
 
 #: The configuration beside a good secret, and what the error says.
 CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
+    # Values that something else has wrapped.
+    "a URL in quotes, as docker --env-file keeps them": (
+        {"backend": '"redis://localhost:6379/0"'},
+        "leave out the quotes around it, which docker --env-file keeps",
+    ),
+    "a duration in quotes": ({"idle_timeout": "'30m'"}, "leave out the quotes around it"),
+    "a path in quotes": (
+        {"backend": "redis", "backend.url": '"redis://localhost"'},
+        "leave out the quotes around it",
+    ),
+    "an option of a store in quotes": (
+        {"backend": "redis://localhost", "backend.timeout": '"1s"'},
+        "leave out the quotes around it",
+    ),
+    "a parsed URL": (
+        {"backend": ParsedURL()},
+        "lacks the methods load, create, replace, delete; give its text, str(url)",
+    ),
+    "a parsed URL beside the backend": (
+        {"backend": "redis", "backend.url": ParsedURL()},
+        "expected a URL as a string, got an object of the type ParsedURL; give its text, str(url)",
+    ),
+    "a URL that urllib has parsed": (
+        {"backend": urlsplit("redis://localhost")},
+        "give its text, geturl()",
+    ),
+    "a URL of SQLAlchemy": (
+        {"backend": ENGINE.url},
+        "is not a store: it lacks the methods load, replace, delete; give its text, render_as_string(",
+    ),
+    "an enum": ({"backend": Place.REDIS}, "give its .value"),
     # Names.
     "Django's or Flask's name": (
         {"SESSION_COOKIE_SECURE": True},
@@ -246,6 +301,7 @@ def test_a_mistake_in_a_configuration_is_answered_by_its_cure(mistake: str) -> N
         (12345, "secret: the secret must be str or bytes, not int"),
         ([], "secret: the list is empty"),
         ([SECRET, SECRET], "secret 2 is the same as secret 1"),
+        (HiddenText(), "give what its get_secret_value() returns"),
     ],
 )
 def test_a_mistake_with_the_secret_is_answered_by_its_cure(secret: object, sentence: str) -> None:
@@ -285,6 +341,23 @@ def test_an_application_that_was_forgotten_is_asked_for(wrapped: Any, what: str)
         SessionMiddleware(wrapped)
 
     assert str(caught.value) == f"expected a WSGI application first, got {what}: write SessionMiddleware(app, {{...}})"
+
+
+class Starlette:
+    """An application of ASGI."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer."""
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "named"), [(Starlette(), "a Starlette"), (asynchronous, "the function asynchronous")]
+)
+def test_an_application_of_asgi_is_refused_at_start(wrapped: Any, named: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        SessionMiddleware(wrapped, OPTIONS)
+
+    assert f"expected a WSGI application, and {named} is async" in str(caught.value)
 
 
 @pytest.mark.parametrize("wrapped", [bottle.Bottle(), flask.Flask("shop"), flask.Flask("shop").wsgi_app, app])

@@ -13,9 +13,18 @@ from support.constants import COOKIE
 from support.cookies import cookie_settings, cookies_by_grammar
 from werkzeug.http import dump_cookie
 
-from sessionware.cookies.header import MAX_HEADER_BYTES, CookieLines, CookieSettings, faults_of, find
+from sessionware.cookies.header import (
+    MAX_HEADER_BYTES,
+    CookieLines,
+    CookieSettings,
+    faults_of,
+    find,
+    max_age_until,
+)
 from sessionware.exceptions import CookieTooLarge
 
+NOW = 1_700_000_000.0
+DAY = 86400
 OUR_ALPHABET = string.ascii_letters + string.digits + "-_."
 our_values = st.text(OUR_ALPHABET, max_size=3000)
 latin_1 = st.text(st.characters(max_codepoint=255))
@@ -389,3 +398,20 @@ def test_a_fault_repeats_no_password_of_a_url_that_was_given_by_mistake(option: 
 
     assert faults
     assert "pa55word" not in " ".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "max_age"),
+    [
+        pytest.param(NOW + DAY, DAY, id="to the end"),
+        pytest.param(NOW + 0.5, 1, id="at least a second"),
+        pytest.param(NOW + 59.25, 60, id="not before the session"),
+        pytest.param(NOW, 1, id="at the end"),
+        pytest.param(NOW - DAY, 1, id="never a deletion"),
+        pytest.param(NOW + 400 * DAY, 400 * DAY, id="400 days"),
+        pytest.param(NOW + 401 * DAY, 400 * DAY, id="beyond 400 days"),
+        pytest.param(None, 400 * DAY, id="no end"),
+    ],
+)
+def test_a_persistent_cookie_lasts_to_the_end_of_the_session(ends_at: float | None, max_age: int) -> None:
+    assert max_age_until(ends_at, NOW) == max_age

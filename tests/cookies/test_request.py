@@ -16,7 +16,6 @@ from sessionware.exceptions import CookieTooLarge
 #: A client on this machine, as servers tell it.
 CURL = {"REMOTE_ADDR": "127.0.0.1", "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_USER_AGENT": "curl/8.0"}
 BROWSER = {**CURL, "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64) Firefox/148.0"}
-NOW = 1_700_000_000.0
 DAY = 86_400
 LOOPBACK = {"wsgi.url_scheme": "http", "HTTP_HOST": "localhost:8000"}
 OTHER_HOST = {"wsgi.url_scheme": "http", "HTTP_HOST": "example.com"}
@@ -28,7 +27,7 @@ def opened(environ: dict[str, Any], header: str = "", **options: Any) -> CookieC
 
 
 def is_secure(context: CookieContext[str]) -> bool:
-    return "; Secure" in context.set("token", None, NOW)
+    return "; Secure" in context.set("token", None)
 
 
 class TestLoopback:
@@ -258,7 +257,7 @@ class TestCandidates:
 
     def test_what_was_set_is_read_by_the_next_request(self) -> None:
         first = opened(HTTPS)
-        pairs = [line.partition(";")[0] for line in (first.set("a.b", None, NOW), first.set_seen("c.d", None, NOW))]
+        pairs = [line.partition(";")[0] for line in (first.set("a.b", None), first.set_seen("c.d", None))]
 
         second = opened(HTTPS, "; ".join(pairs))
 
@@ -267,45 +266,26 @@ class TestCandidates:
 
 class TestLifetime:
     def test_a_cookie_ends_with_the_browser_unless_asked_otherwise(self) -> None:
-        line = opened(HTTPS).set("token", NOW + DAY, NOW)
+        line = opened(HTTPS).set("token", None)
 
         assert line == f"{COOKIE}=token; Secure; HttpOnly; Path=/; SameSite=Lax"
 
-    @pytest.mark.parametrize(
-        ("ends_at", "max_age"),
-        [
-            pytest.param(NOW + DAY, DAY, id="to the end"),
-            pytest.param(NOW + 0.5, 1, id="at least a second"),
-            pytest.param(NOW + 59.25, 60, id="not before the session"),
-            pytest.param(NOW, 1, id="at the end"),
-            pytest.param(NOW - DAY, 1, id="never a deletion"),
-            pytest.param(NOW + 400 * DAY, 400 * DAY, id="400 days"),
-            pytest.param(NOW + 401 * DAY, 400 * DAY, id="beyond 400 days"),
-            pytest.param(None, 400 * DAY, id="no end"),
-        ],
-    )
-    def test_a_persistent_cookie_runs_to_the_end_of_the_session(self, ends_at: float | None, max_age: int) -> None:
-        context = opened(HTTPS, persistent=True)
-
-        assert f"; Max-Age={max_age};" in context.set("token", ends_at, NOW)
-        assert f"; Max-Age={max_age};" in context.set_seen("token", ends_at, NOW)
-
-    def test_a_remembered_session_outlives_the_browser_without_the_option(self) -> None:
+    def test_a_cookie_that_outlives_the_browser_is_given_its_seconds(self) -> None:
         context = opened(HTTPS)
 
-        assert "; Max-Age=86400;" in context.set("token", NOW + DAY, NOW, is_persistent=True)
-        assert "; Max-Age=86400;" in context.set_seen("token", NOW + DAY, NOW, is_persistent=True)
+        assert "; Max-Age=86400;" in context.set("token", DAY)
+        assert "; Max-Age=86400;" in context.set_seen("token", DAY)
 
     def test_the_companion_has_the_attributes_of_the_cookie(self) -> None:
         context = opened(HTTPS, domain="example.com", path="/app", samesite="None")
 
-        line, seen = context.set("token", None, NOW), context.set_seen("token", None, NOW)
+        line, seen = context.set("token", None), context.set_seen("token", None)
 
         assert seen == line.replace("__Secure-sid=", "__Secure-sid-seen=")
 
     def test_a_value_too_large_is_refused(self) -> None:
         with pytest.raises(CookieTooLarge):
-            opened(HTTPS).set("A" * 4096, None, NOW)
+            opened(HTTPS).set("A" * 4096, None)
 
 
 class TestDelete:
@@ -462,7 +442,7 @@ class TestReach:
         cookies = Cookies(cookie_settings(**options), str.upper)
 
         for _ in range(3):
-            cookies.open("", {**HTTPS, **environ}).set("token", None, NOW)
+            cookies.open("", {**HTTPS, **environ}).set("token", None)
 
         [record] = log.records
         assert (record.name, record.levelname) == ("sessionware", "WARNING")
@@ -481,7 +461,7 @@ class TestReach:
     def test_nothing_is_said_where_it_reaches_or_nothing_can_be_told(
         self, log: pytest.LogCaptureFixture, options: dict[str, Any], environ: dict[str, str]
     ) -> None:
-        Cookies(cookie_settings(**options), str.upper).open("", {**HTTPS, **environ}).set("token", None, NOW)
+        Cookies(cookie_settings(**options), str.upper).open("", {**HTTPS, **environ}).set("token", None)
 
         assert log.records == []
 
@@ -489,7 +469,7 @@ class TestReach:
         context = Cookies(cookie_settings(path="/app"), str.upper).open("", {**HTTPS, "PATH_INFO": "/login"})
 
         context.candidates()
-        context.set_seen("token", None, NOW)
+        context.set_seen("token", None)
         context.delete()
 
         assert log.records == []

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-START_SECONDS = 30
+START_SECONDS = 60
+_POLL_SECONDS = 0.02
 
 
 @contextlib.contextmanager
@@ -22,6 +23,7 @@ def running(command: list[str], port: int, **options: Any) -> Iterator[subproces
         while not answers(port):
             assert process.poll() is None, "the server has ended"
             assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(_POLL_SECONDS)
         yield process
     finally:
         process.terminate()

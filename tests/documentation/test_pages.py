@@ -180,7 +180,7 @@ def test_the_store_of_ones_own_passes_the_suite(place: Path) -> None:
     (place / "test_dict_store.py").write_text(program)
 
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", "test_dict_store.py"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
 
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout

@@ -49,7 +49,7 @@ def ask(name: str, form: dict[str, str] | None = None) -> str:
         f"for _ in range(2): answer = {sent}.maybe_follow()\n"
         "print(answer.text, end='')\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -93,7 +93,7 @@ def test_gunicorn_takes_the_snippet_that_it_is_told_to_serve(place: Path) -> Non
     (place / f"{module}.py").write_text(programs()[f"{module}.py"])
 
     served = [sys.executable, "-m", "gunicorn", "--check-config", f"{module}:app"]
-    done = subprocess.run(served, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(served, capture_output=True, text=True, check=False, timeout=200)
 
     assert done.returncode == 0, done.stderr
 

@@ -90,7 +90,7 @@ def _check_environ(choices: Choices) -> None:
     context = cookies.open(environ.get("HTTP_COOKIE", ""), environ)
     assert context.full_name == cookies.full_name(environ)
     assert context.full_name == cookies.open("", cookies.needed_of(environ)).full_name
-    assert context.set("value", None, 0.0).startswith(f"{context.full_name}=value")
+    assert context.set("value", None).startswith(f"{context.full_name}=value")
 
 
 def _check_cookie_settings(choices: Choices) -> None:

@@ -6,10 +6,8 @@ import os
 import pickle
 import struct
 import sys
-import time
 import tracemalloc
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime, timedelta, timezone
 from datetime import time as clock_time
@@ -22,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from markupsafe import Markup
+from support.elapsed import processor_seconds_of
 
 from sessionware.importers.pickle_format import MAX_DEPTH
 from sessionware.importers.pickled_types import read
@@ -372,21 +371,9 @@ def test_four_kilobytes_take_neither_long_nor_much_memory(payload: bytes) -> Non
         with suppress(ValueError):
             read(payload)
 
-    assert _milliseconds(load) < 10
+    assert processor_seconds_of(load) < 0.010
     tracemalloc.start()
     load()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 10_000_000
-
-
-def _milliseconds(load: Callable[[], None]) -> float:
-    """The best of a few, of the time of this process alone, and without what measures the coverage."""
-    times, trace = [], sys.gettrace()
-    sys.settrace(None)
-    for _ in range(5):
-        begun_at = time.process_time()
-        load()
-        times.append((time.process_time() - begun_at) * 1000)
-    sys.settrace(trace)
-    return min(times)

@@ -230,6 +230,16 @@ def test_repr_shows_no_value_and_uses_no_session(visitor: Visitor) -> None:
     assert "4111" not in visitor.ask(lambda session: (session["card"], repr(session), repr(session._session()))[1])
 
 
+def test_a_crash_report_of_sentry_shows_no_value(visitor: Visitor) -> None:
+    visitor.ask(set_to(card="4111"))
+
+    shown = visitor.ask(
+        lambda session: (session["card"], type(session._session()).__sentry_repr__(session._session()))[1]
+    )
+
+    assert "4111" not in shown
+
+
 # Without the middleware.
 
 

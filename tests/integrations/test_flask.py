@@ -379,6 +379,80 @@ def test_a_late_change_of_a_stored_session_is_saved(stored: Shop) -> None:
     assert stored.data() == {"a": 1, "b": 2}
 
 
+def test_a_late_change_is_saved_where_the_body_ends(stored: Shop) -> None:
+    stored.ask(put(a=1))
+
+    def stream() -> Iterator[str]:
+        yield str(flask.session["a"])
+        flask.session["b"] = 2
+
+    answer = stored.ask(lambda: flask.Response(flask.stream_with_context(stream())))
+
+    assert answer.text == "1"
+    assert stored.data() == {"a": 1, "b": 2}
+
+
+def test_an_answer_whose_late_change_cannot_be_saved_is_cut_off(stored: Shop) -> None:
+    store: Any = stored.extension.manager_of(stored.app)._settings.store
+    stored.ask(put(a=1))
+
+    def stream() -> Iterator[str]:
+        yield str(flask.session["a"])
+        flask.session["b"] = 2
+
+    answer = stored.ask(lambda: flask.Response(flask.stream_with_context(stream())))
+    with store.down("replace"), pytest.raises(StoreUnavailable):
+        list(answer.response)
+
+    assert store.calls.count("replace") == 1
+    assert stored.data() == {"a": 1}
+
+
+def test_what_a_stream_changes_before_it_raises_is_dropped(stored: Shop) -> None:
+    stored.ask(put(a=1))
+    ended: list[str] = []
+
+    def stream() -> Iterator[str]:
+        try:
+            yield str(flask.session["a"])
+            flask.session["b"] = 2
+            raise LookupError
+        finally:
+            ended.append("closed")
+
+    answer = stored.ask(lambda: flask.Response(flask.stream_with_context(stream())))
+    with pytest.raises(LookupError):
+        list(answer.response)
+    answer.close()
+
+    assert stored.data() == {"a": 1}
+    assert "discarded" in stored.events
+    assert ended == ["closed"]
+
+
+def test_a_stream_that_its_client_leaves_is_closed_and_saves_what_it_has_changed(stored: Shop) -> None:
+    stored.ask(put(a=1))
+    ended: list[str] = []
+
+    def stream() -> Iterator[str]:
+        try:
+            yield str(flask.session["a"])
+            flask.session["b"] = 2
+            yield "more"
+            flask.session["c"] = 3
+        finally:
+            ended.append("closed")
+
+    answer = stored.ask(lambda: flask.Response(flask.stream_with_context(stream())))
+    chunks = iter(answer.response)
+    read = [next(chunks), next(chunks)]
+    answer.close()
+
+    assert read == [b"1", b"more"]
+    assert ended == ["closed"]
+    assert stored.data() == {"a": 1, "b": 2}
+
+
 def test_flashes_can_be_read_in_a_with_block_afterwards(shop: Shop) -> None:
     with shop.client:
         shop.ask(lambda: flask.flash("hello"))

@@ -106,6 +106,12 @@ def test_a_request_that_does_not_touch_its_session_gets_no_header(site: Site) ->
     assert not {"Set-Cookie", "Vary"} & set(answer.headers)
 
 
+def test_a_crash_report_of_sentry_loads_nothing(site: Site) -> None:
+    answer = site.ask(lambda request: type(request.session).__sentry_repr__(request.session))
+
+    assert not {"Set-Cookie", "Vary"} & set(answer.headers)
+
+
 def test_a_read_is_told_to_caches(site: Site) -> None:
     assert site.ask(data).headers["Vary"] == "Cookie"
 

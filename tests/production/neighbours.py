@@ -28,7 +28,7 @@ _CORS = {
     "Access-Control-Allow-Headers": "X-Asked-By",
     "Vary": "Origin",
 }
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def test_revert_forgets_data_and_keeps_the_identity() -> None:
     changes.revert()
 
     assert changes.data == {"a": [1]}
-    assert changes.cause(live({})) is Cause.LOGIN
+    assert changes.asked.cause(live({})) is Cause.LOGIN
 
 
 def test_a_login_over_another_user_takes_nothing_along() -> None:

@@ -203,7 +203,7 @@ def test_the_suite_names_what_it_skips(tmp_path: pathlib.Path) -> None:
     (tmp_path / "test_memory.py").write_text(textwrap.dedent(suite))
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "."]
 
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
 
     assert result.returncode == 0, result.stdout
     assert all(CAPABILITIES[name] in result.stdout for name in ("close", "reopen", "processes"))
@@ -229,7 +229,7 @@ def test_the_suite_reports_what_fails_in_a_thread_or_a_child(capfd: pytest.Captu
 def test_the_clock_needs_no_pytest() -> None:
     script = "import sys, sessionware.testing as t; t.FakeClock().advance(1); sys.exit('pytest' in sys.modules)"
 
-    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=200).returncode == 0
 
 
 def test_another_name_is_an_attribute_error() -> None:

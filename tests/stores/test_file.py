@@ -53,7 +53,7 @@ def file_of(root: pathlib.Path, key: str) -> pathlib.Path:
 
 def run_python(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 
 
 def test_making_a_store_touches_no_file(root: pathlib.Path) -> None:

@@ -34,7 +34,7 @@ class TestSQLiteStore(StoreConformance):
         self.path = tmp_path / "sessions.db"
 
     def make_store(self, clock: FakeClock) -> SQLiteStore:
-        return SQLiteStore(self.path, clock=clock)
+        return SQLiteStore(self.path, timeout=60, clock=clock)
 
 
 connect = sqlite3.connect
@@ -457,7 +457,7 @@ def test_a_database_without_the_right_to_write_is_refused_at_start(
             print(error)
     """
 
-    output, complaints = start_python(script, path).communicate(timeout=30)
+    output, complaints = start_python(script, path).communicate(timeout=200)
 
     place = public_directory if file_mode is None else path
     assert f"cannot write to {place}: " in output, complaints
@@ -760,7 +760,7 @@ def test_four_processes_write_one_database_and_none_finds_it_locked(path: pathli
         from sessionware.exceptions import AlreadyExists, Conflict
         from sessionware.stores import SQLiteStore
         sys.stdin.readline()
-        store, shared = SQLiteStore(sys.argv[1]), "s" * 43
+        store, shared = SQLiteStore(sys.argv[1], timeout=60), "s" * 43
         for number in range(100):
             try:
                 store.create(shared, b"0", 60)
@@ -790,7 +790,7 @@ def test_four_processes_write_one_database_and_none_finds_it_locked(path: pathli
         process.stdin.write("go\n")
         process.stdin.flush()
 
-    complaints = [process.communicate(timeout=60)[1] for process in processes]
+    complaints = [process.communicate(timeout=200)[1] for process in processes]
 
     store = SQLiteStore(path)
     entry = store.load("s" * 43)
@@ -847,7 +847,7 @@ def test_a_full_disk_is_unavailable(path: pathlib.Path) -> None:
         print(store.load("x" * 43) == (b"old", version))
     """
 
-    output, complaints = start_python(script, path).communicate(timeout=30)
+    output, complaints = start_python(script, path).communicate(timeout=200)
 
     cause, is_whole = output.splitlines() or ["", ""]
     assert cause.startswith("sqlite3.OperationalError: "), complaints
@@ -875,6 +875,6 @@ def test_a_database_that_cannot_be_written_is_unavailable_before_its_timeout(pub
             print(error)
     """
 
-    output, complaints = start_python(script, path).communicate(timeout=30)
+    output, complaints = start_python(script, path).communicate(timeout=200)
 
     assert output.startswith(f"the SQLite store at {path}: opening it failed: sqlite3.OperationalError: "), complaints

@@ -34,7 +34,7 @@ def local_store(name: str, directory: Path, clock: FakeClock | None = None) -> S
     makers: dict[str, Callable[[], Store]] = {
         "memory": lambda: MemoryStore(clock=clock),
         "file": lambda: FileStore(directory / "sessions", clock=clock),
-        "sqlite": lambda: SQLiteStore(directory / "sessions.db", clock=clock),
+        "sqlite": lambda: SQLiteStore(directory / "sessions.db", timeout=60, clock=clock),
         "keyvalue": lambda: KeyValueStore({}, clock=clock),
     }
     return makers[name]()

@@ -20,7 +20,7 @@ from sessionware import Event, Session, get_session
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-WAIT_SECONDS = 10
+WAIT_SECONDS = 60
 
 
 class Served:

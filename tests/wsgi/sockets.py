@@ -12,7 +12,7 @@ from wsgi.applications import middleware
 
 from sessionware import Event, get_session
 
-WAIT_SECONDS = 10
+WAIT_SECONDS = 60
 #: Set when the request of the last WebSocket has saved or dropped what it changed.
 ended = threading.Event()
 

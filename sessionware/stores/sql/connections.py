@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sessionware.stores.failures import note, noting
 from sessionware.stores.pools import PerProcess, Pool, is_readable
-from sessionware.stores.sql.failures import DriverFailed
+from sessionware.stores.sql.failures import DriverFailed, is_read_only
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Executable
@@ -64,7 +64,13 @@ class EngineConnections:
         with connect(self.engine) as connection:
             if isolation is not None:
                 connection.execution_options(isolation_level=isolation)
-            result = connection.execute(statement, parameters)
+            try:
+                result = connection.execute(statement, parameters)
+            except Exception as error:
+                if is_read_only(error):
+                    # After a failover only a new connection leads to the primary, and a pool keeps the old one.
+                    connection.invalidate()
+                raise
             rows = result.all() if result.returns_rows else ()
             if not statement.is_select:
                 _commit(connection)

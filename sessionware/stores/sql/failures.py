@@ -13,6 +13,8 @@ _UNDONE = {"40001", "40P01", 1213, 1020}
 #: A limit of PostgreSQL; in MySQL a packet, a column or a row that is too small for the data.
 _TOO_LARGE = {"54000", 1153, 1406, 1118}
 _DUPLICATE_MYSQL = 1062
+#: The server takes no write: SQLSTATE, and the numbers of MySQL and MariaDB for the server, the session and the mode.
+_READ_ONLY = {"25006", 1290, 1792, 1836}
 
 #: Classes of SQLSTATE whose messages name objects, settings and limits, but no value of a statement.
 _WORDS_BY_CLASS = ("08", "0A", "25", "28", "3D", "3F", "42", "53", "55", "57", "58")
@@ -61,6 +63,11 @@ def is_undone(error: Exception) -> bool:
 def is_duplicate(error: Exception) -> bool:
     """Whether the key exists. MySQL alone reports that as an error; elsewhere no row is inserted."""
     return _code(_original(error)) == _DUPLICATE_MYSQL
+
+
+def is_read_only(error: Exception) -> bool:
+    """Whether the server that this connection leads to takes no write, as one that is no longer the primary."""
+    return _code(_original(error)) in _READ_ONLY
 
 
 def _original(error: Exception) -> BaseException:

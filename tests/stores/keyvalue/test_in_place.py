@@ -23,7 +23,8 @@ from sessionware.testing import FakeClock
 
 KEY = "k" * 43
 PAYLOADS = [bytes([letter]) * 9_000 for letter in b"abc"]
-LOOKS_SECONDS = 1.0
+#: How long the reader looks, and how often at least: on a busy machine it waits for the writers most of the time.
+LOOKS_SECONDS, LOOKS = 1.0, 4
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_readers_find_the_entry_whatever_the_writers_do(make: Callable[[str], ob
         first.listen(1)
         second.listen(1)
         end = time.monotonic() + LOOKS_SECONDS
-        while time.monotonic() < end:
+        while time.monotonic() < end or len(found) < LOOKS:
             try:
                 found.append(store.load(KEY))
             except StoreUnavailable:
@@ -67,7 +68,6 @@ def test_readers_find_the_entry_whatever_the_writers_do(make: Callable[[str], ob
         first.kill()
         second.kill()
 
-    assert len(found) > 3
     assert None not in found
     assert (first.last, second.last) == (0, 0)
 

@@ -167,7 +167,7 @@ def in_another_thread(
 
     def pause() -> None:
         has_read.set()
-        assert may_write.wait(10)
+        assert may_write.wait(60)
 
     def run() -> None:
         try:
@@ -180,7 +180,7 @@ def in_another_thread(
     first = threading.Thread(target=lambda: act(PausedAtWrites(obj, pause)))
     second = threading.Thread(target=run)
     first.start()
-    assert has_read.wait(10)
+    assert has_read.wait(60)
     second.start()
     # It cannot end before the first has: whether it waits already makes no difference.
     second.join(0.02)

@@ -529,15 +529,15 @@ def test_a_cache_that_cannot_list_its_keys_purges_nothing() -> None:
 
 
 def test_cachelib_is_always_told_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = cachelib.SimpleCache(default_timeout=1)
-    store, endless, ending = KeyValueStore(cache), new_key(), new_key()
+    clock = FakeClock()
+    monkeypatch.setattr("cachelib.simple.time", clock)
+    store, endless, ending = KeyValueStore(cachelib.SimpleCache(default_timeout=1)), new_key(), new_key()
     store.create(endless, b"payload", None)
     store.create(ending, b"payload", 3.2)
-    now = time.time()
 
-    monkeypatch.setattr("cachelib.simple.time", lambda: now + 2)
+    clock.advance(2)
     early = [store.load(key) is not None for key in (endless, ending)]
-    monkeypatch.setattr("cachelib.simple.time", lambda: now + 5)
+    clock.advance(3)
     late = [store.load(key) is not None for key in (endless, ending)]
 
     assert (early, late) == ([True, True], [True, False])

@@ -84,7 +84,7 @@ def test_the_server_keeps_an_entry_as_long_as_it_lasts(
 def test_what_is_past_its_end_is_gone(memcached_server: Memcached) -> None:
     store, key = MemcachedStore(memcached_server.url), new_key()
     version = store.create(key, b"payload", 0)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
 
     while store.load(key) is not None:
         assert time.monotonic() < deadline

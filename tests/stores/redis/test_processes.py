@@ -151,7 +151,7 @@ def test_greenlets_share_no_connection(redis_server: RedisServer) -> None:
     """
     command = [sys.executable, "-c", textwrap.dedent(program), redis_server.url]
 
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
 
     assert done.stdout == "50\n", done.stderr
 

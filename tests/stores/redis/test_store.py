@@ -21,6 +21,7 @@ import valkey
 from redis.backoff import NoBackoff
 from redis.cluster import LoadBalancingStrategy
 from redis.retry import Retry
+from support.elapsed import seconds_of
 from support.servers.process import free_port
 from support.servers.redis import (
     PASSWORD,
@@ -494,10 +495,10 @@ def test_a_connection_that_was_idle_for_a_minute_is_replaced(
     own_server: RedisServer, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A firewall may have dropped it, without a word to either end."""
-    store = RedisStore(own_server.url + "?client_name=idle")
+    store, now = RedisStore(own_server.url + "?client_name=idle"), time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     store.load(key)
     used = connections_named(own_server, "idle")
-    now = time.monotonic()
 
     monkeypatch.setattr(time, "monotonic", lambda: now + 59)
     store.load(key)
@@ -557,15 +558,13 @@ def test_the_full_pool_of_a_client_is_waited_for(redis_server: RedisServer, pack
 def test_a_full_pool_is_waited_for_no_longer_than_the_timeout(own_server: RedisServer, key: str) -> None:
     store = RedisStore(own_server.url + "?max_connections=1", timeout=0.3)
     own_server.process.freeze()
-    seconds = []
+    seconds: list[float] = []
 
     def load() -> None:
-        begun = time.monotonic()
         with pytest.raises(StoreUnavailable):
             store.load(key)
-        seconds.append(time.monotonic() - begun)
 
-    together([load] * 4)
+    together([lambda: seconds.append(seconds_of(load))] * 4)
     own_server.process.thaw()
 
     assert len(seconds) == 4

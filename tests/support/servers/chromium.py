@@ -19,7 +19,8 @@ from simple_websocket import Client as Connection  # type: ignore[import-untyped
 from simple_websocket import ConnectionClosed
 from support.servers.process import ServerProcess, find_binary
 
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 60
+_POLL_SECONDS = 0.02
 #: Every name is this machine; nothing is asked of the outside, and no page is moved from http to https. Sites share
 #: processes, because a new one for each page takes most of the time of a test.
 _OPTIONS = [
@@ -40,6 +41,10 @@ _OPTIONS = [
 ]
 
 
+class NoAnswer(AssertionError):
+    """The browser says why it does not answer a question."""
+
+
 class Chromium:
     """A running Chromium."""
 
@@ -57,7 +62,8 @@ class Chromium:
             assert text is not None, f"no answer to {method}"
             answer: dict[str, Any] = json.loads(text)
             if answer.get("id") == number:
-                assert "error" not in answer, f"{method}: {answer}"
+                if "error" in answer:
+                    raise NoAnswer(f"{method}: {answer}")
                 result: dict[str, Any] = answer["result"]
                 return result
 
@@ -119,6 +125,7 @@ class Page:
         self._browser = browser
         self._session = session
         self._origin = origin
+        self._numbers = itertools.count(1)
         self._call("Page.enable")
         self._call("Emulation.setScriptExecutionDisabled", value=True)
 
@@ -164,11 +171,21 @@ class Page:
     @contextlib.contextmanager
     def _next_page(self) -> Iterator[None]:
         """Wait until another document has come in the place of this one."""
-        self.ask("window.isFormer = true")
+        # A page that comes back from the browser's memory has the number of an earlier one.
+        number = next(self._numbers)
+        self.ask(f"window.number = {number}")
         yield
         end = time.monotonic() + ANSWER_SECONDS
-        while self.ask("window.isFormer || document.readyState != 'complete'"):
+        while not self._has_left(number):
             assert time.monotonic() < end, f"no other page came: {self.text}"
+            time.sleep(_POLL_SECONDS)
+
+    def _has_left(self, number: int) -> bool:
+        """Whether the page of this number is gone and the next one is complete; a page on its way does not answer."""
+        try:
+            return bool(self.ask(f"window.number !== {number} && document.readyState === 'complete'"))
+        except NoAnswer:
+            return False
 
     def resize(self, width: int, height: int = 800) -> None:
         """Make the window as wide as that of a phone, or of a desk."""
@@ -183,7 +200,7 @@ def _wait_for_the_end_of(process: ServerProcess) -> None:
     """Cookies are written down at the very end, which a signal would cut off."""
     end = time.monotonic() + ANSWER_SECONDS
     while process.is_running and time.monotonic() < end:
-        time.sleep(0.02)
+        time.sleep(_POLL_SECONDS)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import os
 import pwd
 import shutil
@@ -10,13 +12,18 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.02
+_HOST = "127.0.0.1"
+#: Where the tests' servers listen: the system takes none of these for a connection that somebody opens.
+_PORTS = range(10_000, 32_768)
+#: How many of them one process of tests has. It gives each out again when it has given out all.
+_PORTS_OF_A_PROCESS = 256
 #: Debian keeps the servers' own programs out of the path.
 _FURTHER_PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec")
 
@@ -29,11 +36,34 @@ def find_binary(*names: str, places: Sequence[str] = ()) -> str | None:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that was free a moment ago."""
+    """A port of the loopback interface, which nothing else takes until the server that it is for does."""
+    return next(port for port in _ports_of_this_process() if _is_free(port))
+
+
+@functools.cache
+def _ports_of_this_process() -> Iterator[int]:
+    """Ports that no other process of tests gives out: it would find the first of them taken."""
+    for first in _PORTS[::_PORTS_OF_A_PROCESS]:
+        holder = socket.socket()
+        if _binds(holder, first):
+            # Open as long as the process is, and unknown to the garbage collector.
+            holder.detach()
+            return itertools.cycle(range(first + 1, first + _PORTS_OF_A_PROCESS))
+        holder.close()
+    raise RuntimeError(f"no ports are left from {_PORTS[0]} to {_PORTS[-1]}")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return _binds(probe, port)
+
+
+def _binds(holder: socket.socket, port: int) -> bool:
+    try:
+        holder.bind((_HOST, port))
+    except OSError:
+        return False
+    return True
 
 
 def unprivileged_user() -> str | None:

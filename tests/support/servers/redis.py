@@ -24,7 +24,7 @@ SERVICE = "sessions"
 #: What an application's user may do, and nothing else.
 RIGHTS = ("~sessionware:*", "+get", "+set", "+del", "+getrange", "+eval", "+evalsha")
 _HOST = "127.0.0.1"
-_WAIT_SECONDS = 10.0
+_WAIT_SECONDS = 60.0
 
 
 def redis_binary() -> str:
@@ -49,7 +49,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 def ask(port: int, *command: Any, **options: Any) -> Any:
     """The answer of the server at *port*, over a connection of its own with *options*, without a second try."""
     options |= {"retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0)}
-    with redis.Redis(host=_HOST, port=port, socket_timeout=2, socket_connect_timeout=2, **options) as client:
+    with redis.Redis(host=_HOST, port=port, socket_timeout=10, socket_connect_timeout=10, **options) as client:
         return client.execute_command(*command)
 
 
