@@ -63,7 +63,7 @@ def cure_of(value: object) -> str | None:
         return "give its .value"
     if isinstance(value, str):
         is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-        return "leave out the quotes around it, which docker --env-file keeps" if is_quoted else None
+        return "leave out the quotes around it, which INI files and docker --env-file keep" if is_quoted else None
     return next((cure for name, cure in _CURES_BY_MEMBER.items() if hasattr(kind, name)), None)
 
 

@@ -65,6 +65,8 @@ def check(arguments: Namespace) -> int:
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         # The text of a parser's error quotes the line, which may be that of the secret.
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        if isinstance(error, configparser.MissingSectionHeaderError):
+            reason = f"{reason}: write a line such as [app:main] above its options"
         arguments.parser.error(f"{arguments.beaker} cannot be read: {reason}")
     if not found:
         arguments.parser.error(f"{arguments.beaker} has no section with options of Beaker's sessions")
@@ -82,7 +84,8 @@ def _sections(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     directory = str(path.parent.absolute())
     parser = configparser.ConfigParser({"here": directory, "__file__": str(path.absolute())}, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    with path.open(encoding="utf-8") as file:
+    # Editors of Windows begin a file with a byte order mark.
+    with path.open(encoding="utf-8-sig") as file:
         parser.read_file(file)
     seen: list[dict[str, Any]] = []
     for section in (*parser.sections(), parser.default_section):

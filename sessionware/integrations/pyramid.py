@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sessionware.config.names import BEAKER_PREFIX, PREFIX
 from sessionware.config.settings import Config
-from sessionware.exceptions import ConfigError, ConflictError, CrossSiteRequest, StoreUnavailable
+from sessionware.exceptions import ConfigError, ConflictError, CrossSiteRequest, HeadersSent, StoreUnavailable
 from sessionware.integrations.pyramid_session import PyramidSession
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
-from sessionware.session.request import OPEN
+from sessionware.session.request import FINISHED, OPEN
 from sessionware.wsgi.middleware import get_session
 from sessionware.wsgi.reply import fixed_answer
 
@@ -19,6 +20,7 @@ try:
     from pyramid.i18n import TranslationString  # type: ignore[import-untyped]
     from pyramid.interfaces import ICSRFStoragePolicy  # type: ignore[import-untyped]
     from pyramid.response import Response  # type: ignore[import-untyped]
+    from pyramid.threadlocal import manager as threadlocals  # type: ignore[import-untyped]
     from zope.interface import implementer  # type: ignore[import-untyped]
 except ImportError as error:
     raise ConfigError("sessions for Pyramid need Pyramid: pip install 'sessionware[pyramid]'") from error
@@ -62,6 +64,9 @@ class SessionFactory:
         session = self.manager.open(environ)
         environ[self._key] = session
         environ[self.manager._lifecycle.manager_key] = self.manager
+        if _is_over(request):
+            self.manager._answers.leave_untouched(session, FINISHED)
+            return PyramidSession(session)
         commit = _Commit(self.manager, session)
         request.add_response_callback(commit.answer)
         request.add_finished_callback(commit.finish)
@@ -73,6 +78,15 @@ class SessionFactory:
         if manager is None or not isinstance(session, Session) or session._persistence is not manager._lifecycle:
             return False
         return manager._answers.has_own_answer(error)
+
+
+def _is_over(request: Request) -> bool:
+    """Whether the router has let go of *request*, which a body that is a generator outlives.
+
+    A request that the router never had, as in a script, is not.
+    """
+    is_routed = "request_iface" in request.__dict__
+    return is_routed and all(entry["request"] is not request for entry in threadlocals.stack)
 
 
 def _session_in(environ: dict[str, Any], key: str) -> Session:
@@ -89,6 +103,8 @@ class _Commit:
         self._manager = manager
         self._session = session
         self._is_last = False
+        self._is_last_of_all = False
+        self._status = 0
 
     def answer(self, request: Request, response: Response) -> None:
         """Save, and let *response* say so; where that fails, our 503, 409 or 403 takes its place."""
@@ -97,8 +113,9 @@ class _Commit:
             self._is_last = True
             request.add_response_callback(self.answer)
             return
+        self._status = response.status_int
         try:
-            pairs = self._manager.commit(self._session, status=response.status_int)
+            pairs = self._manager.commit(self._session, status=self._status)
         except (ConflictError, CrossSiteRequest, StoreUnavailable) as error:
             answers = self._manager._answers
             if not answers.has_own_answer(error):
@@ -108,13 +125,33 @@ class _Commit:
         else:
             response.headerlist = self._manager.merge_headers(response.headerlist, pairs)
 
-    def finish(self, _: Request) -> None:
-        """The request is over: without a response, nothing is saved."""
-        answers = self._manager._answers
-        if self._session._phase is OPEN:
-            answers.abandon(self._session)
-        else:
-            answers.finish(self._session)
+    def finish(self, request: Request) -> None:
+        """The request is over: without a response, nothing is saved, and otherwise what has changed since."""
+        if not self._is_last_of_all and request.finished_callbacks:
+            # A later callback may still change the session, and shall run even if this one raises.
+            self._is_last_of_all = True
+            request.add_finished_callback(self.finish)
+            return
+        answers, session = self._manager._answers, self._session
+        has_raised = sys.exc_info()[0] is not None
+        if session._phase is OPEN:
+            self._leave_unanswered(has_raised=has_raised)
+            return
+        try:
+            if not has_raised:
+                answers.commit_after_headers(session, status=self._status)
+        finally:
+            answers.finish(session)
+
+    def _leave_unanswered(self, *, has_raised: bool) -> None:
+        """No response carries the session: there is none, or it was there before the session was used."""
+        request = self._session._request
+        is_lost = request is not None and request.load_failure is None and request.is_pending_or_unstorable()
+        self._manager._answers.abandon(self._session)
+        if is_lost and not has_raised:
+            raise HeadersSent(
+                "the session was first used when the response had been made, and its change is lost: use it in the view"
+            )
 
 
 def _become(response: Response, error: Any, headers: list[tuple[str, str]], *, text: bytes) -> None:

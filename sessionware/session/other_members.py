@@ -44,7 +44,7 @@ OTHER_MEMBERS = {
     "is_authenticated": "write session.user_id is not None",
     **dict.fromkeys(("touch", "refresh"), "any use of the session in a request keeps it alive; see session.passive()"),
     "has_key": "write key in session",
-    **dict.fromkeys(("data", "to_dict", "as_dict"), "write dict(session)"),
+    **dict.fromkeys(("copy", "data", "to_dict", "as_dict"), "write dict(session)"),
     "was_invalidated": _NEW,
     **dict.fromkeys(("load", "lock", "unlock", "reload"), "a session is loaded when it is used, and needs no lock"),
     **dict.fromkeys(("set_test_cookie", "test_cookie_worked", "delete_test_cookie"), "write a key, and read it back"),

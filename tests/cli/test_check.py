@@ -218,12 +218,18 @@ def test_options_that_all_sections_share_are_told_once(path: Path, capsys: pytes
     assert checked.printed.count("The new configuration:") == 1
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checked = Checked(path, "\ufeff[app:main]\nsession.type = memory\n", capsys)
+
+    assert checked.status == 0
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         (None, "No such file"),
         ("[app:main]\nuse = egg:shop\n", "no section with options of Beaker's sessions"),
-        (f"session.secret = {TOKEN}\n", "cannot be read: MissingSectionHeaderError"),
+        (f"session.secret = {TOKEN}\n", "cannot be read: MissingSectionHeaderError: write a line such as [app:main]"),
     ],
 )
 def test_a_file_that_tells_nothing_is_a_mistake_of_the_command_line(

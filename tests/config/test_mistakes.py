@@ -76,7 +76,7 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     # Values that something else has wrapped.
     "a URL in quotes, as docker --env-file keeps them": (
         {"backend": '"redis://localhost:6379/0"'},
-        "leave out the quotes around it, which docker --env-file keeps",
+        "leave out the quotes around it, which INI files and docker --env-file keep",
     ),
     "a duration in quotes": ({"idle_timeout": "'30m'"}, "leave out the quotes around it"),
     "a path in quotes": (

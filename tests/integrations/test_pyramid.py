@@ -16,6 +16,7 @@ from pyramid.csrf import (  # type: ignore[import-untyped]
     get_csrf_token,
     new_csrf_token,
 )
+from pyramid.events import NewResponse  # type: ignore[import-untyped]
 from pyramid.i18n import TranslationString  # type: ignore[import-untyped]
 from pyramid.interfaces import ICSRFStoragePolicy, ISession  # type: ignore[import-untyped]
 from pyramid.response import Response  # type: ignore[import-untyped]
@@ -440,6 +441,51 @@ def test_what_a_stream_changes_is_an_error_without_a_middleware_and_saved_with_o
     wrapped.ask(stream)
 
     assert wrapped.of(data) == {"theme": "dark", "late": True}
+
+
+def test_a_stream_that_first_uses_its_session_late_cannot_change_it() -> None:
+    def stream(request: Any) -> Response:
+        def body() -> Iterator[bytes]:
+            yield b"first"
+            set_theme(request)
+
+        return Response(app_iter=body())
+
+    site = Site({"session.backend": "memory"})
+    site.ask(lambda request: request.session.update(cart=["tea"]))
+
+    with pytest.raises(HeadersSent):
+        site.ask(stream)
+
+    assert site.of(data) == {"cart": ["tea"]}
+
+
+def change_when_the_response_is_made(site: Site, way: str, *, first: Action) -> None:
+    """Let a subscriber or a finished callback set the theme of a request whose view has done *first*."""
+    if way == "subscriber":
+        site.config.add_subscriber(lambda event: set_theme(event.request), NewResponse)
+        site.config.commit()
+        site.ask(first)
+    else:
+        site.ask(lambda request: [first(request), request.add_finished_callback(set_theme)])
+
+
+@pytest.mark.parametrize("way", ["subscriber", "finished callback"])
+def test_a_stored_session_that_is_changed_when_the_response_is_made_is_saved(way: str) -> None:
+    site = Site({"session.backend": "memory"})
+    site.ask(lambda request: request.session.update(cart=["tea"]))
+
+    change_when_the_response_is_made(site, way, first=data)
+
+    assert site.of(data) == {"cart": ["tea"], "theme": "dark"}
+
+
+@pytest.mark.parametrize("way", ["subscriber", "finished callback"])
+def test_a_session_that_is_first_used_when_the_response_is_made_cannot_be_changed(way: str) -> None:
+    site = Site({"session.backend": "memory"})
+
+    with pytest.raises(HeadersSent, match="use it in the view"):
+        change_when_the_response_is_made(site, way, first=lambda request: None)
 
 
 # The configuration

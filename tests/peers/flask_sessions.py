@@ -7,6 +7,8 @@ given secrets that are made of its own, and a cookie whose name has no prefix.
 from __future__ import annotations
 
 import os
+import time
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import flask
@@ -34,3 +36,9 @@ class PeerInterface(SessionInterface):
 def stand_in() -> None:
     """Let every application have such sessions from the beginning."""
     flask.Flask.session_interface = PeerInterface()
+
+
+def stand_in_for_dummies(module: ModuleType) -> None:
+    """Let Flask-SocketIO's tests wait longer than a tenth of a second, in which a busy machine may begin no thread."""
+    if module.__name__ == "test_socketio":
+        vars(module)["time"] = SimpleNamespace(sleep=lambda seconds: time.sleep(20 * seconds))

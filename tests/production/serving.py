@@ -57,14 +57,15 @@ class Visitor(Client):
         return answer
 
 
-def _wait_for_all_workers(port: int) -> None:
-    """Wait until every worker has answered; one may be up long before the other."""
+def wait_for_all_workers(port: int, path: str = "/untouched") -> set[int]:
+    """The workers, each of which has answered *path*; one may be up, or free, long before the other."""
     visitors = [Visitor(port) for _ in range(4 * WORKERS)]
     deadline = time.monotonic() + START_SECONDS
     with ThreadPoolExecutor(len(visitors)) as threads:
-        while len(set().union(*(visitor.processes for visitor in visitors))) < WORKERS:
+        while len(workers := set().union(*(visitor.processes for visitor in visitors))) < WORKERS:
             assert time.monotonic() < deadline, "not all workers answer"
-            list(threads.map(lambda visitor: visitor.visit("/untouched"), visitors))
+            list(threads.map(lambda visitor: visitor.visit(path), visitors))
+    return workers
 
 
 @contextlib.contextmanager
@@ -92,7 +93,7 @@ def gunicorn(
     process = ServerProcess(command, directory, answers, environment=environment)
     try:
         process.start()
-        _wait_for_all_workers(port)
+        wait_for_all_workers(port)
         yield port, process.pid
     finally:
         process.stop()

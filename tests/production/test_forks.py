@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from production.connections import connections_of
-from production.serving import WAYS, WORKERS, Visitor, gunicorn
+from production.serving import WAYS, WORKERS, Visitor, gunicorn, wait_for_all_workers
 from support.places import IS_SOAK, url_of
 
 REQUESTS = 10_000 if IS_SOAK else 320
@@ -60,7 +60,7 @@ def test_every_visitor_gets_their_own_session_and_no_connection_is_shared(
         visitors = [Visitor(port) for _ in range(VISITORS)]
         with ThreadPoolExecutor(VISITORS) as threads:
             wrong = list(threads.map(wrong_answers, visitors, [REQUESTS // VISITORS] * VISITORS))
-        workers = set().union(*(visitor.processes for visitor in visitors))
+        workers = wait_for_all_workers(port, "/begin?another")
         server = urlsplit(url).port
         if server is not None:
             check_that_they_share_none(workers, master, server)

@@ -60,6 +60,7 @@ def a_session() -> Session:
         ("csrf", "session.csrf_token"),
         ("timeout", "idle_timeout"),
         ("has_key", "in"),
+        ("copy", "dict(session)"),
         ("user", "user_id"),
         ("pop_flash", "session.pop_flashes()"),
         ("get_flashed_messages", "session.pop_flashes()"),

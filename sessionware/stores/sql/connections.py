@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from sessionware.stores.failures import note, noting
+from sessionware.stores.failures import noting
 from sessionware.stores.pools import PerProcess, Pool, is_readable
 from sessionware.stores.sql.failures import DriverFailed, is_read_only
 
@@ -99,11 +99,16 @@ class _EngineOfProcess:
 
 def connect(engine: Engine) -> Connection:
     """A connection of *engine*'s pool."""
-    try:
-        return engine.connect()
-    except Exception as error:
-        note(error, step="connect")
-        raise
+    from sqlalchemy.exc import SQLAlchemyError
+
+    with noting("connect"):
+        try:
+            return engine.connect()
+        except (SQLAlchemyError, OSError):
+            raise
+        except Exception as error:
+            # Of an option that it does not know, or an event of the application: a driver's TypeError, or any other.
+            raise DriverFailed(error) from error
 
 
 def _commit(connection: Connection) -> None:
@@ -198,7 +203,7 @@ def _open(engine: Engine) -> Any:
     with noting("connect"):
         try:
             opened = engine.raw_connection()
-        except (_driver_error(engine), OSError) as error:
+        except Exception as error:
             raise DriverFailed(error) from error
     connection = opened.driver_connection
     opened.detach()

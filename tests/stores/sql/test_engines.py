@@ -62,6 +62,29 @@ def test_what_is_acknowledged_is_there_for_others_although_autocommit_was_switch
     engine.dispose()
 
 
+UNKNOWN_OPTION = "mysql+pymysql://user:password@127.0.0.1:1/web?ssl-mode=REQUIRED"
+
+
+@pytest.mark.parametrize("kind", ["of the store", "of the application"])
+def test_what_a_driver_raises_for_an_option_that_it_does_not_know_is_told(kind: str, make: StoreMaker) -> None:
+    engine = sa.create_engine(UNKNOWN_OPTION)
+    store = make(UNKNOWN_OPTION) if kind == "of the store" else make(engine=engine)
+
+    with pytest.raises(StoreUnavailable, match=r"connect failed: TypeError: .*'ssl-mode'"):
+        store.load(new_key())
+
+
+def test_what_an_event_of_the_application_raises_at_a_connection_is_told(tmp_path: Path, make: StoreMaker) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/sessions.db")
+
+    @sa.event.listens_for(engine, "do_connect")
+    def ask_for_a_password(*arguments: object) -> None:
+        raise LookupError("the service of passwords does not answer")
+
+    with pytest.raises(StoreUnavailable, match="connect failed: LookupError: the service of passwords"):
+        make(engine=engine).load(new_key())
+
+
 #: So that the session of a connection behaves as one to a server that is no longer the primary.
 READ_ONLY = {
     "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",

@@ -7,13 +7,23 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
-from support.servers.process import ServerProcess, find_binary, free_port, give_to, unprivileged_user
+from support.servers.process import (
+    POLL_SECONDS,
+    STOP_SECONDS,
+    ServerProcess,
+    find_binary,
+    free_port,
+    give_to,
+    state_of,
+    unprivileged_user,
+)
 
 USER, PASSWORD = "app_user", "p@ss/word:#1"
 _HOST = "127.0.0.1"
@@ -40,11 +50,19 @@ class PostgreSQLProcess(ServerProcess):
             self._signal_children(number)
 
     def kill(self) -> None:
+        if self.is_running:
+            # So that it makes no more of them.
+            self.freeze()
         children = self.children() if self.is_running else []
         super().kill()
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
+        # The next start is refused as long as one of them has the shared memory.
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(state_of(Path(f"/proc/{child}")) not in ("X", "Z") for child in children):
+            assert time.monotonic() < deadline, "a process of the server does not end"
+            time.sleep(POLL_SECONDS)
 
     def _signal_children(self, number: signal.Signals) -> None:
         for child in self.children():

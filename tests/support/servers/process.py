@@ -18,12 +18,14 @@ from typing import IO
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
-_POLL_SECONDS = 0.02
+POLL_SECONDS = 0.02
 _HOST = "127.0.0.1"
 #: Where the tests' servers listen: the system takes none of these for a connection that somebody opens.
 _PORTS = range(10_000, 32_768)
 #: How many of them one process of tests has. It gives each out again when it has given out all.
 _PORTS_OF_A_PROCESS = 256
+#: The states of a thread that does nothing any more.
+_STOPPED = ("T", "t", "X", "Z")
 #: Debian keeps the servers' own programs out of the path.
 _FURTHER_PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec")
 
@@ -120,7 +122,7 @@ class ServerProcess:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"{self.command[0]} did not start:\n{log_path.read_text(errors='replace')[-4000:]}")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -164,9 +166,10 @@ class ServerProcess:
         """SIGSTOP: connections stay open without an answer. This returns when every thread has stopped."""
         self._signal(signal.SIGSTOP)
         deadline = time.monotonic() + STOP_SECONDS
-        while self.is_running and not all(_is_stopped(task) for task in Path(f"/proc/{self.pid}/task").iterdir()):
+        tasks = Path(f"/proc/{self.pid}/task")
+        while self.is_running and not all(state_of(task) in _STOPPED for task in tasks.iterdir()):
             assert time.monotonic() < deadline, "the server does not stop"
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def thaw(self) -> None:
         """SIGCONT: go on."""
@@ -177,9 +180,9 @@ class ServerProcess:
             os.kill(self.pid, number)
 
 
-def _is_stopped(task: Path) -> bool:
-    """Whether a thread is stopped; its state stands behind its name, which is in brackets."""
+def state_of(task: Path) -> str:
+    """The letter for the state of a process or a thread, ``X`` if it is gone: behind its name, which is in brackets."""
     try:
-        return (task / "stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
-    except FileNotFoundError:
-        return True
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
