@@ -42,9 +42,11 @@ def in_processes(script: str, *arguments: object, number: int = PROCESSES) -> li
 VISITOR = """
     import io, sys
     from sessionware import SessionMiddleware
-    from sessionware.exceptions import StoreUnavailable
+    from sessionware.protocol import vault
     from sessionware.stores import SQLAlchemyStore
 
+    # On a busy machine, eight processes may keep one of them waiting for longer than an answer should take.
+    vault.RETRY_SECONDS = 60.0
     url, table, cookie, count, mine = sys.argv[1:]
 
     def application(environ, start_response):
