@@ -182,8 +182,10 @@ class Page:
 
     def _has_left(self, number: int) -> bool:
         """Whether the page of this number is gone and the next one is complete; a page on its way does not answer."""
+        # A new page is an empty one until its own document comes, and that is complete.
+        is_next = f"window.number !== {number} && location.href !== 'about:blank'"
         try:
-            return bool(self.ask(f"window.number !== {number} && document.readyState === 'complete'"))
+            return bool(self.ask(f"{is_next} && document.readyState === 'complete'"))
         except NoAnswer:
             return False
 
