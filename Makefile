@@ -38,7 +38,8 @@ WORK := $(VENV)/work
 SOURCES := $(shell find sessionware -name __pycache__ -prune -o -print) README.rst LICENSE setup.cfg pyproject.toml
 CODE := sessionware tests examples benchmarks docs
 RUFF = $(BIN)/ruff check $(CODE)
-MYPY = $(BIN)/mypy sessionware tests
+# With a cache of its own: two that write one at the same time break it.
+MYPY = $(BIN)/mypy --cache-dir $(BIN)/../.mypy_cache sessionware tests
 
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
