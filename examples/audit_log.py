@@ -5,6 +5,7 @@ and in which request. It holds nothing secret: the ids of sessions in it open no
 
 Serve it, from this directory, with a secret of its own::
 
+    pip install gunicorn
     SESSION_SECRET=$(sessionware secret) gunicorn -c gunicorn.conf.py audit_log:app
 """
 

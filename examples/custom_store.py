@@ -2,6 +2,7 @@
 
 Serve it, from this directory, with a secret of its own::
 
+    pip install gunicorn
     SESSION_SECRET=$(sessionware secret) gunicorn -c gunicorn.conf.py 'custom_store:make_app()'
 
 In another module the dict may name the store by its dotted path, ``"backend": "custom_store:TableStore"``. Either way

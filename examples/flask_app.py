@@ -2,6 +2,7 @@
 
 Serve it, from this directory, with secrets of its own::
 
+    pip install flask gunicorn
     SESSION_SECRET=$(sessionware secret) FLASK_SECRET=$(sessionware secret) gunicorn -c gunicorn.conf.py flask_app:app
 """
 

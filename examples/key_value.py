@@ -3,6 +3,7 @@
 Around such objects there is no compare-and-swap between processes, only between the threads of one. So serve it by one
 worker with threads, which counts every visit; several would lose some. From this directory, with a secret of its own::
 
+    pip install minimalkv gunicorn
     SESSION_SECRET=$(sessionware secret) gunicorn -c gunicorn.conf.py --workers 1 --threads 8 key_value:app
 """
 

@@ -2,6 +2,7 @@
 
 Serve it, from this directory, with a secret of its own::
 
+    pip install gunicorn
     SESSION_SECRET=$(sessionware secret) gunicorn -c gunicorn.conf.py plain_wsgi:app
 """
 

@@ -30,9 +30,11 @@ from sessionware.protocol.update import refuse_superseded
 from sessionware.protocol.users import Users
 from sessionware.protocol.vault import ENDED_TTL_SECONDS, Vault
 from sessionware.session.changes import Changes
-from sessionware.session.lifetimes import Lifetimes
+from sessionware.session.lifetimes import IDLE, REVOKED, TOO_OLD, Lifetimes
 from sessionware.session.records import Ended, Found, Live
 
+#: Of ``rejected``: there was a session, and it is over.
+_REASONS_OF_AN_END = frozenset({IDLE.value, REVOKED.value, TOO_OLD.value})
 Loaded = tuple[Found | None, Sequence[Decision]]
 #: Writes the changes of the request over a session of ours, or as a new one.
 Write = Callable[[Found | None], Outcome]
@@ -93,7 +95,8 @@ class PreviousBackend:
             self._drop(found)
             rejected = [*rejected, rejection("revoked", found.record.handle)]
         if taken is None:
-            return None, [*rejected, *refused]
+            # ``session.rejected`` is the first: where the former side knows how its session ended, that says more.
+            return None, sorted([*rejected, *refused], key=lambda told: told.reason not in _REASONS_OF_AN_END)
         # Under the same name, what is none of our cookies is the former one.
         return taken, () if taken.arrived.request.is_same_cookie else rejected
 

@@ -12,7 +12,9 @@ from typing import Any
 from sessionware.cli.takeover import importer_lines
 from sessionware.config.advice import ITS_VALUE, SECRET, Expression, repeated
 from sessionware.config.beaker import Translation, coerced, of_beaker, translate, unprefixed
+from sessionware.config.faults import closest
 from sessionware.config.names import PREFIXED, suggestion
+from sessionware.config.others import BEAKER_OPTIONS
 from sessionware.config.table import GROUPS, OPTIONS
 from sessionware.crypto.keys import Keyring, read_secrets
 
@@ -118,7 +120,7 @@ class _Report:
         self.cannot = [
             *([self._translation.fault] if self._translation.fault else []),
             *(f"{name}: {text}." for name, text in self._translation.losses.items()),
-            *(f"{name}: unknown option{_hint(name)}." for name in self._unknown),
+            *(f"{name}: unknown option; {_hint(name)}" for name in self._unknown),
         ]
 
     def lines(self) -> Iterator[str]:
@@ -179,8 +181,8 @@ def _is_known(name: str) -> bool:
 
 
 def _hint(name: str) -> str:
-    similar = suggestion(name)
-    return f"; did you mean {similar}?" if similar else "; Beaker hands it to its backend"
+    similar = closest(name, BEAKER_OPTIONS, similarity=0.7) or suggestion(name)
+    return f"did you mean {similar}?" if similar else "Beaker hands it to its backend."
 
 
 def _listed(head: str, sentences: Any) -> Iterator[str]:

@@ -213,6 +213,8 @@ _BEAKER: dict[str, Rule] = {
     "dbmmodule": left_out("the backend file needs no module"),
     "enabled": left_out("a request that does not use its session costs nothing"),
 }
+#: The names that Beaker's own options have.
+BEAKER_OPTIONS = frozenset(_BEAKER)
 
 
 # Flask and Flask-Session.

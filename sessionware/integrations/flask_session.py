@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _PERMANENT = "_permanent"
 _MISSING = object()
 _DROPPED = (
-    "flask.session was changed after its response had begun, and the change is dropped: %s. A stream that uses the "
-    "session, or current_user, should do so before its first chunk"
+    "flask.session was changed after its response had begun, and the change is dropped: %s. A view that returns a "
+    "stream should change the session, or use current_user, before it returns"
 )
 
 

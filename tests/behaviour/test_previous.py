@@ -572,6 +572,18 @@ def test_with_the_same_name_old_workers_find_the_former_cookie_after_a_write(tmp
     assert who(browser, move.new) == "grace"
 
 
+@pytest.mark.parametrize("secret", [SECRET, NEW_SECRET], ids=["the same secret", "another secret"])
+@pytest.mark.parametrize("pair", [("cookie", "memory"), ("memory", "cookie"), ("memory", "sqlite")], ids=" to ".join)
+def test_with_the_same_name_a_page_can_tell_that_the_former_session_was_left_too_long(
+    tmp_path: Path, pair: tuple[str, str], secret: str
+) -> None:
+    move = Move(tmp_path, *pair, **{"cookie.name": "sid", "secret": secret})
+    browser = ada(move)
+    move.clock.advance(2 * HOUR)
+
+    assert at(browser, move.new).send(member("rejected")).result == "idle"
+
+
 @pytest.mark.parametrize(
     ("current", "name", "is_told"), [("cookie", "sid", True), ("cookie", "new", False), ("memory", "sid", False)]
 )

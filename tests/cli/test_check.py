@@ -182,7 +182,9 @@ def test_options_of_ours_that_stand_there_already_stay(path: Path, capsys: pytes
     [
         ("data_serializer = pickle", "data_serializer: there is one format"),
         ("type = ext:mongodb", "type: there is no store for mongodb"),
-        ("tiemout = 30", "tiemout: unknown option; did you mean idle_timeout?"),
+        ("tiemout = 30", "tiemout: unknown option; did you mean timeout?"),
+        ("cookie_expire = true", "cookie_expire: unknown option; did you mean cookie_expires?"),
+        ("idle_timout = 30m", "idle_timout: unknown option; did you mean idle_timeout?"),
         ("protocol = 2", "protocol: unknown option; Beaker hands it to its backend."),
     ],
 )
