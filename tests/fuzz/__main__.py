@@ -10,8 +10,10 @@ import argparse
 import importlib.util
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -21,6 +23,8 @@ from fuzz.targets import NAMES, target_of
 _EXAMPLES_AT_A_TIME = 500
 #: A line for each module, and what concerns C alone.
 _NOISE = ("INFO: Instrumenting", "WARNING: Failed to find function", "INFO: Using built-in")
+#: A file system in memory, where nothing waits for a disk, and the room that is needed; a container has little.
+_IN_MEMORY, _ROOM = Path("/dev/shm"), 256 << 20
 _WITHOUT_ATHERIS = (
     f"fuzz: atheris is not installed for Python {sys.version.split()[0]}, so no coverage guides the search, and "
     "hypothesis draws alone. Its wheels are for Linux on x86-64: python -m pip install atheris"
@@ -57,7 +61,13 @@ def _is_guided_well(name: str, seconds: int, corpus: Path) -> bool:
     for directory in (kept, found):
         directory.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "fuzz.guided", name, str(seconds), str(kept), str(found)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+    # Atheris ends the process at once, so what it leaves behind is removed here.
+    with (
+        tempfile.TemporaryDirectory(prefix="sessionware-fuzz-", dir=_place_in_memory()) as files,
+        subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, errors="replace", env={**os.environ, "TMPDIR": files}
+        ) as process,
+    ):
         assert process.stderr is not None
         for line in process.stderr:
             if not line.startswith(_NOISE):
@@ -70,6 +80,10 @@ def _is_guided_well(name: str, seconds: int, corpus: Path) -> bool:
             f"fuzz: as a test, a line of FOUND in tests/fuzz/test_targets.py: ({name!r}, {path.read_bytes().hex()!r})"
         )
     return False
+
+
+def _place_in_memory() -> Path | None:
+    return _IN_MEMORY if _IN_MEMORY.is_dir() and shutil.disk_usage(_IN_MEMORY).free >= _ROOM else None
 
 
 def _is_drawn_well(name: str, seconds: int, corpus: Path) -> bool:

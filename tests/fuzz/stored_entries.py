@@ -29,8 +29,6 @@ _TOKEN = bytes(32)
 _KEY = store_key(handle_of(_TOKEN))
 _FRAME = pack(b"payload", bytes(range(16)), None)
 _PLACES = ("mapping", "file", "sqlite", "sqlalchemy")
-#: Where a file system in memory is, nothing waits for a disk.
-_IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 #: The file store looks into each of its 4096 directories.
 _CALLS_FOR_A_PURGE = 64
 _Write = Callable[[Any, Any, Any], None]
@@ -49,7 +47,7 @@ class _Place:
 
 @functools.cache
 def _place(name: str) -> _Place:
-    directory, clock = Path(tempfile.mkdtemp(prefix="sessionware-fuzz-", dir=_IN_MEMORY)), FakeClock()
+    directory, clock = Path(tempfile.mkdtemp(prefix="sessionware-fuzz-")), FakeClock()
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     if name == "mapping":
         entries: dict[str, Any] = {}

@@ -107,6 +107,8 @@ def postgresql_server() -> Iterator[PostgreSQLServer]:
     give_to(user, directory)
     _initialize(directory, user)
     settings = {"listen_addresses": _HOST, "unix_socket_directories": "", "fsync": "off", "max_connections": "60"}
+    # In its own directory: a server that is killed leaves it behind, and a container has little shared memory.
+    settings["dynamic_shared_memory_type"] = "mmap"
     command = [binary, "-D", str(directory / "data"), "-p", str(port)]
     command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
