@@ -61,7 +61,7 @@ class Outcome(Struct, frozen=True):
     more_lines: tuple[str, ...] = ()
 
 
-class Adopted(NamedTuple):
+class TakenOver(NamedTuple):
     """A session that was taken over, by this request if it ``is_new``; and its cookie, unless saving it says more."""
 
     found: Found
@@ -121,7 +121,7 @@ class Backend(Protocol):
         """
         ...
 
-    def adopt(self, context: CookieContext[Any], record: Live, token: bytes) -> Adopted | None:
+    def take_over(self, context: CookieContext[Any], record: Live, token: bytes) -> TakenOver | None:
         """Take over the session of *record*, which is none of ours, under *token*; ``None`` if it was ended since.
 
         What another request has taken over under this token is the session then.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from sessionware.backends.contract import DELETE, KEEP, Adopted, Outcome, Seen, Send
+from sessionware.backends.contract import DELETE, KEEP, Outcome, Seen, Send, TakenOver
 from sessionware.clock import Clock
 from sessionware.cookies.request import CookieContext
 from sessionware.crypto.identifiers import handle_of, new_handle
@@ -123,9 +123,9 @@ class CookieBackend:
         value = context.keys.sealed.seal(self._formats.pack(record))
         return Outcome(Found(record, value), Send(value), _events_of(found, record, changes))
 
-    def adopt(self, context: CookieContext[CookieKeys], record: Live, token: bytes) -> Adopted:
+    def take_over(self, context: CookieContext[CookieKeys], record: Live, token: bytes) -> TakenOver:
         """It is written by the save that follows, which sends the cookie."""
-        return Adopted(Found(replace(record, handle=handle_of(token)), ""), KEEP, is_new=True)
+        return TakenOver(Found(replace(record, handle=handle_of(token)), ""), KEEP, is_new=True)
 
     def standing(self, found: Found | None, now: float) -> Found | None:
         """*found*, or ``None`` if it has reached its absolute end since it was read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sessionware.backends.contract import Adopted, Outcome
+from sessionware.backends.contract import Outcome, TakenOver
 from sessionware.backends.cookie import CookieBackend, CookieKeys
 from sessionware.backends.store import StoreBackend
 from sessionware.clock import Clock
@@ -90,10 +90,10 @@ class LoginBackend:
             return self._store.save(signed, found, changes=changes, token=token, touched_at=touched_at)
         return self._store.move_in(signed, self._cookie.standing(found, self._clock()), changes=changes)
 
-    def adopt(self, context: CookieContext[LoginKeys], record: Live, token: bytes) -> Adopted | None:
+    def take_over(self, context: CookieContext[LoginKeys], record: Live, token: bytes) -> TakenOver | None:
         if record.user_id is None:
-            return self._cookie.adopt(context.with_keys(context.keys.cookie), record, token)
-        return self._store.adopt(context.with_keys(context.keys.token), record, token)
+            return self._cookie.take_over(context.with_keys(context.keys.cookie), record, token)
+        return self._store.take_over(context.with_keys(context.keys.token), record, token)
 
     def renew(self, context: CookieContext[LoginKeys], found: Found) -> Outcome:
         if found.key:

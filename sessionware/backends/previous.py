@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sessionware.backends.contract import DELETE, KEEP, Adopted, Backend, NoValue, Outcome, Seen, Send, UserSessions
+from sessionware.backends.contract import DELETE, KEEP, Backend, NoValue, Outcome, Seen, Send, TakenOver, UserSessions
 from sessionware.backends.former import ANONYMOUS, SAME_COOKIE, Arrival, Former, MovingContext, Tie, tie_of
 from sessionware.backends.moving_users import MovingUsers
 from sessionware.clock import Clock
@@ -84,9 +84,9 @@ class PreviousBackend:
         arrival, refused, is_another = _arrival(context, found, touched_at, has_data=has_data)
         if found is not None and arrival is not None and _agree(found, arrival):
             return self._with_arrival(context, found, arrival), rejected
-        taken: Found | None = None
+        became: Found | None = None
         if arrival is not None:
-            taken, refused = self._taken(context, arrival, has_data=has_data)
+            became, refused = self._what_became_of(arrival, context, has_data=has_data)
         if found is not None:
             is_refused = arrival is None or bool(refused)
             has_gone = is_refused and self._has_gone(context, found, is_another=is_another)
@@ -94,11 +94,11 @@ class PreviousBackend:
                 return found, rejected
             self._drop(found)
             rejected = [*rejected, rejection("revoked", found.record.handle)]
-        if taken is None:
+        if became is None:
             # ``session.rejected`` is the first: where the former side knows how its session ended, that says more.
             return None, sorted([*rejected, *refused], key=lambda told: told.reason not in _REASONS_OF_AN_END)
         # Under the same name, what is none of our cookies is the former one.
-        return taken, () if taken.arrived.request.is_same_cookie else rejected
+        return became, () if became.arrived.request.is_same_cookie else rejected
 
     def _with_arrival(self, context: MovingContext[Any], found: Found, arrival: Arrival) -> Found:
         """Ours, which both sides agree on; an old worker may have given the former session another id since."""
@@ -109,7 +109,7 @@ class PreviousBackend:
         record = replace(found.record, taken_from=tie_now.pack())
         return replace(found, record=record, arrived=arrival, is_ahead=True)
 
-    def _taken(self, context: MovingContext[Any], arrival: Arrival, *, has_data: bool) -> Loaded:
+    def _what_became_of(self, arrival: Arrival, context: MovingContext[Any], *, has_data: bool) -> Loaded:
         """What the former session has become: ours, or nothing if that was ended, or, not taken over yet, itself."""
         record, alone = arrival.found.record, replace(arrival, is_alone=True)
         if record.is_empty and has_data:
@@ -207,7 +207,7 @@ class PreviousBackend:
         if found is not None and changes.asked.is_over_another_user:
             outcome = self._log_in_over(found, partial(write, token=token))
         elif found is not None and arrival is not None and arrival.is_alone:
-            outcome = self._take_over(context, found, changes=changes, write=partial(write, token=None))
+            outcome = self._take_and_save(context, found, changes=changes, write=partial(write, token=None))
         else:
             outcome = write(found, token=token)
         if outcome.found is None and outcome.cookie is DELETE and found is not None:
@@ -235,7 +235,7 @@ class PreviousBackend:
         outcome = write(None)
         return replace(outcome, events=(Decision("ended", found.record, "login"), *outcome.events))
 
-    def _take_over(self, context: CookieContext[Any], found: Found, *, changes: Changes, write: Write) -> Outcome:
+    def _take_and_save(self, context: CookieContext[Any], found: Found, *, changes: Changes, write: Write) -> Outcome:
         """Make the former session one of ours, then write *changes* over it, merged if another request was faster."""
         arrival: Arrival = found.arrived
         before = arrival.found.record
@@ -246,19 +246,19 @@ class PreviousBackend:
         is_shared = arrival.is_unique and arrival.found.superseded is None
         token = self._token(context, arrival) if is_shared else new_token()
         tied = replace(before, taken_from=self._tie(context, arrival).pack())
-        adopted = self._current.adopt(context, tied, token)
-        if adopted is None:
+        taken = self._current.take_over(context, tied, token)
+        if taken is None:
             if changes.asked.login is None:
                 return Outcome(None, KEEP, (Decision("discarded", before, "ended"),))
             return write(None)
-        outcome = write(adopted.found)
+        outcome = write(taken.found)
         events = outcome.events
-        if adopted.is_new:
-            events = (Decision("regenerated", adopted.found.record, "taken_over", before), *arrival.events, *events)
-        return Outcome(outcome.found, _cookie_of(outcome, adopted, arrival), events)
+        if taken.is_new:
+            events = (Decision("regenerated", taken.found.record, "taken_over", before), *arrival.events, *events)
+        return Outcome(outcome.found, _cookie_of(outcome, taken, arrival), events)
 
-    def adopt(self, context: CookieContext[Any], record: Live, token: bytes) -> Adopted | None:
-        return self._current.adopt(context, record, token)
+    def take_over(self, context: CookieContext[Any], record: Live, token: bytes) -> TakenOver | None:
+        return self._current.take_over(context, record, token)
 
     def renew(self, context: CookieContext[Any], found: Found) -> Outcome:
         arrival: Arrival | None = found.arrived
@@ -384,11 +384,11 @@ def _is_untaken(found: Found) -> bool:
     return found.arrived is not None and found.arrived.is_alone and not found.key
 
 
-def _cookie_of(outcome: Outcome, adopted: Adopted, arrival: Arrival) -> NoValue | Send | Seen:
+def _cookie_of(outcome: Outcome, taken: TakenOver, arrival: Arrival) -> NoValue | Send | Seen:
     """What the answer does with our cookie; under the name of the former one it would take that from old workers.
 
     Until it has a name of its own, the session is found by the former cookie.
     """
     is_kept = outcome.cookie is KEEP and outcome.found is not None and outcome.found.superseded is None
     is_needed = is_kept and not (arrival.request.is_same_cookie and arrival.is_unique)
-    return adopted.cookie if is_needed else outcome.cookie
+    return taken.cookie if is_needed else outcome.cookie

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from sessionware.backends.contract import DELETE, KEEP, Adopted, Outcome, Send
+from sessionware.backends.contract import DELETE, KEEP, Outcome, Send, TakenOver
 from sessionware.cookies.request import CookieContext
 from sessionware.crypto.identifiers import handle_of, store_key
 from sessionware.crypto.keys import Keyring, Purpose
@@ -108,9 +108,9 @@ class StoreBackend:
         written = create(self._vault, changes, None, users=self.users, former=None if found is None else found.record)
         return Outcome(written.found, Send(context.keys.sign(written.token)), written.events)
 
-    def adopt(self, context: CookieContext[CookieSigner], record: Live, token: bytes) -> Adopted | None:
+    def take_over(self, context: CookieContext[CookieSigner], record: Live, token: bytes) -> TakenOver | None:
         handle = handle_of(token)
-        found, is_new = self._vault.adopt(store_key(handle), replace(record, handle=handle))
+        found, is_new = self._vault.take_over(store_key(handle), replace(record, handle=handle))
         if isinstance(found, Ended):
             return None
         if is_new:
@@ -118,7 +118,7 @@ class StoreBackend:
             self.users.add(found.record, was=None)
         elif found.superseded is None:
             self.users.ensure(found.record)
-        return Adopted(found, Send(context.keys.sign(token)), is_new)
+        return TakenOver(found, Send(context.keys.sign(token)), is_new)
 
     def renew(self, context: CookieContext[CookieSigner], found: Found) -> Outcome:
         renewed = renew(self._vault, found)

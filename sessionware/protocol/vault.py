@@ -189,7 +189,7 @@ class Vault:
         sealed = self._sealed.seal(self._formats.pack(record), key)
         return self._ask(self._store.create, key, sealed, self._lifetimes.ttl(record, self.clock()))
 
-    def adopt(self, key: str, record: Live) -> tuple[Found | Ended, bool]:
+    def take_over(self, key: str, record: Live) -> tuple[Found | Ended, bool]:
         """Store *record*, which was taken over, unless another request has done so; what stands there, and whether it
         is new.
 
