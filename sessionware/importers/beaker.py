@@ -21,6 +21,7 @@ from sessionware.importers.compression import MAX_COOKIE_BYTES, MAX_EXPANDED_BYT
 from sessionware.importers.pickle_format import Builder, UnknownValue, is_pickle, parse
 from sessionware.importers.records import MemcachedRecords, Records, RedisRecords, records_of
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
+from sessionware.wire.bounds import blame_application
 
 #: An id of Beaker of any release. A path of a file is made of it, so nothing else is looked for.
 _ID = re.compile(r"[0-9a-f]{32,64}")
@@ -103,6 +104,7 @@ class Opening:
         try:
             return self._decode(self._decrypted(text))
         except (InvalidTag, ValueError, RecursionError) as error:
+            blame_application(error)
             raise Unreadable("undecryptable" if isinstance(error, InvalidTag) else "malformed") from error
 
     def _decrypted(self, text: str) -> bytes:
