@@ -75,7 +75,14 @@ class Users:
         return records
 
     def revoke(self, session_id: str) -> bool:
-        """End the session of this id, or what it became; ``False`` if there is none."""
+        """End the session of this id, or what it became; ``False`` if there is none.
+
+        Raises SessionDataError for an object that has an id.
+        """
+        if hasattr(type(session_id), "id"):
+            # No client sends that, and False would look as if the session had ended before.
+            kind = type(session_id).__name__
+            raise SessionDataError(f"revoke() takes a session's id, a str, and not a {kind}: write its .id")
         handle = handle_from_session_id(session_id) if isinstance(session_id, str) else None
         return handle is not None and self._revoke(handle)
 

@@ -297,6 +297,15 @@ class TestRevoking:
         assert stored.manager.revoke(session_id) is False
         assert stored.events == []
 
+    def test_an_object_that_has_an_id_is_none(self, memory: Site) -> None:
+        browser = signed_in_at(memory)
+        (info,) = memory.manager.sessions_of("ada")
+
+        with pytest.raises(SessionDataError, match=r"revoke\(\) takes a session's id, a str, .*: write its \.id"):
+            memory.manager.revoke(info)  # type: ignore[arg-type]
+
+        assert is_signed_in(browser)
+
     def test_an_anonymous_session_can_be_revoked(self, stored: Site) -> None:
         browser = visitor(stored)
 
