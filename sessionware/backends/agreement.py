@@ -23,7 +23,7 @@ def agree(found: Found, arrival: Arrival) -> bool:
     tie = _tie_between(found, arrival)
     if tie is not None:
         return tie.identity == arrival.identity
-    ours, theirs = found.record.user_id, arrival.found.record.user_id
+    ours, theirs = found.record.user_id, arrival.record.user_id
     return bool(found.key) and ours is not None and str(ours) == str(theirs)
 
 
@@ -35,8 +35,8 @@ def has_replaced(found: Found, arrival: Arrival) -> bool:
     """
     if _tie_between(found, arrival) is not None:
         return True
-    if arrival.found.record.user_id is None or found.record.user_id is None:
-        return arrival.found.record.user_id is not None
+    if arrival.record.user_id is None or found.record.user_id is None:
+        return arrival.record.user_id is not None
     return arrival.began_at is None or arrival.began_at > found.record.started_at
 
 

@@ -59,7 +59,7 @@ class FormerConfiguration:
     def renew(self, arrival: Arrival) -> tuple[Live, tuple[str, ...]]:
         cookie = arrival.request.cookie
         outcome = self._backend.renew(cookie, arrival.found)
-        record = arrival.found.record if outcome.found is None else outcome.found.record
+        record = arrival.record if outcome.found is None else outcome.found.record
         if not isinstance(outcome.cookie, Seen):
             return record, ()
         max_age = None

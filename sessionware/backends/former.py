@@ -81,6 +81,10 @@ class Arrival(Struct, frozen=True, eq=False):
         return self.request.former
 
     @property
+    def record(self) -> Live:
+        return self.found.record
+
+    @property
     def identity(self) -> bytes:
         """What both sides have to agree on."""
         return SAME_COOKIE if self.request.is_same_cookie else self.login

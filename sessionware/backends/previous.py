@@ -158,7 +158,7 @@ class PreviousBackend:
         touched_at: float,
     ) -> Outcome:
         write = partial(self._current.save, context, changes=changes, touched_at=touched_at)
-        is_over_another = found is not None and changes.asked.is_over_another_user
+        is_over_another = changes.asked.is_over_another_user
         if found is not None and is_over_another:
             outcome = self._log_in_over(found, partial(write, token=token))
         elif isinstance(found, Alone):
@@ -192,7 +192,7 @@ class PreviousBackend:
     def _take_and_save(self, context: CookieContext[Any], found: Alone, *, changes: Changes, write: Write) -> Outcome:
         """Make the former session one of ours, then write *changes* over it, merged if another request was faster."""
         arrival = found.arrival
-        before = arrival.found.record
+        before = arrival.record
         if found.superseded is not None and changes.asked.login is None:
             if changes.needs_present_id():
                 refuse_superseded()
@@ -228,7 +228,7 @@ class PreviousBackend:
         refresh_after = self._lifetimes.refresh_after
         if arrival.found.superseded is not None or refresh_after is None:
             return ()
-        if now - arrival.found.record.seen_at >= refresh_after:
+        if now - arrival.record.seen_at >= refresh_after:
             with suppress(StoreUnavailable, RecordTooLarge):
                 return arrival.former.renew(arrival)[1]
         return ()

@@ -79,7 +79,7 @@ class Ties:
             for value in context.candidates():
                 with suppress(Rejected):
                     token = context.keys.open(value).payload
-                    if handle_of(token) == arrival.found.record.handle:
+                    if handle_of(token) == arrival.record.handle:
                         return token
         return self._derived_token(arrival)
 
@@ -88,11 +88,11 @@ class Ties:
 
     def tied(self, arrival: Arrival, token: bytes) -> Live:
         """The record of the former session with its tie, as it becomes ours."""
-        return replace(arrival.found.record, taken_from=self.tie(arrival, token).pack())
+        return replace(arrival.record, taken_from=self.tie(arrival, token).pack())
 
     def tie(self, arrival: Arrival, token: bytes) -> Tie:
         """The tie of what is taken over under *token*."""
-        former, record = arrival.former, arrival.found.record
+        former, record = arrival.former, arrival.record
         end = self._lifetimes.end_of(record)
         return Tie(
             former.mark,
@@ -118,8 +118,8 @@ class Ties:
         handles = {handle_of(self._derived_token(arrival))}
         if arrival.request.is_same_cookie:
             # It may have been taken over under its own token.
-            handles.add(arrival.found.record.handle)
-        until = arrival.found.record.ends_at
+            handles.add(arrival.record.handle)
+        until = arrival.record.ends_at
         for handle in handles:
             self._bury(handle, arrival.former.until if until is None or arrival.reference else until)
 
