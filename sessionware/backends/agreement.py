@@ -18,7 +18,7 @@ from sessionware.session.records import Found, Live
 def agree(found: Found, arrival: Arrival) -> bool:
     """Whether the same user is signed in on both sides: by the login that was taken over, or on each by itself.
 
-    Of a session that was not taken over no login is known on the other side, so that there the user decides.
+    Where ours was not made of this session, no login of the other side is known, and the user has to be the same.
     """
     tie = _tie_between(found, arrival)
     if tie is not None:
@@ -30,7 +30,7 @@ def agree(found: Found, arrival: Arrival) -> bool:
 def has_replaced(found: Found, arrival: Arrival) -> bool:
     """Whether a login or a logout at an old worker, with which ours does not agree, is later than ours.
 
-    It is, in the session that ours was made of: what it says now, it did not say then. Elsewhere the later login
+    Where ours was made of this session, it is: what that says now, it did not say then. Elsewhere the later login
     counts, and any login counts more than a visitor.
     """
     if _tie_between(found, arrival) is not None:
@@ -46,8 +46,8 @@ def has_gone(
     """Whether an old worker has ended the former session, which has not come: its cookie was deleted, or its record.
 
     But a user counts as signed out only if one was signed in, and if nothing but an old worker can be the reason: not
-    the end of a time, not a path that the cookie is not sent to. If the cookie of another session ``is_another``, the
-    one before it may have been left where it was.
+    the end of a time, not a path that the cookie is not sent to. Where the cookie of another session has come instead,
+    the record of the former one may have been left where it was.
     """
     tie, record = tie_of(found.record), found.record
     if tie is None or tie.identity == ANONYMOUS or now >= tie.until:

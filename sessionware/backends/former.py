@@ -37,7 +37,7 @@ SAME_COOKIE = b"\xff" * IDENTITY_BYTES
 
 
 class FormerRequest(NamedTuple):
-    """The cookie of one request that the sessions of *former* have.
+    """The cookie of ``former`` in one request.
 
     It ``is_in_reach`` if a browser sends it with such a request. It ``is_same_cookie`` if it has the name, the Domain
     and the Path of ours, so that the browser keeps one of the two.
@@ -95,9 +95,10 @@ class Arrival(Struct, frozen=True, eq=False):
 
 
 class Missing(NamedTuple):
-    """No former session has come; what was ``rejected`` tells why.
+    """No former session has come that lives; what was ``rejected`` tells why.
 
-    Or ``is_another``: the cookie has come of one that an old worker has not written down.
+    It ``is_another`` if the old workers that ours was taken over from have given the browser the cookie of another
+    session, of which there is no record.
     """
 
     rejected: Sequence[Decision] = ()
