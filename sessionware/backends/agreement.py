@@ -47,7 +47,7 @@ def has_gone(
 
     But a user counts as signed out only if one was signed in, and if nothing but an old worker can be the reason: not
     the end of a time, not a path that the cookie is not sent to. Where the cookie of another session has come instead,
-    the record of the former one may have been left where it was.
+    the record of the former one may have been left where it was, and counts for nothing.
     """
     tie, record = tie_of(found.record), found.record
     if tie is None or tie.identity == ANONYMOUS or now >= tie.until:
