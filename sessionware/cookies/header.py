@@ -68,6 +68,11 @@ class CookieSettings:
         return self.name, self.bare_domain, self.path
 
     @property
+    def reach(self) -> tuple[str | None, str, bool]:
+        """Domain, path and partitions. Of two cookies with one name and reach, browsers keep the later one."""
+        return self.bare_domain, self.path, self.partitioned
+
+    @property
     def bare_domain(self) -> str | None:
         """The domain as browsers compare it, with those below it: in lower case, without a leading dot."""
         return self.domain.removeprefix(".").lower() if self.domain else None
