@@ -39,8 +39,8 @@ SAME_COOKIE = b"\xff" * IDENTITY_BYTES
 class FormerRequest(NamedTuple):
     """The cookie of ``former`` in one request.
 
-    It ``is_in_reach`` if a browser sends it with such a request. It ``is_same_cookie`` if it has the name, the Domain
-    and the Path of ours, so that the browser keeps one of the two.
+    It ``is_in_reach`` if a browser sends it with such a request. It ``is_same_cookie`` if it has the name, the Domain,
+    the Path and the partitions of ours, so that the browser keeps one of the two.
     """
 
     former: Former
@@ -206,7 +206,7 @@ def _beside(settings: CookieSettings, formers: Sequence[Former]) -> CookieSettin
         is_same_name = [
             cookie.full_name(secure=secure) == settings.full_name(secure=secure) for secure in (False, True)
         ]
-        if is_same_name == [True, False] and cookie.scope[1:] == settings.scope[1:]:
+        if is_same_name == [True, False] and cookie.reach == settings.reach:
             return _BesideFormer(**{field.name: getattr(settings, field.name) for field in fields(settings)})
     return settings
 
@@ -234,6 +234,6 @@ class MovingCookies(Cookies[K]):
         """The cookie of *former*, without a look into it."""
         cookies = former.cookies(present)
         cookie = cookies.open(header, environ)
-        has_reach_of_ours = former.cookie.scope[1:] == self.settings.scope[1:]
+        has_reach_of_ours = former.cookie.reach == self.settings.reach
         is_same_cookie = has_reach_of_ours and cookie.full_name == present.full_name
         return FormerRequest(former, cookie, cookies.is_in_reach(environ), is_same_cookie)
