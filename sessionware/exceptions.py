@@ -22,14 +22,17 @@ What a client sends raises nothing else.
 from __future__ import annotations
 
 import copy
+import functools
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from werkzeug import exceptions as http
 
+Answer = TypeVar("Answer")
 Failure = TypeVar("Failure", bound=Exception)
+P = ParamSpec("P")
 
 
 class SessionwareError(Exception):
@@ -164,6 +167,21 @@ def hide_own_frames(error: BaseException) -> None:
             if not frame.f_globals.get("__name__", "").startswith("sessionware."):
                 kept = TracebackType(kept, frame, frame.f_lasti, line)
         one.__traceback__ = kept
+
+
+def hiding_arguments(function: Callable[P, Answer]) -> Callable[P, Answer]:
+    """Decorate *function*, whose arguments are secrets or hold them: no frame of what it raises shows them."""
+
+    @functools.wraps(function)
+    def hiding(*arguments: P.args, **named: P.kwargs) -> Answer:
+        try:
+            return function(*arguments, **named)
+        except Exception as error:
+            hide_own_frames(error)
+            del arguments, named
+            raise
+
+    return hiding
 
 
 def unchain(error: BaseException, handled: BaseException | None) -> None:

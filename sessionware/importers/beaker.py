@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
-from sessionware.exceptions import ConfigError
+from sessionware.exceptions import ConfigError, hiding_arguments
 from sessionware.importers.compression import MAX_COOKIE_BYTES, MAX_EXPANDED_BYTES, expanded
 from sessionware.importers.pickle_format import Builder, UnknownValue, is_pickle, parse
 from sessionware.importers.records import MemcachedRecords, Records, RedisRecords, records_of
@@ -179,6 +179,7 @@ class StoredBeakerSessions:
     it had neither. With ``pyramid_keys="keep"`` the flashes and the CSRF token of pyramid_beaker stay among the data.
     """
 
+    @hiding_arguments
     def __init__(
         self,
         records: Records,
@@ -251,6 +252,7 @@ class BeakerCookieSessions(WithoutRecord):
     The parameters are those of :class:`StoredBeakerSessions`.
     """
 
+    @hiding_arguments
     def __init__(
         self,
         validate_key: str,

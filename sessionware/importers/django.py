@@ -8,6 +8,7 @@ from base64 import urlsafe_b64encode
 from hmac import compare_digest, digest
 
 from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
+from sessionware.exceptions import hiding_arguments
 from sessionware.importers.compression import in_cookie
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
 
@@ -26,6 +27,7 @@ class DjangoSessions(WithoutRecord):
     ``SESSION_COOKIE_PATH``, ``SESSION_COOKIE_AGE``. Nothing but JSON is read, Django's default.
     """
 
+    @hiding_arguments
     def __init__(
         self,
         secret_key: Secrets,

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from werkzeug.http import parse_date
 
 from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
+from sessionware.exceptions import hiding_arguments
 from sessionware.importers.compression import in_cookie
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
 
@@ -32,6 +33,7 @@ class FlaskSessions(WithoutRecord):
     among the data, and come along there.
     """
 
+    @hiding_arguments
     def __init__(
         self,
         secret_key: Secrets,

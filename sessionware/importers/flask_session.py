@@ -9,6 +9,7 @@ import msgspec
 from itsdangerous import BadSignature, Signer
 
 from sessionware.backends.imported import Imported, Unreadable
+from sessionware.exceptions import hiding_arguments
 from sessionware.importers.flask import PERMANENT
 from sessionware.importers.records import Record, Records, records_of
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
@@ -27,6 +28,7 @@ class StoredFlaskSessions:
     #: An id of Flask-Session of any release; nothing else is asked of the store.
     _id = re.compile(r"[0-9A-Za-z_-]{16,128}")
 
+    @hiding_arguments
     def __init__(
         self,
         records: Records,

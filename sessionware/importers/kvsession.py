@@ -7,6 +7,7 @@ from typing import Any
 
 from itsdangerous import Signer
 
+from sessionware.exceptions import hiding_arguments
 from sessionware.importers.flask_session import StoredFlaskSessions
 from sessionware.importers.records import Record, asking, payload_of
 from sessionware.importers.settings import Secrets, secrets_of
@@ -44,6 +45,7 @@ class KVSessions(StoredFlaskSessions):
     #: Behind the underscore it has the moment at which it was made, in hexadecimal seconds.
     _id = re.compile(r"[0-9a-f]{1,128}_[0-9a-f]{1,12}")
 
+    @hiding_arguments
     def __init__(
         self,
         store: Any,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from sessionware.events import logger
-from sessionware.exceptions import ConfigError, SessionwareError, StoreUnavailable
+from sessionware.exceptions import ConfigError, SessionwareError, StoreUnavailable, hiding_arguments
 from sessionware.stores.failures import DriverError, told
 from sessionware.stores.framing import as_bytes
 from sessionware.stores.memcached.url import addresses_in
@@ -96,6 +96,7 @@ def directory_of(name: str, directory: str | Path, part: str = "") -> Path:
 class RedisRecords:
     """Records in Redis; *server* is its URL, or a client of redis-py."""
 
+    @hiding_arguments
     def __init__(self, server: Any) -> None:
         self._client = client = _redis_client(server) if isinstance(server, str) else server
         if not all(hasattr(client, name) for name in ("get", "pttl", "delete")) or isinstance(client, type):
@@ -150,6 +151,7 @@ class SQLRecords:
     The defaults are those of Flask-Session, whose times are in UTC. Without *end* the records tell no end.
     """
 
+    @hiding_arguments
     def __init__(
         self,
         database: Any,
@@ -215,6 +217,7 @@ class MemcachedRecords:
     Clients that unpickle by themselves are not taken.
     """
 
+    @hiding_arguments
     def __init__(self, server: Any) -> None:
         self._client = _memcached_client(server) if isinstance(server, str) else server
         if type(self._client).__module__.partition(".")[0] != "pymemcache":

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge
+from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, hiding_arguments
 from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.failures import guarded, noting, told
 from sessionware.stores.framing import VERSION_BYTES, new_version
@@ -81,6 +81,7 @@ class RedisStore:
         """The URL itself, without those of its options that are the store's own."""
         return store_options(url)
 
+    @hiding_arguments
     def __init__(
         self,
         url: str | None = None,
