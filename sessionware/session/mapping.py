@@ -276,6 +276,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
 
         Where there is none it changes nothing, and so can be called after the headers, too.
         """
+        if category is not None and not isinstance(category, str):
+            raise SessionDataError(
+                f"pop_flashes(category=…) takes a str, and this is of type {type(category).__name__}"
+            )
         request = self._writable()
         flashes = request.changes.flashes_in(request.stored, category)
         if flashes:

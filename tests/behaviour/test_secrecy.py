@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,9 +12,16 @@ from itsdangerous.encoding import base64_decode
 from support.actions import call, login, member, put, raised_by, read, then
 from support.browser import Browser, Site, SiteMaker, visitor
 from support.constants import COOKIE, NEW_SECRET, PREFIX, SECRET
+from support.frames import shown_in_frames
 
-from sessionware import CookieTooLarge, RecordTooLarge, Session, SessionMiddleware
-from sessionware.stores import MemoryStore
+from sessionware import ConfigError, CookieTooLarge, RecordTooLarge, Session, SessionMiddleware
+from sessionware.importers.beaker import BeakerCookieSessions, StoredBeakerSessions
+from sessionware.importers.django import DjangoSessions
+from sessionware.importers.flask import FlaskSessions
+from sessionware.importers.flask_session import StoredFlaskSessions
+from sessionware.importers.kvsession import KVSessions
+from sessionware.importers.records import MemcachedRecords, RedisRecords, SQLRecords
+from sessionware.stores import MemcachedStore, MemoryStore, RedisStore, SQLAlchemyStore
 from sessionware.testing import FakeClock
 
 VALUE = "a-value-that-nobody-may-see"
@@ -192,3 +200,28 @@ def test_a_503_page_tells_nothing(memory: Site) -> None:
         answer = browser.ask(read)
 
     assert b"switched off" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: SessionMiddleware({"secret": SECRET}), id="the application was forgotten"),  # type: ignore[arg-type]
+        pytest.param(lambda: RedisStore(f"redis://u:{SECRET}@h/none"), id="redis"),
+        pytest.param(lambda: MemcachedStore(f"memcached://u:{SECRET}@h"), id="memcached"),
+        pytest.param(lambda: SQLAlchemyStore(f"oracle://u:{SECRET}@h/d"), id="sqlalchemy"),
+        pytest.param(lambda: FlaskSessions(SECRET, until="soon"), id="flask"),
+        pytest.param(lambda: DjangoSessions(SECRET, until="soon"), id="django"),
+        pytest.param(lambda: StoredFlaskSessions({}, secret_key=SECRET, until=1), id="flask-session"),  # type: ignore[arg-type]
+        pytest.param(lambda: KVSessions({}, SECRET, until="soon"), id="flask-kvsession"),
+        pytest.param(lambda: BeakerCookieSessions(SECRET, until="soon", user_key=None), id="beaker"),
+        pytest.param(lambda: StoredBeakerSessions({}, secret=SECRET, until=1, user_key=None), id="beaker in a store"),  # type: ignore[arg-type]
+        pytest.param(lambda: RedisRecords(f"redis:u:{SECRET}@h"), id="records in redis"),
+        pytest.param(lambda: SQLRecords(f"postgres://u:{SECRET}@h/d"), id="records in a database"),
+        pytest.param(lambda: MemcachedRecords(f"memcached://u:{SECRET}@h"), id="records in memcached"),
+    ],
+)
+def test_no_frame_of_a_fault_at_start_shows_a_secret(make: Callable[[], object]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make()
+
+    assert shown_in_frames(caught.value, SECRET, outside=__file__) == []
