@@ -641,6 +641,23 @@ def test_flasks_own_settings_hold() -> None:
     assert "HttpOnly" not in line
 
 
+def test_a_name_with_a_prefix_of_browsers_holds() -> None:
+    line = line_of(made({"SESSION_COOKIE_NAME": "__Host-shop", "SESSION_COOKIE_SECURE": True}))
+
+    assert line.startswith("__Host-shop=")
+    assert "Secure" in line.split("; ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("SESSION_COOKIE_SAMESITE", "Sometimes"), ("SESSION_COOKIE_SECURE", "perhaps")]
+)
+def test_a_value_that_is_none_is_told_by_the_name_of_flasks_setting(setting: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"{setting}: expected") as caught:
+        made({setting: value})
+
+    assert "cookie." not in str(caught.value)
+
+
 @writes_partitioned
 def test_flasks_setting_of_partitioned_holds() -> None:
     assert "; Partitioned" in line_of(made({"SESSION_COOKIE_PARTITIONED": True}))
@@ -650,6 +667,7 @@ def test_flasks_setting_of_partitioned_holds() -> None:
     ("setting", "value", "option", "other"),
     [
         ("SESSION_COOKIE_NAME", "shop", "cookie.name", "other"),
+        ("SESSION_COOKIE_NAME", "__Host-shop", "cookie.prefix", ""),
         ("SESSION_COOKIE_SECURE", True, "cookie.secure", False),
         ("SESSION_COOKIE_SAMESITE", "Strict", "cookie", {"samesite": "Lax"}),
         ("SESSION_COOKIE_PATH", "/a", "cookie.path", "/b"),
