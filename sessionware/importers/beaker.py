@@ -180,7 +180,8 @@ class StoredBeakerSessions:
     *user_key* is the session key that says who the user is, as ``auth.userid`` in Pyramid. ``None`` stands for that of
     the option ``user_key``; without any, a logout at an old worker is not seen.
     *crypto_type* is ``"pycryptodome"`` where Beaker had that package and not ``cryptography``, and ``"none"`` where
-    it had neither; before 1.14 it used ``cryptography`` only where its own ``crypto_type`` said so. With ``pyramid_keys="keep"`` the flashes and the CSRF token of pyramid_beaker stay among the data.
+    it had neither; before 1.14 it used ``cryptography`` only where its own ``crypto_type`` said so. With
+    ``pyramid_keys="keep"`` the flashes and the CSRF token of pyramid_beaker stay among the data.
     """
 
     def __init__(
