@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -94,12 +94,12 @@ class Lifecycle:
 
     def load(self, session: Touched) -> SessionRequest:
         """Load the session of a request, at its first touch."""
-        now = self.clock()
+        now, thread = self.clock(), threading.get_ident()
         environ = session._environ
         # Nothing is called in between, where another thread could take its turn.
         if environ is LOADING:
-            return self._loaded_by_another(session, now)
-        session._environ = LOADING
+            return self._found_meanwhile(session, thread, now)
+        session._loading_thread, session._environ = thread, LOADING
         context: CookieContext[Any] | None = None
         decisions: Sequence[Decision]
         try:
@@ -133,11 +133,11 @@ class Lifecycle:
             self._warn(session, environ)
         return request
 
-    def _loaded_by_another(self, session: Touched, now: float) -> SessionRequest:
-        """What is found by the load that is under way: that of another thread of the request, or this thread's own."""
+    def _found_meanwhile(self, session: Touched, thread: int, now: float) -> SessionRequest:
+        """What *thread* finds during a load: its own, or that of another thread of the request, which it waits for."""
         failed = partial(self._failed, None, StoreUnavailable("the session is being loaded"), now)
-        if _is_loading(session):
-            # It reads as an empty session, and cannot be changed.
+        if session._loading_thread == thread:
+            # A filter of the log reads it while a driver logs: as an empty session, which cannot be changed.
             return failed(is_anonymous=True)
         deadline = time.monotonic() + LONGEST_LOAD_SECONDS
         while session._request is None and session._environ is LOADING:
@@ -380,14 +380,3 @@ class Lifecycle:
             # If a value of an own type cannot be made again, that takes the place of no answer and of no other error.
             request.changes.discard(request.stored)
         self._tell(request, (Decision("discarded", record, reason),))
-
-
-def _is_loading(session: Touched) -> bool:
-    """Whether this very thread was loading *session* already: a filter of the log may read it while a driver logs."""
-    load = Lifecycle.load.__code__
-    loads = [
-        frame
-        for frame, _ in traceback.walk_stack(None)
-        if frame.f_code is load and frame.f_locals.get("session") is session
-    ]
-    return len(loads) > 1  # one is that of this touch

@@ -55,7 +55,7 @@ class SessionFactory:
         self.manager: SessionManager | None = None
         if config is not None or options.keys() - {_ENVIRON_KEY}:
             try:
-                self.manager = SessionManager(config, **options)
+                self.manager = SessionManager(config, **_with_defaults(config, options))
             except Exception:
                 del config, options  # they have the secret, and a crash report shows the locals of this frame
                 raise
@@ -85,6 +85,20 @@ class SessionFactory:
         if manager is None or not isinstance(session, Session) or session._persistence is not manager._lifecycle:
             return False
         return manager._answers.has_own_answer(error)
+
+
+def _with_defaults(config: Mapping[str, Any] | Config | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """*options* with what Pyramid's applications rely on, unless *config* or they say otherwise."""
+    try:
+        given = {**_read(config), **_read(options)}
+    except ConfigError:
+        return dict(options)  # the manager tells this fault, with all others
+    types = {TranslationString: TRANSLATION_STRING, **given.get("types", {})}
+    return {**options, "types": types, "values": given.get("values", "lenient")}
+
+
+def _read(config: Mapping[str, Any] | Config | None) -> Mapping[str, Any]:
+    return config.options if isinstance(config, Config) else Config(config or {}).options
 
 
 def _is_over(request: Request) -> bool:
@@ -202,8 +216,7 @@ def _factory_of(settings: Mapping[str, Any]) -> SessionFactory:
     options = Config(given).options
     if not options.keys() - {_ENVIRON_KEY}:
         return SessionFactory(**options)
-    types = {TranslationString: TRANSLATION_STRING, **options.get("types", {})}
-    return SessionFactory(Config(given), types=types, values=options.get("values", "lenient"))
+    return SessionFactory(Config(given))
 
 
 def _answer_to(error: Any, request: Request) -> Response:

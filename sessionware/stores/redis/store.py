@@ -199,7 +199,12 @@ class RedisStore:
     def _cause_of(self, error: Exception) -> Exception | None:
         if not isinstance(error, self._driver.failures):
             return None
-        return told(error, words=_SECRETS.sub("***", str(error)), hidden=self._hidden)
+        return told(error, words=words_of(error), hidden=self._hidden)
+
+
+def words_of(error: Exception) -> str:
+    """What a driver's *error* says, without the commands and the users that it repeats."""
+    return _SECRETS.sub("***", str(error))
 
 
 def _milliseconds(ttl: float) -> int:
