@@ -73,7 +73,13 @@ class SessionManager:
 
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
-        return self._lifecycle.open(environ)
+        try:
+            return self._lifecycle.open(environ)
+        except AttributeError:
+            if isinstance(environ, Mapping):
+                raise
+            what = f"environ is an object of the type {type(environ).__name__}"
+        raise ConfigError(f"{what}: write manager.open(environ), which a request has as request.environ")
 
     def commit(self, session: Session, *, status: int = 200) -> list[tuple[str, str]]:
         """Save what is to be saved, and give the header pairs of the answer; none for an untouched session.

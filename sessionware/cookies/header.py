@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import unquote_to_bytes
 
 from werkzeug.http import dump_cookie
@@ -31,6 +31,7 @@ MAX_ATTRIBUTE_LENGTH = 1024
 #: What browsers ask of a cookie whose name begins so: Secure of all, HttpOnly of some, no Domain and the Path "/" of
 #: others (RFC 6265bis; its successor adds the two with ``Http``, which no script can set).
 Prefix = Literal["__Host-Http-", "__Host-", "__Http-", "__Secure-"]
+_PREFIXES: tuple[Prefix, ...] = get_args(Prefix)
 _NEED_HTTPONLY = ("__Host-Http-", "__Http-")
 _NEED_ONE_HOST = ("__Host-Http-", "__Host-")
 #: Browsers compare prefixes without case; those of the hosts begin with the third of these.
@@ -104,6 +105,14 @@ class CookieSettings:
         """Whether browsers send the cookie with requests to *path*, decoded as in environ (RFC 6265, 5.1.4)."""
         covered = unquote_to_bytes(self.path).decode("latin-1")
         return path == covered or path.startswith(covered if covered.endswith("/") else f"{covered}/")
+
+
+def split_prefix(name: str) -> tuple[Prefix | Literal[""], str]:
+    """The prefix that the full *name* of a cookie begins with, in whatever case, and the rest."""
+    for prefix in _PREFIXES:
+        if name.lower().startswith(prefix.lower()):
+            return prefix, name[len(prefix) :]
+    return "", name
 
 
 def faults_of(settings: CookieSettings) -> list[str]:

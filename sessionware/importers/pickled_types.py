@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from sessionware.importers.pickle_format import Builder, Types, parse
+from sessionware.importers.pickle_format import Builder, Types, hashed, parse
 from sessionware.wire.tags import LEAVES, few_zones, find_zone
 
 _DATE = struct.Struct(">H2B")
@@ -21,8 +21,13 @@ _FOLD = 0x80
 
 def read(payload: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The items of a pickled dict, and the keys of those that are of other types; raises ``ValueError``."""
+    return build(parse(payload), len(payload))
+
+
+def build(parsed: Any, size: int) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The same of what was *parsed* from a payload of *size* bytes."""
     with few_zones():
-        return Builder(len(payload), TYPES).items(parse(payload))
+        return Builder(size, TYPES).items(parsed)
 
 
 def _stateless(arguments: tuple[Any, ...], state: Any, *types: type) -> tuple[Any, ...]:
@@ -114,12 +119,12 @@ def _markup(arguments: tuple[Any, ...], state: Any) -> Markup:
 
 def _set(arguments: tuple[Any, ...], state: Any) -> set[Any]:
     (members,) = _stateless(arguments, state, list)
-    return set(members)
+    return hashed(set, members)
 
 
 def _frozenset(arguments: tuple[Any, ...], state: Any) -> frozenset[Any]:
     (members,) = _stateless(arguments, state, list)
-    return frozenset(members)
+    return hashed(frozenset, members)
 
 
 #: By the names that pickle writes; those with underscores are of the protocols before 4.
