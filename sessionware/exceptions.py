@@ -30,9 +30,9 @@ from typing import ParamSpec, TypeVar
 
 from werkzeug import exceptions as http
 
-Answer = TypeVar("Answer")
 Failure = TypeVar("Failure", bound=Exception)
-P = ParamSpec("P")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 class SessionwareError(Exception):
@@ -169,19 +169,19 @@ def hide_own_frames(error: BaseException) -> None:
         one.__traceback__ = kept
 
 
-def hiding_arguments(function: Callable[P, Answer]) -> Callable[P, Answer]:
-    """Decorate *function*, whose arguments are secrets or hold them: no frame of what it raises shows them."""
+def hiding_arguments(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Decorate *function*, so that no frame of what it raises shows its arguments, among which there is a secret."""
 
     @functools.wraps(function)
-    def hiding(*arguments: P.args, **named: P.kwargs) -> Answer:
+    def run(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
         try:
             return function(*arguments, **named)
         except Exception as error:
             hide_own_frames(error)
-            del arguments, named
-            raise
+            del arguments, named  # this frame is one of ours, too
+            raise error
 
-    return hiding
+    return run
 
 
 def unchain(error: BaseException, handled: BaseException | None) -> None:

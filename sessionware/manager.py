@@ -195,7 +195,8 @@ def _make_backend(settings: Settings, events: Events, formers: Sequence[Former])
 def _stored(where: Settings | FormerSettings, settings: Settings, events: Events) -> _Stored:
     """The backend of *where*, with the lifetimes, the types and the clock of *settings*."""
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
-    cookie = CookieBackend(where.keyring, formats, lifetimes=lifetimes, clock=clock)
+    partitioned = where.cookie.partitioned
+    cookie = CookieBackend(where.keyring, formats, lifetimes=lifetimes, clock=clock, partitioned=partitioned)
     if where.store is None:
         return _Stored(cookie, None, None)
     grace = settings.regenerate_grace
@@ -217,7 +218,7 @@ def _warn_of_one_name(settings: Settings) -> None:
         formers += [former.cookie for former in settings.previous]
     present = settings.cookie
     for cookie in formers:
-        if cookie.full_name(secure=True) == present.full_name(secure=True) and cookie.scope[1:] == present.scope[1:]:
+        if cookie.full_name(secure=True) == present.full_name(secure=True) and cookie.reach == present.reach:
             logger.warning(_ONE_NAME, present.full_name(secure=True))
 
 

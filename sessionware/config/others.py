@@ -23,6 +23,7 @@ from sessionware.config.advice import (
     truth,
     unless_empty,
 )
+from sessionware.cookies.header import split_prefix
 from sessionware.session.lifetimes import parse_duration
 
 _DAY_SECONDS = 86400
@@ -40,8 +41,10 @@ _TABLE = "sessionware_sessions"
 
 def _cookie_name(value: object, given: Given) -> Advice:
     # A developer who takes ``key`` for a secret must not find it in the log.
-    is_name = isinstance(value, str) and re.fullmatch(r"[A-Za-z_.-]{1,31}", value) is not None
-    return Advice({"cookie.name": value if is_name else ITS_VALUE.of(value)})
+    prefix, name = split_prefix(value) if isinstance(value, str) else ("", value)
+    is_name = isinstance(name, str) and re.fullmatch(r"[A-Za-z_.-]{1,31}", name) is not None
+    written = {"cookie.name": name if is_name else ITS_VALUE.of(name)}
+    return Advice({**written, "cookie.prefix": prefix} if prefix else written)
 
 
 def _seconds(value: object) -> int | float | None:

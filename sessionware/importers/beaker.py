@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
 from sessionware.exceptions import ConfigError, hiding_arguments
 from sessionware.importers.compression import MAX_COOKIE_BYTES, MAX_EXPANDED_BYTES, expanded
-from sessionware.importers.pickle_format import Builder, UnknownValue, is_pickle, parse
+from sessionware.importers.pickle_format import Pairs, is_pickle, parse
 from sessionware.importers.records import MemcachedRecords, Records, RedisRecords, records_of
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
+from sessionware.wire.bounds import blame_application
 
 #: An id of Beaker of any release. A path of a file is made of it, so nothing else is looked for.
 _ID = re.compile(r"[0-9a-f]{32,64}")
@@ -78,9 +79,9 @@ class Opening:
         self._timeout = None if timeout is None else seconds_of(importer, "timeout", timeout)
         self._pyramid_keys = pyramid_keys
 
-    def imported(self, text: str, now: float, *, reference: bytes = b"") -> Imported:
-        """The session of which *text* is the data; raises :exc:`Unreadable`."""
-        data, unreadable = self._decoded(text)
+    def imported(self, decoded: Decoded, now: float, *, reference: bytes = b"") -> Imported:
+        """The session whose data was *decoded*; raises :exc:`Unreadable`."""
+        data, unreadable = decoded
         own = {key: data.pop(key) for key in _OWN_KEYS if key in data}
         seen_at = _moment(own.get(_SEEN))
         if self._timeout is not None and seen_at is not None and now - seen_at > self._timeout:
@@ -99,10 +100,12 @@ class Opening:
             csrf_token=csrf_token,
         )
 
-    def _decoded(self, text: str) -> Decoded:
+    def decoded(self, text: str) -> Decoded:
+        """The data that *text* stands for; raises :exc:`Unreadable`."""
         try:
             return self._decode(self._decrypted(text))
         except (InvalidTag, ValueError, RecursionError) as error:
+            blame_application(error)
             raise Unreadable("undecryptable" if isinstance(error, InvalidTag) else "malformed") from error
 
     def _decrypted(self, text: str) -> bytes:
@@ -155,15 +158,18 @@ def _from_json(payload: bytes, *, at_most: int) -> Decoded:
     return found, ()
 
 
-def _text_of(payload: bytes) -> str | None:
-    """The data in a record: what is not in memcached Beaker has pickled, with JSON for its serializer, too."""
+def _session_in(payload: bytes) -> Any:
+    """The session in a record, as a text; what a release before 1.12 has not encrypted is the data itself, pickled.
+
+    All that is not in memcached Beaker has pickled, with JSON for its serializer, too.
+    """
     if not is_pickle(payload):
         return payload.decode("ascii")
-    found: Any = Builder(len(payload), {}).value(parse(payload))
-    if type(found) is dict:
-        found = found.get("session")
-    text = found.decode("ascii") if type(found) is bytes else found
-    return text if type(text) is str else None
+    found = parse(payload)
+    if type(found) is Pairs:
+        named = {key: value for key, value in found if type(key) is str}
+        found = found if _BEGAN in named else named.get("session")
+    return found.decode("ascii") if type(found) is bytes else found
 
 
 # The importers.
@@ -176,7 +182,8 @@ class StoredBeakerSessions:
     *user_key* is the session key that says who the user is, as ``auth.userid`` in Pyramid. ``None`` stands for that of
     the option ``user_key``; without any, a logout at an old worker is not seen.
     *crypto_type* is ``"pycryptodome"`` where Beaker had that package and not ``cryptography``, and ``"none"`` where
-    it had neither. With ``pyramid_keys="keep"`` the flashes and the CSRF token of pyramid_beaker stay among the data.
+    it had neither; before 1.14 it used ``cryptography`` only where its own ``crypto_type`` said so. With
+    ``pyramid_keys="keep"`` the flashes and the CSRF token of pyramid_beaker stay among the data.
     """
 
     @hiding_arguments
@@ -226,10 +233,19 @@ class StoredBeakerSessions:
         if record is None:
             return None
         try:
-            text = _text_of(record.payload)
-        except (LookupError, ValueError, UnknownValue) as error:
+            found = _session_in(record.payload)
+            decoded = self._unserialized(found, len(record.payload)) if type(found) is Pairs else None
+        except ValueError as error:
             raise Unreadable("malformed") from error
-        return None if text is None else self._opening.imported(text, now, reference=session_id.encode("ascii"))
+        if decoded is None:
+            if type(found) is not str:
+                return None
+            decoded = self._opening.decoded(found)
+        return self._opening.imported(decoded, now, reference=session_id.encode("ascii"))
+
+    def _unserialized(self, found: Pairs, size: int) -> Decoded:
+        """The data of a release before 1.12; it is no text, whatever the serializer is."""
+        raise Unreadable("malformed")
 
     def has(self, reference: bytes) -> bool:
         """Whether there is a session in the record: ``delete()`` of Beaker's leaves an empty one."""
@@ -285,7 +301,7 @@ class BeakerCookieSessions(WithoutRecord):
         )
 
     def read(self, value: str, now: float) -> Imported | None:
-        return self._opening.imported(_unsigned(value, self._secrets), now)
+        return self._opening.imported(self._opening.decoded(_unsigned(value, self._secrets)), now)
 
     def _decode(self, payload: bytes) -> Decoded:
         return _from_json(payload, at_most=MAX_COOKIE_BYTES)

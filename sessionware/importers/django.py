@@ -11,6 +11,7 @@ from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
 from sessionware.exceptions import hiding_arguments
 from sessionware.importers.compression import in_cookie
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
+from sessionware.wire.bounds import blame_application
 
 _SALT = b"django.contrib.sessions.backends.signed_cookies" + b"signer"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -54,6 +55,7 @@ class DjangoSessions(WithoutRecord):
         try:
             data, signed_at = json.loads(in_cookie(packed).decode("latin-1")), _number(timestamp)
         except (ValueError, RecursionError) as error:
+            blame_application(error)
             raise Unreadable("malformed") from error
         if type(data) is not dict:
             raise Unreadable("malformed")

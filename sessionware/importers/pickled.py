@@ -7,17 +7,23 @@ from sessionware.importers import pickled_types
 from sessionware.importers.beaker import BeakerCookieSessions, Decoded, StoredBeakerSessions
 from sessionware.importers.flask_session import StoredFlaskSessions
 from sessionware.importers.kvsession import KVSessions
-from sessionware.importers.pickle_format import is_pickle
+from sessionware.importers.pickle_format import Pairs, is_pickle
 
 #: What the Redis cache of cachelib writes before a pickle.
 _MARK_OF_CACHELIB = b"!"
 
 
 class PickledStoredBeakerSessions(StoredBeakerSessions):
-    """The same as :class:`~sessionware.importers.beaker.StoredBeakerSessions`, for Beaker's default serializer."""
+    """The same as :class:`~sessionware.importers.beaker.StoredBeakerSessions`, for Beaker's default serializer.
+
+    Before 1.12 Beaker has pickled what it did not encrypt with any serializer.
+    """
 
     def _decode(self, payload: bytes) -> Decoded:
         return pickled_types.read(payload) if is_pickle(payload) else super()._decode(payload)
+
+    def _unserialized(self, found: Pairs, size: int) -> Decoded:
+        return pickled_types.build(found, size)
 
 
 class PickledBeakerCookieSessions(BeakerCookieSessions):

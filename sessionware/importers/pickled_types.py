@@ -21,8 +21,13 @@ _FOLD = 0x80
 
 def read(payload: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The items of a pickled dict, and the keys of those that are of other types; raises ``ValueError``."""
+    return build(parse(payload), len(payload))
+
+
+def build(parsed: Any, size: int) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The same of what was *parsed* from a payload of *size* bytes."""
     with few_zones():
-        return Builder(len(payload), TYPES).items(parse(payload))
+        return Builder(size, TYPES).items(parsed)
 
 
 def _stateless(arguments: tuple[Any, ...], state: Any, *types: type) -> tuple[Any, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -15,12 +17,13 @@ from sessionware.events import logger
 from sessionware.exceptions import ConfigError, SessionwareError, StoreUnavailable, hiding_arguments
 from sessionware.stores.failures import DriverError, told
 from sessionware.stores.framing import as_bytes
-from sessionware.stores.memcached.url import addresses_in
+from sessionware.stores.memcached.url import Address, addresses_in
 from sessionware.stores.pools import (
     KEEPALIVE_IDLE_SECONDS,
     KEEPALIVE_INTERVAL_SECONDS,
     KEEPALIVE_PROBES,
     LONGEST_IDLE_SECONDS,
+    PerProcess,
     keepalive_options,
 )
 from sessionware.stores.redis.connections import place_of_client, secrets_of_client
@@ -99,7 +102,8 @@ class RedisRecords:
     @hiding_arguments
     def __init__(self, server: Any) -> None:
         self._client = client = _redis_client(server) if isinstance(server, str) else server
-        if not all(hasattr(client, name) for name in ("get", "pttl", "delete")) or isinstance(client, type):
+        is_client = all(hasattr(client, name) for name in ("get", "pttl", "delete")) and not isinstance(client, type)
+        if not is_client or "asyncio" in type(client).__module__.split("."):
             raise ConfigError(f"{_NO_REDIS}, got an object of the type {type(client).__name__}")
         pool = getattr(client, "connection_pool", None)
         if pool is not None and pool.connection_kwargs.get("decode_responses"):
@@ -125,7 +129,7 @@ class RedisRecords:
         return told(error, words=words_of(error) if is_drivers else "", hidden=secrets_of_client(self._client))
 
 
-_NO_REDIS = "RedisRecords: expected a URL such as 'redis://localhost:6379/0', or a client of redis-py"
+_NO_REDIS = "RedisRecords: expected a URL such as 'redis://localhost:6379/0', or a client of redis-py that is not async"
 
 
 def _redis_client(url: str) -> Any:
@@ -162,7 +166,8 @@ class SQLRecords:
         end: str | None = "expiry",
     ) -> None:
         self._sql = sql = _imported("sqlalchemy")
-        self._engine = engine = _engine_of(database) if isinstance(database, str) else database
+        is_url = isinstance(database, (str, sql.URL))
+        self._engine = engine = _engine_of(database) if is_url else database
         if not isinstance(engine, sql.Engine):
             raise ConfigError(f"{_NO_DATABASE}, got an object of the type {type(engine).__name__}")
         self._key, self._data = sql.column(key), sql.column(data, sql.LargeBinary)
@@ -200,9 +205,10 @@ class SQLRecords:
 _NO_DATABASE = "SQLRecords: expected a URL such as 'postgresql+psycopg://host/database', or an engine of SQLAlchemy"
 
 
-def _engine_of(url: str) -> Any:
+def _engine_of(given: Any) -> Any:
     """An engine with timeouts, as the SQL store has it; of another database or driver one that keeps no connections."""
     sql = _imported("sqlalchemy")
+    url = given if isinstance(given, str) else given.render_as_string(hide_password=False)
     # Neither text of an error is shown, because it may repeat a password.
     with suppress(ConfigError):
         return make_engine(url, _SQL_TIMEOUT_SECONDS)
@@ -219,40 +225,46 @@ class MemcachedRecords:
 
     @hiding_arguments
     def __init__(self, server: Any) -> None:
-        self._client = _memcached_client(server) if isinstance(server, str) else server
-        if type(self._client).__module__.partition(".")[0] != "pymemcache":
+        _imported("pymemcache")
+        if isinstance(server, str):
+            self._clients = PerProcess(partial(_memcached_client, _address_of(server)))
+            weakref.finalize(self, _close, self._clients)
+        elif type(server).__module__.partition(".")[0] == "pymemcache":
+            self._clients = PerProcess(lambda: server)
+        else:
             raise ConfigError(_NO_MEMCACHED)
 
     def get(self, key: str, now: float) -> Record | None:
         with self._asking():
-            found = self._client.get(key)
+            found = self._clients.get().get(key)
         payload = payload_of(found, "memcached")
         return None if payload is None else Record(payload, None)
 
     def delete(self, key: str) -> None:
         with self._asking():
-            self._client.delete(key, noreply=False)
+            self._clients.get().delete(key, noreply=False)
 
     def _asking(self) -> AbstractContextManager[None]:
         return asking("memcached", self._place)
 
     def _place(self) -> str:
-        server = getattr(self._client, "server", "")
+        server = getattr(self._clients.get(), "server", "")
         return f"memcached at {server if isinstance(server, str) else ':'.join(map(str, server))}".removesuffix(" at ")
 
 
-_NO_MEMCACHED = "MemcachedRecords: expected 'host:port', or a client of pymemcache"
+_NO_MEMCACHED = "MemcachedRecords: expected 'host:port', or a client of pymemcache, as HashClient for several servers"
 
 
-def _memcached_client(server: str) -> Any:
+def _address_of(server: str) -> Address:
+    with suppress(ConfigError, ValueError):
+        (address,) = addresses_in(f"memcached://{server.removeprefix('memcached://')}").values()
+        return address
+    raise ConfigError(_NO_MEMCACHED)
+
+
+def _memcached_client(address: Address) -> Any:
     """A client that keeps no connection which was idle for a minute."""
     base = _imported("pymemcache.client.base")
-    try:
-        (address,) = addresses_in(f"memcached://{server}")
-    except (ConfigError, ValueError):
-        address = None
-    if address is None or "://" in server:
-        raise ConfigError(_NO_MEMCACHED)
     keepalive = base.KeepaliveOpts(idle=KEEPALIVE_IDLE_SECONDS, intvl=KEEPALIVE_INTERVAL_SECONDS, cnt=KEEPALIVE_PROBES)
     return base.PooledClient(
         address,
@@ -262,6 +274,12 @@ def _memcached_client(server: str) -> Any:
         pool_idle_timeout=LONGEST_IDLE_SECONDS,
         socket_keepalive=keepalive if isinstance(address, tuple) and sys.platform == "linux" else None,
     )
+
+
+def _close(clients: PerProcess[Any]) -> None:
+    client = clients.take()
+    if client is not None:
+        client.close()
 
 
 def _imported(module: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from sessionware.conversions import duration, moment
-from sessionware.cookies.header import RESERVED, CookieSettings, faults_of
+from sessionware.cookies.header import CookieSettings, faults_of, split_prefix
 from sessionware.exceptions import ConfigError
 
 #: The secrets of another package: one, or several of which each may have signed.
@@ -34,8 +34,8 @@ def cookie_settings(name: str, domain: str | None, path: str) -> CookieSettings:
         prefix="",
         persistent=False,
     )
-    prefix = next((prefix for prefix in RESERVED if name.lower().startswith(prefix)), "")
-    faults = faults_of(replace(settings, name=name[len(prefix) :]))
+    _, bare_name = split_prefix(name)
+    faults = faults_of(replace(settings, name=bare_name))
     if faults:
         raise ConfigError("; ".join(fault.replace("cookie.", "cookie_", 1) for fault in faults))
     return settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask.sessions import SessionInterface
@@ -13,6 +13,7 @@ from sessionware.config.names import flatten
 from sessionware.config.others import OTHERS, advise, canonical
 from sessionware.config.settings import Config
 from sessionware.config.table import OPTIONS
+from sessionware.cookies.header import split_prefix
 from sessionware.crypto.keys import Keyring, read_secrets
 from sessionware.events import logger
 
@@ -110,20 +111,33 @@ def options_of(settings: FlaskSettings) -> dict[str, Any]:
     faults = Faults()
     ours = written_options(settings.given, faults)
     options = {**_DEFAULTS, "cookie.name": _FLASKS_NAME, **ours}
-    for (attribute, default), value in zip(_COOKIE_ATTRIBUTES.items(), settings.cookie, strict=True):
-        option = f"cookie.{attribute}"
-        if value == default or (attribute == "name" and value == _FLASKS_NAME):
+    for setting, option, value in _said_of_cookie(settings):
+        try:
+            options[option] = OPTIONS[option].convert(value)
+        except ValueError as error:
+            faults.add_error(setting, error, given=value)
             continue
-        if option in ours and _converted(option, ours[option]) != _converted(option, value):
+        if option in ours and _converted(option, ours[option]) != options[option]:
             faults.add(
-                f"{_setting(attribute)}: {value!r} contradicts {option!r}: {ours[option]!r} in {OPTIONS_KEY}; leave "
-                "one of them out"
+                f"{setting}: {value!r} contradicts {option!r}: {ours[option]!r} in {OPTIONS_KEY}; leave one of them out"
             )
-        options[option] = value
     if not ours.get("secret") and settings.secret_key:
         options["secret"] = _secrets(settings, faults)
     faults.raise_if_any()
     return options
+
+
+def _said_of_cookie(settings: FlaskSettings) -> Iterator[tuple[str, str, object]]:
+    """What Flask's settings say of the cookie: the setting, our option for it, and the value."""
+    for (attribute, default), value in zip(_COOKIE_ATTRIBUTES.items(), settings.cookie, strict=True):
+        setting, prefix = _setting(attribute), ""
+        if attribute == "name" and isinstance(value, str):
+            prefix, value = split_prefix(value)
+        if prefix:
+            yield setting, "cookie.prefix", prefix
+        elif value == default or (attribute == "name" and value == _FLASKS_NAME):
+            continue
+        yield setting, f"cookie.{attribute}", value
 
 
 def _converted(name: str, value: object) -> object:

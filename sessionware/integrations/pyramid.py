@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sessionware.config.names import BEAKER_PREFIX, PREFIX
 from sessionware.config.settings import Config
-from sessionware.exceptions import ConfigError, ConflictError, CrossSiteRequest, HeadersSent, StoreUnavailable
+from sessionware.exceptions import (
+    ConfigError,
+    ConflictError,
+    CrossSiteRequest,
+    HeadersSent,
+    StoreUnavailable,
+    hiding_arguments,
+)
 from sessionware.integrations.pyramid_session import PyramidSession
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
@@ -48,7 +55,7 @@ class SessionFactory:
         self.manager: SessionManager | None = None
         if config is not None or options.keys() - {_ENVIRON_KEY}:
             try:
-                self.manager = SessionManager(config, **options)
+                self.manager = SessionManager(config, **_with_defaults(config, options))
             except Exception:
                 del config, options  # they have the secret, and a crash report shows the locals of this frame
                 raise
@@ -78,6 +85,20 @@ class SessionFactory:
         if manager is None or not isinstance(session, Session) or session._persistence is not manager._lifecycle:
             return False
         return manager._answers.has_own_answer(error)
+
+
+def _with_defaults(config: Mapping[str, Any] | Config | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """*options* with what Pyramid's applications rely on, unless *config* or they say otherwise."""
+    try:
+        given = {**_read(config), **_read(options)}
+    except ConfigError:
+        return dict(options)  # the manager tells this fault, with all others
+    types = {TranslationString: TRANSLATION_STRING, **given.get("types", {})}
+    return {**options, "types": types, "values": given.get("values", "lenient")}
+
+
+def _read(config: Mapping[str, Any] | Config | None) -> Mapping[str, Any]:
+    return config.options if isinstance(config, Config) else Config(config or {}).options
 
 
 def _is_over(request: Request) -> bool:
@@ -189,13 +210,13 @@ def includeme(config: Configurator) -> None:
         config.add_exception_view(_answer_to, context=error)
 
 
+@hiding_arguments
 def _factory_of(settings: Mapping[str, Any]) -> SessionFactory:
     given = {name: value for name, value in settings.items() if name.startswith((PREFIX, BEAKER_PREFIX))}
     options = Config(given).options
     if not options.keys() - {_ENVIRON_KEY}:
         return SessionFactory(**options)
-    types = {TranslationString: TRANSLATION_STRING, **options.get("types", {})}
-    return SessionFactory(Config(given), types=types, values=options.get("values", "lenient"))
+    return SessionFactory(Config(given))
 
 
 def _answer_to(error: Any, request: Request) -> Response:

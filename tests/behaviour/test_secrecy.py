@@ -11,7 +11,7 @@ import pytest
 from itsdangerous.encoding import base64_decode
 from support.actions import Action, call, login, member, put, raised_by, read, then
 from support.browser import Browser, Site, SiteMaker, visitor
-from support.constants import COOKIE, NEW_SECRET, SECRET
+from support.constants import COOKIE, NEW_SECRET, PREFIX, SECRET
 from support.frames import shown_in_frames
 
 from sessionware import ConfigError, CookieTooLarge, RecordTooLarge, Session, SessionMiddleware
@@ -95,6 +95,25 @@ def test_no_repr_tells_a_secret(site: Site) -> None:
     used = [browser.cookies[COOKIE], first.cookies[COOKIE] or ""]
     tokens = [repr(base64_decode(cookie.partition(".")[0][8:])) for cookie in used]
     assert [secret for secret in [*secrets_of(site, used), *tokens] if secret in told] == []
+
+
+def test_no_repr_tells_the_token_under_which_a_former_session_will_be_taken_over(clock: FakeClock) -> None:
+    old = Site(MemoryStore(clock=clock), clock)
+    previous = {"backend": old.backend, "secret": SECRET, "until": clock() + 86400}
+    new = Site(MemoryStore(clock=clock), clock, secret=NEW_SECRET, previous=previous, **{"cookie.name": "new"})
+    browser = visitor(old, put(data=VALUE)).twin(new)
+    shown: list[str] = []
+
+    def look(session: Session) -> None:
+        assert len(session)
+        shown.append(repr(session._request) + repr(session._request and session._request.found))
+
+    browser.send(look)
+    cookie = browser.send(put(more=VALUE)).cookies[f"{PREFIX}new"]
+
+    assert cookie
+    token = repr(base64_decode(cookie.partition(".")[0][8:]))
+    assert [secret for secret in [*secrets_of(new, [cookie]), token] if secret in shown[0]] == []
 
 
 def told_by(error: BaseException) -> str:

@@ -182,6 +182,14 @@ def test_the_attributes_of_the_cookie_are_those_of_the_options(memory: Options) 
     assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/app"} <= set(line.split("; "))
 
 
+def test_a_key_with_a_prefix_of_browsers_is_the_name_of_the_cookie(memory: Options) -> None:
+    visitor = BeakerSite({**memory, "session.key": "__Secure-shop"}).visitor()
+
+    visitor.ask(set_to(value=1))
+
+    assert visitor.cookies[0].startswith("__Secure-shop=")
+
+
 def test_the_domain_of_the_cookie_is_that_of_the_option(memory: Options) -> None:
     visitor = BeakerSite({**memory, "session.cookie_domain": ".hoop.com"}).visitor()
 

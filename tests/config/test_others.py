@@ -36,6 +36,7 @@ BEAKER: list[tuple[str, Any, str]] = [
     ("url", "mysql://host/web", "backend = mysql+pymysql://host/web"),
     ("data_dir", "/tmp/sessions", "backend = file and session.backend.path = /tmp/sessions"),
     ("key", "beaker.session.id", "cookie.name = beaker.session.id"),
+    ("key", "__Host-shop", "cookie.name = shop and session.cookie.prefix = __Host-"),
     ("encrypt_key", "x" * 40, "secret = (run: sessionware secret)"),
     ("validate_key", "x" * 40, "secret = (run: sessionware secret)"),
     ("validate_key", True, ""),

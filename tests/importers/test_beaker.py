@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import pickle
 import time
 import zlib
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -29,7 +31,7 @@ from sessionware import ConfigError
 from sessionware.importers.beaker import BeakerCookieSessions, StoredBeakerSessions
 from sessionware.importers.beaker_files import BeakerDBM, BeakerFiles
 from sessionware.importers.pickled import PickledBeakerCookieSessions, PickledStoredBeakerSessions
-from sessionware.importers.records import MemcachedRecords, RedisRecords, SQLRecords
+from sessionware.importers.records import MemcachedRecords, Record, RedisRecords, SQLRecords
 from sessionware.testing import FakeClock
 
 # Beaker's own calls of redis-py.
@@ -429,6 +431,53 @@ def test_a_pickle_is_refused_by_the_importer_for_json(tmp_path: Path) -> None:
     )
 
     assert site.ask(member("user_id"), jar.cookies).result is None
+    assert site.rejections() == ["malformed"]
+
+
+class OneRecord:
+    """A place in which each id leads to one record."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+
+    def get(self, key: str, now: float) -> Record:
+        return Record(self.payload, None)
+
+    def delete(self, key: str) -> None: ...
+
+
+#: What Beaker before 1.12 has kept of a session: in a file or a database, in Redis, and in memcached.
+UNSERIALIZED = {
+    "file": lambda data: pickle.dumps({"session": data}, 4),
+    "redis": lambda data: pickle.dumps(data, 4),
+    "memcached": lambda data: pickle.dumps(data, 0),
+}
+
+
+def unserialized(kind: str, **data: Any) -> OneRecord:
+    own = {"_creation_time": time.time(), "_accessed_time": time.time(), "_domain": None, "_path": "/"}
+    return OneRecord(UNSERIALIZED[kind]({**own, **data}))
+
+
+@pytest.mark.parametrize("kind", UNSERIALIZED)
+def test_a_session_of_a_release_that_did_not_serialize_it_comes_along(kind: str) -> None:
+    data = {"user": "ada", "when": datetime(2026, 1, 2, tzinfo=timezone.utc), "session": "a key like another"}
+    records = unserialized(kind, **data)
+    importer = PickledStoredBeakerSessions(records, until=time.time() + DAY, user_key="user")
+    browser = Browser(Site("memory", import_from=importer), {"beaker.session.id": "a" * 32})
+
+    browser.send(put(more=1))
+
+    assert browser.data() == {**data, "more": 1}
+    assert browser.ask(member("user_id")).result == "ada"
+
+
+@pytest.mark.parametrize("kind", UNSERIALIZED)
+def test_the_importer_for_json_refuses_it(kind: str) -> None:
+    importer = StoredBeakerSessions(unserialized(kind, user="ada"), until=time.time() + DAY, user_key="user")
+    site = Site("memory", import_from=importer)
+
+    assert site.ask(member("user_id"), {"beaker.session.id": "a" * 32}).result is None
     assert site.rejections() == ["malformed"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -137,6 +138,25 @@ def test_a_logout_at_an_old_worker_holds_at_new_ones(move: Move) -> None:
     move.old.log_out(move.jar)
 
     assert move.ask("user_id") is None
+
+
+@pytest.mark.parametrize("protocol", [1, pickle.HIGHEST_PROTOCOL], ids=["before 0.5", "before 0.7"])
+@pytest.mark.parametrize(("end", "seconds_left"), [(2_000_000_060, 60), (0, None)])
+def test_a_file_in_which_the_end_is_pickled_too_is_read(
+    tmp_path: Path, protocol: int, end: int, seconds_left: float | None
+) -> None:
+    """As cachelib before 0.7 has written it."""
+    path = tmp_path / md5(b"session:id", usedforsecurity=False).hexdigest()
+    path.write_bytes(pickle.dumps(end, protocol) + OLD_RECORD)
+
+    assert CacheFiles(tmp_path).get("session:id", 2_000_000_000) == Record(OLD_RECORD, seconds_left)
+
+
+def test_a_file_whose_pickled_end_has_passed_is_no_record(tmp_path: Path) -> None:
+    path = tmp_path / md5(b"session:id", usedforsecurity=False).hexdigest()
+    path.write_bytes(pickle.dumps(2_000_000_000, 1) + OLD_RECORD)
+
+    assert CacheFiles(tmp_path).get("session:id", 2_000_000_000) is None
 
 
 @pytest.mark.parametrize("backend", ["cookie", "memory"])

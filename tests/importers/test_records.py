@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import pymemcache  # type: ignore[import-untyped]
 import pytest
 import redis
+import redis.asyncio
 import sqlalchemy
-from pymemcache import PooledClient  # type: ignore[import-untyped]
+from support.children import Tell, a_child
 
 from sessionware import ConfigError, StoreUnavailable
 from sessionware.importers.beaker_files import BeakerFiles
@@ -30,7 +33,8 @@ HIDDEN = "hunter2-hunter2"
             "RedisRecords: expected a URL such as 'redis://localhost:6379/0', or a client",
         ),
         (RedisRecords, f"u:{HIDDEN}@cache", "RedisRecords: expected a URL such as"),
-        (RedisRecords, None, "or a client of redis-py, got an object of the type NoneType"),
+        (RedisRecords, None, "or a client of redis-py that is not async, got an object of the type NoneType"),
+        (RedisRecords, redis.asyncio.Redis(), "or a client of redis-py that is not async, got an object of the type"),
         (RedisRecords, redis.Redis(decode_responses=True), "RedisRecords: make its client without decode_responses"),
         (
             SQLRecords,
@@ -39,11 +43,7 @@ HIDDEN = "hunter2-hunter2"
         ),
         (SQLRecords, f"postgres://u:{HIDDEN}@h/d", "SQLRecords: expected a URL such as 'postgresql+psycopg://"),
         (SQLRecords, None, "or an engine of SQLAlchemy, got an object of the type NoneType"),
-        (
-            MemcachedRecords,
-            "memcached://localhost",
-            "MemcachedRecords: expected 'host:port', or a client of pymemcache",
-        ),
+        (MemcachedRecords, "localhost:port", "MemcachedRecords: expected 'host:port', or a client of pymemcache"),
         (MemcachedRecords, "h1,h2", "MemcachedRecords: expected 'host:port', or a client of pymemcache"),
         (MemcachedRecords, None, "MemcachedRecords: expected 'host:port', or a client of pymemcache"),
         (CacheFiles, None, "CacheFiles: expected a directory, got an object of the type NoneType"),
@@ -136,9 +136,9 @@ def test_a_redis_that_hangs_costs_one_timeout(silent_server: int) -> None:
 
 
 def test_a_memcached_client_keeps_no_idle_connection() -> None:
-    client = MemcachedRecords("127.0.0.1:1")._client
+    client = MemcachedRecords("127.0.0.1:1")._clients.get()
 
-    assert isinstance(client, PooledClient)
+    assert isinstance(client, pymemcache.PooledClient)
     assert client.client_pool.idle_timeout == 60
 
 
@@ -146,3 +146,33 @@ def test_an_engine_of_ours_keeps_no_idle_connection() -> None:
     engine = SQLRecords("postgresql+psycopg://127.0.0.1:1/d")._engine
 
     assert isinstance(engine.pool, sqlalchemy.NullPool)
+
+
+def test_a_url_of_sqlalchemy_and_one_of_memcached_are_taken() -> None:
+    SQLRecords(sqlalchemy.make_url("sqlite:///shop.db"))
+    MemcachedRecords("memcached://localhost:11211")
+
+
+def test_a_process_that_has_forked_reads_no_answer_to_the_other_one(request: pytest.FixtureRequest) -> None:
+    server = request.getfixturevalue("memcached_server").url.partition("://")[2]
+    client = pymemcache.Client(server)
+    for key in ("parent", "child"):
+        client.set(key, key.encode(), noreply=False)
+    client.close()
+    records = MemcachedRecords(server)
+
+    def wrong_answers(key: str) -> int:
+        answers = [records.get(one, 0.0) for one in repeat(key, 2000)]
+        return sum(answer is None or answer.payload != key.encode() for answer in answers)
+
+    def run(tell: Tell) -> None:
+        tell(0)
+        tell(wrong_answers("child"))
+
+    assert records.get("parent", 0.0)
+    with a_child(run) as child:
+        child.listen(1)
+        own = wrong_answers("parent")
+        child.listen(1)
+
+    assert (own, child.last) == (0, 0)

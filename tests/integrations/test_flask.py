@@ -6,7 +6,9 @@ import enum
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -19,6 +21,9 @@ from support.constants import NEW_SECRET, SECRET
 from support.frames import shown_in_frames
 from support.stores import RecordingStore
 from support.werkzeug_cookies import cookie_of, give_cookie
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.test import EnvironBuilder
+from werkzeug.wsgi import FileWrapper
 
 from sessionware import ConfigError, Session, SessionMiddleware, StoreUnavailable, get_session
 from sessionware.integrations.flask import SessionInterface, Sessionware
@@ -214,6 +219,17 @@ def test_to_read_modified_accessed_and_new_loads_nothing(stored: Shop) -> None:
     answer = stored.ask(view)
 
     assert seen == [False, False, False]
+    assert "Vary" not in answer.headers
+
+
+def test_accessed_can_be_set_as_flasks_own_context_does(alone: Shop) -> None:
+    def view() -> str:
+        flask.session.accessed = True
+        return str(flask.session.accessed)
+
+    answer = alone.ask(view)
+
+    assert answer.text == "True"
     assert "Vary" not in answer.headers
 
 
@@ -477,6 +493,74 @@ def test_a_store_that_is_down_gives_503_in_the_place_of_what_the_view_made(store
     assert stored.data() == {"a": 1}
 
 
+class Closed:
+    """A stream that notes whether it was closed."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"never sent"])
+
+    def close(self) -> None:
+        self.times += 1
+
+
+@pytest.mark.parametrize("is_passed_through", [False, True])
+def test_the_answer_whose_place_a_503_takes_is_closed(stored: Shop, *, is_passed_through: bool) -> None:
+    store: Any = stored.extension.manager_of(stored.app)._settings.store
+    body = Closed()
+
+    def view() -> flask.Response:
+        flask.session["a"] = 1
+        return flask.Response(body, direct_passthrough=is_passed_through)
+
+    with store.down("create"):
+        answer = stored.ask(view)
+
+    assert answer.status_code == 503
+    assert answer.data.startswith(b"The session store cannot answer")
+    assert body.times == 1
+
+
+def test_a_page_for_an_error_of_the_save_deletes_the_cookie_of_what_has_ended() -> None:
+    store = RecordingStore()
+    shop = Shop(backend=store, on_store_failure="raise")
+    shop.ask(put(a=1))
+
+    def sign_out() -> None:
+        flask.session.clear()
+        flask.session["b"] = 1
+
+    with store.down("create"):
+        answer = shop.ask(sign_out)
+
+    assert answer.status_code == 500
+    assert any("Max-Age=0" in line for line in cookies(answer))
+
+
+def test_a_file_is_left_to_the_server_to_send(alone: Shop, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+
+    def send() -> flask.Response:
+        flask.session["a"] = 1
+        return flask.send_file(tmp_path / "file")
+
+    alone.view = send
+    environ = EnvironBuilder("/", environ_overrides={"wsgi.file_wrapper": FileWrapper}).get_environ()
+    told: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        told.extend(headers)
+        return told.append
+
+    body: Any = alone.app(environ, start_response)
+
+    with closing(body):
+        assert (type(body), b"".join(body)) == (FileWrapper, b"content")
+    assert "Set-Cookie" in dict(told)
+
+
 def test_what_cannot_be_stored_is_a_500_that_saves_nothing(alone: Shop) -> None:
     alone.ask(put(cart=[]))
     alone.app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -641,6 +725,23 @@ def test_flasks_own_settings_hold() -> None:
     assert "HttpOnly" not in line
 
 
+def test_a_name_with_a_prefix_of_browsers_holds() -> None:
+    line = line_of(made({"SESSION_COOKIE_NAME": "__Host-shop", "SESSION_COOKIE_SECURE": True}))
+
+    assert line.startswith("__Host-shop=")
+    assert "Secure" in line.split("; ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("SESSION_COOKIE_SAMESITE", "Sometimes"), ("SESSION_COOKIE_SECURE", "perhaps")]
+)
+def test_a_value_that_is_none_is_told_by_the_name_of_flasks_setting(setting: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"{setting}: expected") as caught:
+        made({setting: value})
+
+    assert "cookie." not in str(caught.value)
+
+
 @writes_partitioned
 def test_flasks_setting_of_partitioned_holds() -> None:
     assert "; Partitioned" in line_of(made({"SESSION_COOKIE_PARTITIONED": True}))
@@ -650,6 +751,7 @@ def test_flasks_setting_of_partitioned_holds() -> None:
     ("setting", "value", "option", "other"),
     [
         ("SESSION_COOKIE_NAME", "shop", "cookie.name", "other"),
+        ("SESSION_COOKIE_NAME", "__Host-shop", "cookie.prefix", ""),
         ("SESSION_COOKIE_SECURE", True, "cookie.secure", False),
         ("SESSION_COOKIE_SAMESITE", "Strict", "cookie", {"samesite": "Lax"}),
         ("SESSION_COOKIE_PATH", "/a", "cookie.path", "/b"),
@@ -712,6 +814,16 @@ def test_one_line_names_the_defaults_that_do_not_hold(caplog: pytest.LogCaptureF
     assert "cookie.samesite" not in told[0]
 
 
+def test_the_line_is_not_told_again_when_a_setting_changes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "sessionware")
+    app = made({})
+
+    app.config["SESSION_COOKIE_SECURE"] = True
+    line_of(app)
+
+    assert sum("Flask's defaults" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_settings_of_flask_session_are_named_with_the_new_option(caplog: pytest.LogCaptureFixture) -> None:
     made({"SESSION_TYPE": "redis", "SESSION_USE_SIGNER": True})
 
@@ -737,6 +849,17 @@ def test_a_middleware_with_another_environ_key_is_found() -> None:
     shop = Shop(is_wrapped=True, config={"SESSIONWARE": options}, **options)
 
     shop.ask(put(a=1))
+
+    assert shop.data() == {"a": 1}
+    assert shop.events.count("created") == 1
+
+
+def test_a_middleware_within_another_wrapper_is_found_before_the_first_request() -> None:
+    shop = Shop(is_wrapped=True)
+    shop.app.wsgi_app = ProxyFix(shop.app.wsgi_app)  # type: ignore[method-assign]
+
+    with shop.client.session_transaction() as session:
+        session["a"] = 1
 
     assert shop.data() == {"a": 1}
     assert shop.events.count("created") == 1

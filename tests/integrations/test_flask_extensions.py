@@ -122,6 +122,17 @@ def test_a_logout_ends_the_session_and_what_else_it_held_goes_on_in_another(site
     assert site.extension.manager_of(site.app).sessions_of("ada") == []
 
 
+def test_a_permanent_session_stays_permanent_over_a_logout(site: Site) -> None:
+    @site.app.before_request
+    def stay() -> None:
+        flask.session.permanent = True
+
+    site.client.get("/login")
+    answer = site.client.get("/logout")
+
+    assert any("Max-Age" in line and "Max-Age=0" not in line for line in answer.headers.getlist("Set-Cookie"))
+
+
 def test_another_users_login_starts_empty(site: Site) -> None:
     site.client.get("/login?user=ada")
     site.client.get("/cart?item=tea")

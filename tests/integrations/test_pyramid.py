@@ -26,7 +26,7 @@ from support.stores import RecordingStore
 from zope.interface.verify import verifyObject  # type: ignore[import-untyped]
 
 from sessionware import ConfigError, HeadersSent, SessionDataError, SessionMiddleware, StoreUnavailable, get_session
-from sessionware.integrations.pyramid import CSRFPolicy, SessionFactory
+from sessionware.integrations.pyramid import TRANSLATION_STRING, CSRFPolicy, SessionFactory
 from sessionware.testing import FakeClock, SessionClient
 
 Action = Callable[[Any], Any]
@@ -577,11 +577,48 @@ def test_values_of_related_types_are_kept_unless_the_settings_are_strict() -> No
 
 
 def test_a_session_factory_is_set_by_hand() -> None:
-    config = Configurator(session_factory=SessionFactory(secret=SECRET))
-    config.add_route("all", "/")
-    config.add_view(lambda request: Response(str(request.session.setdefault("n", 1))), route_name="all")
+    assert "sid" in by_hand(SessionFactory(secret=SECRET)).get("/").headers["Set-Cookie"]
 
-    assert "sid" in webtest.TestApp(config.make_wsgi_app()).get("/").headers["Set-Cookie"]
+
+def by_hand(factory: SessionFactory) -> webtest.TestApp:
+    """A site that shows its session and fills it."""
+
+    def view(request: Any) -> Response:
+        shown = repr({key: (type(value).__name__, value) for key, value in request.session.items()})
+        request.session.update(cart=OrderedDict(tea=1), text=TranslationString("hello", default="Hello"))
+        return Response(shown)
+
+    config = Configurator(session_factory=factory)
+    config.add_route("all", "/")
+    config.add_view(view, route_name="all")
+    return webtest.TestApp(config.make_wsgi_app())
+
+
+@pytest.mark.parametrize("named", [{}, {"types": {complex: ("complex", str, complex)}}])
+def test_a_factory_that_is_set_by_hand_keeps_related_types_and_translation_strings(named: dict[str, Any]) -> None:
+    browser = by_hand(SessionFactory({"session.secret": SECRET}, **named))
+    browser.get("/")
+
+    assert browser.get("/").text == "{'cart': ('dict', {'tea': 1}), 'text': ('TranslationString', 'hello')}"
+
+
+def test_a_factory_that_is_set_by_hand_may_be_strict() -> None:
+    with pytest.raises(SessionDataError):
+        by_hand(SessionFactory({"secret": SECRET, "values": "strict"})).get("/")
+
+
+def test_a_fault_of_a_factory_that_is_set_by_hand_is_told_with_all_others() -> None:
+    with pytest.raises(ConfigError, match=r"(?s)typo.*secret"):
+        SessionFactory({"typo": 1}, types={})
+
+
+def test_a_middleware_around_is_told_of_translation_strings() -> None:
+    options = {"session.types": {TranslationString: TRANSLATION_STRING}}
+    site = Site(options, is_wrapped=True)
+
+    site.ask(lambda request: request.session.flash(TranslationString("hello", default="Hello")))
+
+    assert site.of(lambda request: request.session.pop_flash()[0].default) == "Hello"
 
 
 def test_the_helper_for_tests_finds_the_manager(site: Site) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, OrderedDict, UserString, defaultdict
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -61,6 +61,10 @@ class LazyString:
         return self.text
 
 
+class Later(UserString):
+    """A text that is made when it is shown, whose class does not say so by its name."""
+
+
 @dataclass
 class Address:
     street: str
@@ -104,6 +108,7 @@ KEPT: dict[str, tuple[Any, Any]] = {
     "int of more than 64 bits": (Level.VAST, 2**70),
     "what has __html__": (Page(), Markup("<b>page</b>")),
     "lazy text": (LazyString("hello"), "hello"),
+    "lazy text of another name": (Later("hello"), "hello"),
     "dataclass": (Address("Main St"), {"street": "Main St", "tags": []}),
     "what stands behind a proxy": (LocalProxy(lambda: OrderedDict(a=Role.ADMIN)), {"a": "admin"}),
     "deep inside": (
