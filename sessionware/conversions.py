@@ -33,6 +33,7 @@ _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 #: As seconds since the epoch, a date without hyphens would be a day of the year 1970.
 _DATE_DIGITS = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])([0-2][0-9]|3[01])", re.ASCII)
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+_COMMENT = re.compile(r"\s[;#]")
 _DOTTED_NAME = re.compile(f"{_NAME}:{_NAME}")
 #: The secrets of pydantic and the URLs of SQLAlchemy, of urllib and of others, by a member of their class.
 _CURES_BY_MEMBER = {
@@ -62,9 +63,16 @@ def cure_of(value: object) -> str | None:
     if isinstance(value, enum.Enum):
         return "give its .value"
     if isinstance(value, str):
-        is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-        return "leave out the quotes around it, which INI files and docker --env-file keep" if is_quoted else None
+        return _cure_of_text(value)
     return next((cure for name, cure in _CURES_BY_MEMBER.items() if hasattr(kind, name)), None)
+
+
+def _cure_of_text(value: str) -> str | None:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return "leave out the quotes around it, which INI files and docker --env-file keep"
+    if _COMMENT.search(value):
+        return "leave out the comment behind it, which an INI file takes for a part of the value"
+    return None
 
 
 def expected(wanted: str, value: object) -> ValueError:

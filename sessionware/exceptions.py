@@ -22,14 +22,17 @@ What a client sends raises nothing else.
 from __future__ import annotations
 
 import copy
+import functools
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from werkzeug import exceptions as http
 
 Failure = TypeVar("Failure", bound=Exception)
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 class SessionwareError(Exception):
@@ -164,6 +167,21 @@ def hide_own_frames(error: BaseException) -> None:
             if not frame.f_globals.get("__name__", "").startswith("sessionware."):
                 kept = TracebackType(kept, frame, frame.f_lasti, line)
         one.__traceback__ = kept
+
+
+def hiding_arguments(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Decorate *function*, so that no frame of what it raises shows its arguments, among which there is a secret."""
+
+    @functools.wraps(function)
+    def run(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
+        try:
+            return function(*arguments, **named)
+        except Exception as error:
+            hide_own_frames(error)
+            del arguments, named  # this frame is one of ours, too
+            raise error
+
+    return run
 
 
 def unchain(error: BaseException, handled: BaseException | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -40,6 +42,10 @@ from sessionware.session.user_key import protected_by
 from sessionware.stores.processes import warning_of_processes
 
 Answer = TypeVar("Answer")
+
+#: A thread that waits for another's load waits no longer, in case the other one waits for it.
+LONGEST_LOAD_SECONDS = 5.0
+_PAUSE_SECONDS = 0.001
 
 
 class Lifecycle:
@@ -88,11 +94,12 @@ class Lifecycle:
 
     def load(self, session: Touched) -> SessionRequest:
         """Load the session of a request, at its first touch."""
-        environ, now = session._environ, self.clock()
+        now, thread = self.clock(), threading.get_ident()
+        environ = session._environ
+        # Nothing is called in between, where another thread could take its turn.
         if environ is LOADING:
-            # It reads as an empty session, and cannot be changed.
-            return self._failed(None, StoreUnavailable("the session is being loaded"), now, is_anonymous=True)
-        session._environ = LOADING
+            return self._found_meanwhile(session, thread, now)
+        session._loading_thread, session._environ = thread, LOADING
         context: CookieContext[Any] | None = None
         decisions: Sequence[Decision]
         try:
@@ -125,6 +132,19 @@ class Lifecycle:
         if session._phase is not OPEN or self._warning_of_processes is not None:
             self._warn(session, environ)
         return request
+
+    def _found_meanwhile(self, session: Touched, thread: int, now: float) -> SessionRequest:
+        """What *thread* finds during a load: its own, or that of another thread of the request, which it waits for."""
+        failed = partial(self._failed, None, StoreUnavailable("the session is being loaded"), now)
+        if session._loading_thread == thread:
+            # A filter of the log reads it while a driver logs: as an empty session, which cannot be changed.
+            return failed(is_anonymous=True)
+        deadline = time.monotonic() + LONGEST_LOAD_SECONDS
+        while session._request is None and session._environ is LOADING:
+            if time.monotonic() >= deadline:
+                return failed(is_anonymous=False)
+            time.sleep(_PAUSE_SECONDS)
+        return session._request or self.load(session)
 
     def _ask_environ(self, request: SessionRequest, environ: Mapping[str, Any]) -> None:
         """Keep what the answer and the events need of *environ*, which the request does not hold."""
@@ -314,10 +334,11 @@ class Lifecycle:
             request.cookie_lines = self._cookie_lines(request, Outcome(None, DELETE)) if has_ended else ()
             request.is_cookie_standing = not request.travels_with_answer
             decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
+        is_passive = request.changes.is_passive
+        # First, for without memory for it what was ended would begin again with this request's changes.
+        request.changes = Changes(None, self._serializer, self._lifetimes, is_passive=is_passive)
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
-        is_passive = request.changes.is_passive
-        request.changes = Changes(None, self._serializer, self._lifetimes, is_passive=is_passive)
         self._tell(request, decisions)
         request.travels_with_answer = self._travels_with_answer
 

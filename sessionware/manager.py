@@ -73,7 +73,13 @@ class SessionManager:
 
     def open(self, environ: Mapping[str, Any]) -> Session:
         """The session of this request, untouched: nothing is read before it is used."""
-        return self._lifecycle.open(environ)
+        try:
+            return self._lifecycle.open(environ)
+        except AttributeError:
+            if isinstance(environ, Mapping):
+                raise
+            what = f"environ is an object of the type {type(environ).__name__}"
+        raise ConfigError(f"{what}: write manager.open(environ), which a request has as request.environ")
 
     def commit(self, session: Session, *, status: int = 200) -> list[tuple[str, str]]:
         """Save what is to be saved, and give the header pairs of the answer; none for an untouched session.
@@ -189,7 +195,8 @@ def _make_backend(settings: Settings, events: Events, formers: Sequence[Former])
 def _stored(where: Settings | FormerSettings, settings: Settings, events: Events) -> _Stored:
     """The backend of *where*, with the lifetimes, the types and the clock of *settings*."""
     formats, lifetimes, clock = Formats(settings.serializer), settings.lifetimes, settings.clock
-    cookie = CookieBackend(where.keyring, formats, lifetimes=lifetimes, clock=clock)
+    partitioned = where.cookie.partitioned
+    cookie = CookieBackend(where.keyring, formats, lifetimes=lifetimes, clock=clock, partitioned=partitioned)
     if where.store is None:
         return _Stored(cookie, None, None)
     grace = settings.regenerate_grace
@@ -211,7 +218,7 @@ def _warn_of_one_name(settings: Settings) -> None:
         formers += [former.cookie for former in settings.previous]
     present = settings.cookie
     for cookie in formers:
-        if cookie.full_name(secure=True) == present.full_name(secure=True) and cookie.scope[1:] == present.scope[1:]:
+        if cookie.full_name(secure=True) == present.full_name(secure=True) and cookie.reach == present.reach:
             logger.warning(_ONE_NAME, present.full_name(secure=True))
 
 

@@ -107,6 +107,8 @@ FLOORS = {
         backends.store
         backends.login
         backends.former
+        backends.ties
+        backends.agreement
         backends.configured
         backends.imported
         backends.moving_users

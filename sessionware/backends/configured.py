@@ -51,7 +51,7 @@ class FormerConfiguration:
         record = found.record
         login = identity_of(record.user_id, record.started_at)
         reference = record.handle if found.key else b""
-        return Arrival(found, self, request, login, record.handle + login, reference, record.started_at), ()
+        return Arrival(found, request, login, record.handle + login, reference, record.started_at), ()
 
     def stands(self, reference: bytes) -> bool:
         return self._stored is not None and self._stored.stands(reference)
@@ -59,7 +59,7 @@ class FormerConfiguration:
     def renew(self, arrival: Arrival) -> tuple[Live, tuple[str, ...]]:
         cookie = arrival.request.cookie
         outcome = self._backend.renew(cookie, arrival.found)
-        record = arrival.found.record if outcome.found is None else outcome.found.record
+        record = arrival.record if outcome.found is None else outcome.found.record
         if not isinstance(outcome.cookie, Seen):
             return record, ()
         max_age = None

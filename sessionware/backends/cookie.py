@@ -39,21 +39,27 @@ class CookieBackend:
 
     The browser holds the state, so an answer that only reads must never carry it: it may arrive after the answer of a
     logout. That a session was seen goes into a small companion cookie instead.
+
+    Browsers keep a *partitioned* cookie beside one of the same name, Domain and Path that is not.
     """
 
     travels_with_answer = True
     users = None
 
-    def __init__(self, keyring: Keyring, formats: Formats, *, lifetimes: Lifetimes, clock: Clock) -> None:
+    def __init__(
+        self, keyring: Keyring, formats: Formats, *, lifetimes: Lifetimes, clock: Clock, partitioned: bool
+    ) -> None:
         self._keyring = keyring
         self._formats = formats
         self._lifetimes = lifetimes
         self._clock = clock
+        self._partitioned = partitioned
 
     def make_keys(self, full_name: str, *, domain: str | None, path: str) -> CookieKeys:
+        keyring, partitioned = self._keyring, self._partitioned
         return CookieKeys(
-            CookieSealer(self._keyring, full_name, domain=domain, path=path),
-            CookieSigner(self._keyring, Purpose.SEEN_SIGN, full_name, domain=domain, path=path),
+            CookieSealer(keyring, full_name, domain=domain, path=path, partitioned=partitioned),
+            CookieSigner(keyring, Purpose.SEEN_SIGN, full_name, domain=domain, path=path, partitioned=partitioned),
         )
 
     def load(

@@ -1,12 +1,17 @@
-"""Where former sessions come from: a former configuration of this package, or another package.
+"""Where former sessions come from, and what a request of a move finds.
 
-What a request's former cookie stands for is an :class:`Arrival`. A session that was taken over remembers it by a
-:class:`Tie`.
+What a request's former cookie stands for is an :class:`Arrival`. With it the request has found one of four:
+
+- a plain :class:`Found`: a session of ours, and no former one has come with it that counts;
+- :class:`Agreed`: a session of ours, and a former one, which says the same of the user;
+- :class:`TakenBefore`: a session of ours that was made of the former one, by whose cookie alone it was found;
+- :class:`Untaken`: the former session itself, which is none of ours yet.
+
+After a write the last two are the second.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from hashlib import sha256
@@ -17,7 +22,6 @@ from msgspec import Struct
 from sessionware.clock import Clock
 from sessionware.cookies.header import CookieSettings
 from sessionware.cookies.request import CookieContext, Cookies
-from sessionware.crypto.identifiers import HANDLE_BYTES
 from sessionware.events import Decision
 from sessionware.protocol.users import Users
 from sessionware.session.records import Found, Live
@@ -30,16 +34,16 @@ IDENTITY_BYTES = 16
 ANONYMOUS = bytes(IDENTITY_BYTES)
 #: The former cookie is the session's own cookie, too, so that there is no second one to compare with.
 SAME_COOKIE = b"\xff" * IDENTITY_BYTES
-_TIE = struct.Struct(f">{MARK_BYTES}s{IDENTITY_BYTES}s{HANDLE_BYTES}sd?")
 
 
 class FormerRequest(NamedTuple):
-    """The former cookie of one request.
+    """The cookie of ``former`` in one request.
 
-    It ``is_in_reach`` if a browser sends it with such a request. It ``is_same_cookie`` if it has the name, the Domain
-    and the Path of ours, so that the browser keeps one of the two.
+    It ``is_in_reach`` if a browser sends it with such a request. It ``is_same_cookie`` if it has the name, the Domain,
+    the Path and the partitions of ours, so that the browser keeps one of the two.
     """
 
+    former: Former
     cookie: CookieContext[Any]
     is_in_reach: bool
     is_same_cookie: bool
@@ -56,11 +60,10 @@ class Arrival(Struct, frozen=True, eq=False):
     without its cookie, and ``seed`` is the same for all requests that have come with it. Its user signed in at
     ``began_at`` at the latest, if that is known. ``events`` are told when it is taken over. Unless it ``is_unique``,
     the session of another browser may have the same seed: a signed cookie without an id, that two visitors got in one
-    second. It ``is_alone`` if no cookie of ours has come for what it was taken over as, if it was.
+    second.
     """
 
     found: Found
-    former: Former
     request: FormerRequest
     login: bytes
     seed: bytes
@@ -68,16 +71,67 @@ class Arrival(Struct, frozen=True, eq=False):
     began_at: float | None
     events: tuple[Decision, ...] = ()
     is_unique: bool = True
-    is_alone: bool = False
 
     def __repr__(self) -> str:
         """Without what opens the session."""
         return f"Arrival({self.found!r})"
 
     @property
+    def former(self) -> Former:
+        return self.request.former
+
+    @property
+    def record(self) -> Live:
+        return self.found.record
+
+    @property
     def identity(self) -> bytes:
         """What both sides have to agree on."""
         return SAME_COOKIE if self.request.is_same_cookie else self.login
+
+    def end(self) -> None:
+        """End it in its store, if it is in one. Raises :exc:`StoreUnavailable`."""
+        self.former.end(self.reference)
+
+
+class Missing(NamedTuple):
+    """No former session has come that lives; what was ``rejected`` tells why.
+
+    It ``is_another`` if the old workers that ours was taken over from have given the browser the cookie of another
+    session, of which there is no record.
+    """
+
+    rejected: Sequence[Decision] = ()
+    is_another: bool = False
+
+
+class WithArrival(Found, frozen=True, kw_only=True):
+    """A session that was found while a former one has come with the same request."""
+
+    arrival: Arrival
+
+
+class Agreed(WithArrival, frozen=True):
+    """A session of ours, found by its own cookie; the former side says the same of its user."""
+
+
+class Alone(WithArrival, frozen=True, kw_only=True):
+    """What the former cookie alone stands for: ``token`` is the one under which a write takes the session over."""
+
+    token: bytes
+
+
+class TakenBefore(Alone, frozen=True):
+    """A session of ours that was taken over before, in a store."""
+
+
+class Untaken(Alone, frozen=True):
+    """The former session itself, which is none of ours; its record has the tie already with which it will be one."""
+
+
+def fields_of(found: Found) -> dict[str, Any]:
+    """What *found* has in every state."""
+    return {name: getattr(found, name) for name in Found.__struct_fields__}
 
 
 class Former(Protocol):
@@ -114,34 +168,6 @@ class Former(Protocol):
         ...
 
 
-class Tie(NamedTuple):
-    """What a session remembers of the one that it has taken over.
-
-    ``handle`` is the one under which that was done. The former session ends by itself at ``until`` at the latest, and
-    earlier, of idleness, unless it ``was_remembered``.
-    """
-
-    mark: bytes
-    identity: bytes
-    handle: bytes
-    until: float
-    was_remembered: bool
-    reference: bytes
-
-    def pack(self) -> bytes:
-        *fixed, reference = self
-        return _TIE.pack(*fixed) + reference
-
-
-def tie_of(record: Live) -> Tie | None:
-    """The tie of *record*, if it was taken over."""
-    packed = record.taken_from
-    if packed is None or len(packed) < _TIE.size:
-        return None
-    mark, identity, handle, until, was_remembered = _TIE.unpack_from(packed)
-    return Tie(mark, identity, handle, until, was_remembered, packed[_TIE.size :])
-
-
 def identity_of(user_id: str | int | None, *marks: object) -> bytes:
     """The identity of a session of *user_id*, and of the login that *marks* tell apart from others of this user."""
     if user_id is None:
@@ -155,16 +181,16 @@ def mark_of(*names: object) -> bytes:
 
 
 class MovingContext(CookieContext[K], frozen=True, eq=False):
-    """The session cookie of one request, and what has come with it of former workers."""
+    """The session cookie of one request, and the former cookies that may have come with it."""
 
-    formers: tuple[tuple[Former, FormerRequest], ...] = ()
+    requests: tuple[FormerRequest, ...] = ()
 
     def delete(self) -> list[str]:
         return [*self.former_deletions(), *super().delete()]
 
     def former_deletions(self) -> list[str]:
         """The Set-Cookie values that remove the former cookies; not ours, which may have the same name."""
-        return [line for _, request in self.formers for line in request.deletions()]
+        return [line for request in self.requests for line in request.deletions()]
 
 
 class _BesideFormer(CookieSettings):
@@ -180,7 +206,7 @@ def _beside(settings: CookieSettings, formers: Sequence[Former]) -> CookieSettin
         is_same_name = [
             cookie.full_name(secure=secure) == settings.full_name(secure=secure) for secure in (False, True)
         ]
-        if is_same_name == [True, False] and cookie.scope[1:] == settings.scope[1:]:
+        if is_same_name == [True, False] and cookie.reach == settings.reach:
             return _BesideFormer(**{field.name: getattr(settings, field.name) for field in fields(settings)})
     return settings
 
@@ -198,7 +224,7 @@ class MovingCookies(Cookies[K]):
     def open(self, header: str, environ: Mapping[str, Any]) -> MovingContext[K]:
         context, now = super().open(header, environ), self._clock()
         requests = tuple(
-            (former, self._request(former, context, header, environ)) for former in self._formers if now < former.until
+            self._request(former, context, header, environ) for former in self._formers if now < former.until
         )
         return MovingContext(context._form, header, context.keys, context._warn_of_reach, requests)
 
@@ -208,6 +234,6 @@ class MovingCookies(Cookies[K]):
         """The cookie of *former*, without a look into it."""
         cookies = former.cookies(present)
         cookie = cookies.open(header, environ)
-        has_reach_of_ours = former.cookie.scope[1:] == self.settings.scope[1:]
+        has_reach_of_ours = former.cookie.reach == self.settings.reach
         is_same_cookie = has_reach_of_ours and cookie.full_name == present.full_name
-        return FormerRequest(cookie, cookies.is_in_reach(environ), is_same_cookie)
+        return FormerRequest(former, cookie, cookies.is_in_reach(environ), is_same_cookie)

@@ -192,7 +192,6 @@ class ImportedSessions:
         )
         return Arrival(
             Found(record, value),
-            self,
             request,
             login,
             seed,

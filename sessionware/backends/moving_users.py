@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sessionware.backends.former import Former, tie_of
+from sessionware.backends.former import Former
+from sessionware.backends.ties import tie_of
 from sessionware.clock import Clock
 from sessionware.crypto.identifiers import HANDLE_BYTES, handle_from_session_id, session_id_of, store_key
 from sessionware.protocol.users import SessionInfo, Users

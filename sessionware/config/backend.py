@@ -45,9 +45,9 @@ OTHER_SCHEMES = {
     "redis+ssl": "rediss",
     "valkey": "redis",
     "valkeys": "rediss",
-    "redis-socket": "unix",
+    **dict.fromkeys(("redis-socket", "redis+socket"), "unix"),
     "memcache": "memcached",
-    "sqlite3": "sqlite",
+    **dict.fromkeys(("sqlite3", "sqlite+pysqlite"), "sqlite"),
 }
 
 #: The packages of drivers whose clients a store takes.
@@ -274,7 +274,7 @@ def _unknown_scheme(scheme: str) -> str:
         # It may hold a password, as in user:password@redis://host.
         return f"this is no URL; give one of {_listed_schemes()}"
     meant = OTHER_SCHEMES.get(scheme) or closest(scheme, [known for known in _SCHEMES if "*" not in known])
-    cure = f"did you mean {meant}://…?" if meant else f"give one of {_listed_schemes()}"
+    cure = f"did you mean {meant}://…?" if meant else instead_of_backend(scheme) or f"give one of {_listed_schemes()}"
     return f"no store reads URLs of the scheme {scheme!r}; {cure}"
 
 

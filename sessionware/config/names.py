@@ -16,6 +16,10 @@ from sessionware.conversions import Converter, boolean, duration, shown, string
 PREFIX = "session."
 #: Precedes those of Beaker, which reads names with our prefix, too.
 BEAKER_PREFIX = "beaker.session."
+#: Taken for ours by who knows the prefix of the variables; nothing is read under it.
+_NO_PREFIX = "sessionware."
+#: A dict that has one of these belongs to several packages.
+_PREFIXES = (PREFIX, BEAKER_PREFIX, _NO_PREFIX)
 
 #: Names in other packages that a misspelt one may be meant for.
 OTHER_NAMES = {
@@ -71,7 +75,7 @@ def flatten(given: object, faults: Faults) -> dict[str, Any]:
         faults.add(_MAPPINGS_OF_OTHERS[type(given).__module__])
         faults.advised.add("secret")
         return {}
-    prefixed = [name for name in given if isinstance(name, str) and name.startswith((PREFIX, BEAKER_PREFIX))]
+    prefixed = [name for name in given if isinstance(name, str) and name.startswith(_PREFIXES)]
     dotted = _DottedOptions(faults, PREFIXED if prefixed else DOTTED)
     for name in prefixed or given:
         if not isinstance(name, str):
@@ -80,8 +84,8 @@ def flatten(given: object, faults: Faults) -> dict[str, Any]:
         value = _get(given, name, faults)
         if value is _UNREADABLE:
             continue
-        if name.startswith(BEAKER_PREFIX):
-            dotted.add_of_beaker(name, value)
+        if name.startswith((BEAKER_PREFIX, _NO_PREFIX)):
+            dotted.add_misplaced(name, value)
         else:
             dotted.add(name.removeprefix(PREFIX) if prefixed else name, value)
     dotted.advise()
@@ -91,7 +95,7 @@ def flatten(given: object, faults: Faults) -> dict[str, Any]:
 def place_of_secret(given: object) -> str:
     """How a secret is given with the options of *given*, in the words of an error."""
     names = given if isinstance(given, Mapping) else ()
-    if any(isinstance(name, str) and name.startswith((PREFIX, BEAKER_PREFIX)) for name in names):
+    if any(isinstance(name, str) and name.startswith(_PREFIXES) for name in names):
         return f"as {PREFIX}secret"
     return "for example as os.environ['SESSION_SECRET']"
 
@@ -104,8 +108,13 @@ def from_environment(environ: Mapping[str, str], prefix: str, faults: Faults) ->
     if not isinstance(environ, Mapping) or not all(isinstance(name, str) for name in environ):
         faults.add("expected variables by their names, both strings; give os.environ, or a dict like it")
         return {}
+    variables = sorted(name for name in environ if name.startswith(prefix))
+    longer = f"{prefix}_"
+    if prefix[-1:].isalnum() and any(name.startswith(longer) for name in variables):
+        faults.add(f"write the prefix of the variables with its underscore, {longer!r}")
+        return {}
     dotted = _DottedOptions(faults, _variables(prefix))
-    for variable in sorted(name for name in environ if name.startswith(prefix)):
+    for variable in variables:
         dotted.add(variable[len(prefix) :].lower().replace("__", "."), environ[variable])
     dotted.advise()
     return dotted.options
@@ -138,15 +147,17 @@ class _DottedOptions:
         for dotted, single in self._unnested(name, value):
             self._add_one(dotted, single)
 
-    def add_of_beaker(self, written: str, value: object) -> None:
-        """Add an option that was written with Beaker's own prefix, under which none is ours."""
-        name = written.removeprefix(BEAKER_PREFIX)
-        if canonical(name) in OTHERS:
+    def add_misplaced(self, written: str, value: object) -> None:
+        """Add an option that was written with a prefix under which none is ours."""
+        name = written.removeprefix(BEAKER_PREFIX).removeprefix(_NO_PREFIX)
+        is_beakers = written.startswith(BEAKER_PREFIX)
+        if canonical(name) in OTHERS and (is_beakers or name not in OPTIONS):
             self._add_of_others(written, name, value)
         elif name in OPTIONS:
             self._faults.add(f"{written}: unknown option; write {self._spelling.name(name)}")
+            self._faults.advised.add(name)
         else:
-            self._faults.add(self._unknown(name, written=written))
+            self._faults.add(self._unknown(name, value, written=written))
 
     def _add_of_others(self, written: str, name: str, value: object) -> None:
         self._of_others[canonical(name)] = value
@@ -195,18 +206,21 @@ class _DottedOptions:
             if canonical(name) in OTHERS:
                 self._add_of_others(self._spelling.name(name), name, value)
             else:
-                self._faults.add(self._unknown(name))
+                self._faults.add(self._unknown(name, value))
         elif name in self.options and not _is_same(name, self.options[name], value):
             self._faults.add(f"{name}: it is given twice, with different values")
         else:
             self.options[name] = value
 
-    def _unknown(self, name: str, *, written: str = "") -> str:
+    def _unknown(self, name: str, value: object, *, written: str = "") -> str:
         written = written or self._spelling.name(name)
         if name in GROUPS:
             example = self._spelling.name("cookie.secure")
             return f"{written}: expected a dict of its options, or dotted names such as {example}"
         similar = suggestion(name)
+        if similar is None and isinstance(value, Mapping):
+            self._faults.advised.add("secret")  # which may be there
+            return f"{written}: unknown option; its value is a dict of its own: give that alone as the configuration"
         hint = f"; did you mean {self._spelling.name(similar)}?" if similar else ""
         return f"{written}: unknown option{hint}"
 

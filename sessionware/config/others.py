@@ -1,4 +1,4 @@
-"""What to write in place of an option that Beaker, Flask, Flask-Session or Django has, for the value that was given."""
+"""What to write in place of an option that another package has, for the value that was given."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ _CLIENT = Expression("pkg.mod:client", "client")
 _ENGINE = Expression("pkg.mod:engine", "engine")
 _STORE = Expression("pkg.mod:store", "KeyValueStore(cache)")
 _PATH = "/var/lib/app/sessions"
+_ENDS_WITH_BROWSER = "a cookie that ends with the browser is the default"
 #: Not ``sessions``, which Flask-Session's is called.
 _TABLE = "sessionware_sessions"
 
@@ -103,6 +104,7 @@ _BACKENDS = {
     **dict.fromkeys(("filesystem", "files", "dbm"), _FILES),
     **dict.fromkeys(("cachelib", "simplekv", "minimalkv", "diskcache", "shelve", "dict"), _OBJECTS),
     **dict.fromkeys(("null", "signed_cookies", "securecookie"), "write 'cookie'"),
+    **dict.fromkeys(("locmem", "simple", "simplecache"), "write 'memory'"),
     "cache": "write redis://localhost:6379/0 or memcached://localhost:11211",
     **{name: _no_store(name.removeprefix("ext:")) for name in ("mongodb", "ext:mongodb", "dynamodb", "ext:google")},
 }
@@ -176,7 +178,7 @@ def _beaker_cookie_expires(value: object, given: Given) -> Advice:
         return Advice({"cookie.persistent": True, "absolute_timeout": seconds})
     if truth(value) is False or isinstance(value, date):
         return Advice({"cookie.persistent": True})
-    return Advice(why="a cookie that ends with the browser is the default")
+    return Advice(why=_ENDS_WITH_BROWSER)
 
 
 _ALWAYS_SEALED = left_out("sessions are always sealed with AES-256-GCM")
@@ -329,9 +331,21 @@ _FLASK_AND_DJANGO: dict[str, Rule] = {
 # No package in particular.
 
 
-def _cookie_age(value: object, given: Given) -> Advice:
-    seconds = _seconds(value)
+def _persistent(seconds: int | float | None) -> Advice:
     return Advice({"cookie.persistent": True, **({} if seconds is None else {"absolute_timeout": seconds})})
+
+
+def _cookie_age(value: object, given: Given) -> Advice:
+    return Advice(why=_ENDS_WITH_BROWSER) if value is None else _persistent(_seconds(value))
+
+
+def _cookie_milliseconds(value: object, given: Given) -> Advice:
+    milliseconds = _seconds(value)
+    return Advice(why=_ENDS_WITH_BROWSER) if value is None else _persistent(milliseconds and milliseconds / 1000)
+
+
+def _server(kind: str) -> Rule:
+    return lambda value, given: Advice({"backend": server_url(kind, value if isinstance(value, str) else "")})
 
 
 def _lifetime(value: object, given: Given) -> Advice:
@@ -345,6 +359,31 @@ _COMMON: dict[str, Rule] = {
     **dict.fromkeys(("ttl", "expire", "expires", "session_lifetime", "session_timeout"), _lifetime),
     **dict.fromkeys(("encryption_key", "signing_key", "secrets", "password"), _secret),
     "salt": left_out("keys for each purpose are derived from the secret"),
+    "secret_file": left_out("give what the file holds as secret"),
+    "redis_url": _server("redis"),
+    "memcached_url": _server("memcached"),
+    **dict.fromkeys(
+        ("csrf", "csrf_protection"),
+        left_out("requests of other sites are refused already (cross_site), and a form may have a session.csrf_token"),
+    ),
+    **dict.fromkeys(
+        ("permanent", "remember", "remember_me"),
+        left_out("session.remember(lifetime) is called for who wants it, after the login"),
+    ),
+}
+
+#: The arguments of Starlette's SessionMiddleware that no other package has.
+_STARLETTE: dict[str, Rule] = {"session_cookie": _cookie_name, "https_only": _secure}
+
+#: The options of express-session, whose durations are milliseconds.
+_EXPRESS: dict[str, Rule] = {
+    "cookie.maxage": _cookie_milliseconds,
+    "genid": _OWN_IDS,
+    "proxy": _secure,
+    "resave": left_out("what was changed is saved by itself, and nothing else"),
+    "rolling": left_out("'last seen' is written down now and then: see refresh_after"),
+    "saveuninitialized": left_out("a session without content is none, and is never stored"),
+    "unset": left_out("session.clear() ends a session"),
 }
 
 #: Arguments of Pyramid's SignedCookieSessionFactory that no other package has.
@@ -359,6 +398,8 @@ OTHERS: dict[str, Other] = {
     for owner, rules in (
         ("", _COMMON),
         ("Pyramid's", _PYRAMID),
+        ("Starlette's", _STARLETTE),
+        ("express-session's", _EXPRESS),
         ("Django's", _DJANGO),
         ("Flask-Session's", _FLASK_SESSION),
         ("Flask's", _FLASK),

@@ -6,6 +6,7 @@ import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -364,7 +365,11 @@ def _check(cookie: CookieSettings, lifetimes: Lifetimes, clock: Clock, faults: F
     """Note what no option alone can tell."""
     for fault in faults_of(cookie):
         faults.add(fault)
-    ahead = 0 if lifetimes.not_before is None else lifetimes.not_before - clock()
+    now = clock()
+    if isinstance(now, date):
+        faults.add("clock: expected seconds since the epoch, as time.time gives them, got a date")
+        return
+    ahead = 0 if lifetimes.not_before is None else lifetimes.not_before - now
     if ahead > 0:
         faults.add(
             f"not_before: the moment is {math.ceil(ahead)} seconds in the future, so every session would be over as "

@@ -42,6 +42,8 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _LABEL = r"[0-9A-Za-z_](?:[0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?"
 _DOMAIN = re.compile(rf"\.?{_LABEL}(?:\.{_LABEL})*")
 _PATH = re.compile(r"/[0-9A-Za-z\-._~%!$&'()*+,=:@/]*")
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
+_UNRESERVED = re.compile(r"[0-9A-Za-z\-._~]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,11 @@ class CookieSettings:
         return self.name, self.bare_domain, self.path
 
     @property
+    def reach(self) -> tuple[str | None, str, bool]:
+        """Domain, path and partitions. Of two cookies with one name and reach, browsers keep the later one."""
+        return self.bare_domain, self.path, self.partitioned
+
+    @property
     def bare_domain(self) -> str | None:
         """The domain as browsers compare it, with those below it: in lower case, without a leading dot."""
         return self.domain.removeprefix(".").lower() if self.domain else None
@@ -87,9 +94,12 @@ class CookieSettings:
         return "__Host-Http-" if self.httponly else "__Host-"
 
     def covers_host(self, host: str) -> bool:
-        """Whether browsers take a cookie with this domain from *host*, which is in lower case (RFC 6265, 5.1.3)."""
+        """Whether browsers take a cookie with this domain from *host*, which is in lower case (RFC 6265, 5.1.3).
+
+        To them a domain of one label is a public suffix, whose cookies they take only from the host of that very name.
+        """
         domain = self.bare_domain
-        return domain is None or host == domain or host.endswith(f".{domain}")
+        return domain is None or host == domain or ("." in domain and host.endswith(f".{domain}"))
 
     def covers_path(self, path: str) -> bool:
         """Whether browsers send the cookie with requests to *path*, decoded as in environ (RFC 6265, 5.1.4)."""
@@ -153,6 +163,17 @@ def _faults_of_scope(settings: CookieSettings) -> Iterator[str]:
         )
     elif len(path) > MAX_ATTRIBUTE_LENGTH:
         yield f"cookie.path: browsers ignore a path of {len(path)} characters; use {MAX_ATTRIBUTE_LENGTH} at most"
+    elif path != (normal := _ESCAPE.sub(_normal_escape, path)):
+        yield (
+            f"cookie.path: browsers compare a path character by character, and {shown(path)} is not as URLs have it; "
+            f"write {shown(normal)}"
+        )
+
+
+def _normal_escape(found: re.Match[str]) -> str:
+    """An escape as browsers and frameworks write it (RFC 3986, 6.2.2): in capitals, and only where one is needed."""
+    character = chr(int(found[1], 16))
+    return character if _UNRESERVED.fullmatch(character) else found[0].upper()
 
 
 def _faults_of_combination(settings: CookieSettings) -> Iterator[str]:

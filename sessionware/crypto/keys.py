@@ -52,8 +52,8 @@ class Purpose(enum.Enum):
     KEY_ID = "key id"
 
 
-#: A cookie session that an older configuration has left in the browser, for another Domain or Path, is never opened
-#: beside the new one. A token may be: its record in the store is the same.
+#: A cookie session that an older configuration has left in the browser, for another Domain or Path, or with another
+#: word on Partitioned, is never opened beside the new one. A token may be: its record in the store is the same.
 _BOUND_TO_SCOPE = frozenset({Purpose.COOKIE_SEAL, Purpose.COOKIE_SIGN, Purpose.SEEN_SIGN})
 
 
@@ -170,17 +170,23 @@ class Keyring:
             raise ValueError(f"two of the secrets have the same key id; replace one of them: {SECRET_CURE}")
 
     def derive(
-        self, purpose: Purpose, name: str = "", *, domain: str | None = None, path: str = "/"
+        self,
+        purpose: Purpose,
+        name: str = "",
+        *,
+        domain: str | None = None,
+        path: str = "/",
+        partitioned: bool = False,
     ) -> tuple[bytes, ...]:
         """A key of 32 bytes per secret, newest first, for the cookie of this full *name*.
 
-        *domain* and *path* are the cookie's attributes; they count where all of a session stands in the cookie. Keys
-        for different purposes and cookies are independent of each other (HKDF-SHA256, RFC 5869).
+        *domain*, *path* and *partitioned* are the cookie's attributes; they count where all of a session stands in the
+        cookie. Keys for different purposes and cookies are independent of each other (HKDF-SHA256, RFC 5869).
         """
         # No part has a NUL, so no two lists of parts give the same bytes.
         parts = [_FORMAT, purpose.value, name]
         if purpose in _BOUND_TO_SCOPE:
-            parts += [domain or "", path]
+            parts += [domain or "", path, *(["Partitioned"] if partitioned else [])]
         info = "\0".join(parts).encode()
         return tuple(HKDF(SHA256(), KEY_BYTES, None, info).derive(secret) for secret in self._secrets)
 

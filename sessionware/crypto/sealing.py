@@ -112,16 +112,25 @@ class _ValueKey(NamedTuple):
 class CookieSigner:
     """Signs and verifies the values of one cookie for one purpose, such as a token.
 
-    The cookie's *domain* and *path* count where all of a session stands in it, and not for a token.
+    The cookie's *domain* and *path*, and whether it is *partitioned*, count where all of a session stands in it, and
+    not for a token.
     """
 
     __slots__ = ("_beginnings", "_current", "_keys", "_prefix")
 
     def __init__(
-        self, keyring: Keyring, purpose: Purpose, name: str, *, domain: str | None = None, path: str = "/"
+        self,
+        keyring: Keyring,
+        purpose: Purpose,
+        name: str,
+        *,
+        domain: str | None = None,
+        path: str = "/",
+        partitioned: bool = False,
     ) -> None:
         heads = _heads(keyring, _VALUE_KINDS[purpose])
-        signers = map(_HmacSigner, keyring.derive(purpose, name, domain=domain, path=path))
+        derived = keyring.derive(purpose, name, domain=domain, path=path, partitioned=partitioned)
+        signers = map(_HmacSigner, derived)
         keys = [
             _ValueKey(to_base64url(head), signer, key_id, key_id == keyring.key_ids[0])
             for head, signer, key_id in zip(heads, signers, keyring.key_ids, strict=True)
@@ -217,7 +226,7 @@ def _ciphers(heads: list[bytes], purpose: Purpose, seal_keys: tuple[bytes, ...])
 
 
 class CookieSealer:
-    """Encrypts whole sessions for one cookie, its name, *domain* and *path*, and signs the result.
+    """Encrypts whole sessions for one cookie, its name, *domain*, *path* and partitions, and signs the result.
 
     The signature rejects forgeries before anything is decrypted. It also commits to the key, which AES-GCM alone does
     not.
@@ -225,11 +234,15 @@ class CookieSealer:
 
     __slots__ = ("_ciphers", "_current", "_signer")
 
-    def __init__(self, keyring: Keyring, name: str, *, domain: str | None = None, path: str = "/") -> None:
+    def __init__(
+        self, keyring: Keyring, name: str, *, domain: str | None = None, path: str = "/", partitioned: bool = False
+    ) -> None:
         heads = _heads(keyring, _VALUE_KINDS[Purpose.COOKIE_SIGN])
-        seal_keys = keyring.derive(Purpose.COOKIE_SEAL, name, domain=domain, path=path)
+        seal_keys = keyring.derive(Purpose.COOKIE_SEAL, name, domain=domain, path=path, partitioned=partitioned)
         ciphers = _ciphers(heads, Purpose.COOKIE_SEAL, seal_keys)
-        self._signer = CookieSigner(keyring, Purpose.COOKIE_SIGN, name, domain=domain, path=path)
+        self._signer = CookieSigner(
+            keyring, Purpose.COOKIE_SIGN, name, domain=domain, path=path, partitioned=partitioned
+        )
         self._current = ciphers[0]
         self._ciphers = dict(zip(keyring.key_ids, ciphers, strict=True))
 

@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
-from sessionware.exceptions import ConfigError
+from sessionware.exceptions import ConfigError, hiding_arguments
 from sessionware.importers.compression import MAX_COOKIE_BYTES, MAX_EXPANDED_BYTES, expanded
 from sessionware.importers.pickle_format import Pairs, is_pickle, parse
 from sessionware.importers.records import MemcachedRecords, Records, RedisRecords, records_of
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
+from sessionware.wire.bounds import blame_application
 
 #: An id of Beaker of any release. A path of a file is made of it, so nothing else is looked for.
 _ID = re.compile(r"[0-9a-f]{32,64}")
@@ -104,6 +105,7 @@ class Opening:
         try:
             return self._decode(self._decrypted(text))
         except (InvalidTag, ValueError, RecursionError) as error:
+            blame_application(error)
             raise Unreadable("undecryptable" if isinstance(error, InvalidTag) else "malformed") from error
 
     def _decrypted(self, text: str) -> bytes:
@@ -184,6 +186,7 @@ class StoredBeakerSessions:
     ``pyramid_keys="keep"`` the flashes and the CSRF token of pyramid_beaker stay among the data.
     """
 
+    @hiding_arguments
     def __init__(
         self,
         records: Records,
@@ -265,6 +268,7 @@ class BeakerCookieSessions(WithoutRecord):
     The parameters are those of :class:`StoredBeakerSessions`.
     """
 
+    @hiding_arguments
     def __init__(
         self,
         validate_key: str,

@@ -16,7 +16,7 @@ class BeakerFiles:
         self._directory = _directory("BeakerFiles", data_dir, "container_file", file_dir)
 
     def get(self, key: str, now: float) -> Record | None:
-        with asking("a file of Beaker"):
+        with asking(f"a file of Beaker in {self._directory}"):
             try:
                 with _path(self._directory, key, "cache").open("rb") as file:
                     return Record(file.read(MAX_RECORD_BYTES + 1), None)
@@ -24,7 +24,7 @@ class BeakerFiles:
                 return None
 
     def delete(self, key: str) -> None:
-        with asking("a file of Beaker"):
+        with asking(f"a file of Beaker in {self._directory}"):
             _path(self._directory, key, "cache").unlink(missing_ok=True)
 
 
@@ -36,7 +36,7 @@ class BeakerDBM:
 
     def get(self, key: str, now: float) -> Record | None:
         path = _path(self._directory, key, "dbm")
-        with asking("a file of Beaker"):
+        with asking(f"a file of Beaker in {self._directory}"):
             if not any(_files(path)):
                 return None
             with dbm.open(str(path), "r") as database:
@@ -44,7 +44,7 @@ class BeakerDBM:
         return None if payload is None else Record(payload, None)
 
     def delete(self, key: str) -> None:
-        with asking("a file of Beaker"):
+        with asking(f"a file of Beaker in {self._directory}"):
             for path in _files(_path(self._directory, key, "dbm")):
                 path.unlink(missing_ok=True)
 
@@ -54,7 +54,7 @@ def _directory(name: str, data_dir: str | Path | None, part: str, own_dir: str |
         return directory_of(name, own_dir)
     if data_dir is None:
         raise ConfigError(f"{name}: expected the directory that Beaker's option data_dir has")
-    return directory_of(name, Path(data_dir) / part)
+    return directory_of(name, data_dir, part)
 
 
 def _path(directory: Path, key: str, suffix: str) -> Path:

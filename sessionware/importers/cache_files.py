@@ -26,7 +26,7 @@ class CacheFiles:
 
     def get(self, key: str, now: float) -> Record | None:
         for path in self._paths(key):
-            with asking("a file of cachelib"):
+            with asking(f"a file of cachelib in {self._directory}"):
                 try:
                     with path.open("rb") as file:
                         content = file.read(_MAX_END_BYTES + MAX_RECORD_BYTES + 1)
@@ -38,7 +38,7 @@ class CacheFiles:
 
     def delete(self, key: str) -> None:
         for path in self._paths(key):
-            with asking("a file of cachelib"):
+            with asking(f"a file of cachelib in {self._directory}"):
                 path.unlink(missing_ok=True)
 
     def _paths(self, key: str) -> list[Path]:

@@ -8,8 +8,10 @@ from base64 import urlsafe_b64encode
 from hmac import compare_digest, digest
 
 from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
+from sessionware.exceptions import hiding_arguments
 from sessionware.importers.compression import in_cookie
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
+from sessionware.wire.bounds import blame_application
 
 _SALT = b"django.contrib.sessions.backends.signed_cookies" + b"signer"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -26,6 +28,7 @@ class DjangoSessions(WithoutRecord):
     ``SESSION_COOKIE_PATH``, ``SESSION_COOKIE_AGE``. Nothing but JSON is read, Django's default.
     """
 
+    @hiding_arguments
     def __init__(
         self,
         secret_key: Secrets,
@@ -52,6 +55,7 @@ class DjangoSessions(WithoutRecord):
         try:
             data, signed_at = json.loads(in_cookie(packed).decode("latin-1")), _number(timestamp)
         except (ValueError, RecursionError) as error:
+            blame_application(error)
             raise Unreadable("malformed") from error
         if type(data) is not dict:
             raise Unreadable("malformed")

@@ -14,8 +14,10 @@ from markupsafe import Markup
 from werkzeug.http import parse_date
 
 from sessionware.backends.imported import Imported, Unreadable, WithoutRecord
+from sessionware.exceptions import hiding_arguments
 from sessionware.importers.compression import in_cookie
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
+from sessionware.wire.bounds import blame_application
 
 #: Where Flask keeps whether the session outlives the browser.
 PERMANENT = "_permanent"
@@ -32,6 +34,7 @@ class FlaskSessions(WithoutRecord):
     among the data, and come along there.
     """
 
+    @hiding_arguments
     def __init__(
         self,
         secret_key: Secrets,
@@ -63,6 +66,7 @@ class FlaskSessions(WithoutRecord):
         except BadSignature as error:
             raise Unreadable("bad_signature") from error
         except (ValueError, RecursionError) as error:
+            blame_application(error)
             raise Unreadable("malformed") from error
         if type(written) is not dict:
             raise Unreadable("malformed")
@@ -77,7 +81,8 @@ def imported_from(written: dict[str, Any], *, began_at: float, ends_at: float) -
     for key, value in written.items():
         try:
             data[key] = untagged(value)
-        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            blame_application(error)
             unreadable.append(key)
     return Imported(
         data=data,

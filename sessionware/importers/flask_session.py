@@ -9,9 +9,11 @@ import msgspec
 from itsdangerous import BadSignature, Signer
 
 from sessionware.backends.imported import Imported, Unreadable
+from sessionware.exceptions import hiding_arguments
 from sessionware.importers.flask import PERMANENT
 from sessionware.importers.records import Record, Records, records_of
 from sessionware.importers.settings import Secrets, cookie_settings, moment_of, seconds_of, secrets_of
+from sessionware.wire.bounds import blame_application
 
 
 class StoredFlaskSessions:
@@ -27,6 +29,7 @@ class StoredFlaskSessions:
     #: An id of Flask-Session of any release; nothing else is asked of the store.
     _id = re.compile(r"[0-9A-Za-z_-]{16,128}")
 
+    @hiding_arguments
     def __init__(
         self,
         records: Records,
@@ -101,7 +104,8 @@ def _unpacked(payload: bytes) -> dict[str, Any]:
     for decode in (msgspec.msgpack.decode, msgspec.json.decode):
         try:
             found = decode(payload)
-        except (msgspec.DecodeError, ValueError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            blame_application(error)
             continue
         if type(found) is dict and all(type(key) is str for key in found):
             return found

@@ -7,9 +7,11 @@ from typing import Any
 
 from itsdangerous import Signer
 
+from sessionware.exceptions import hiding_arguments
 from sessionware.importers.flask_session import StoredFlaskSessions
-from sessionware.importers.records import Record, asking
+from sessionware.importers.records import Record, asking, payload_of
 from sessionware.importers.settings import Secrets, secrets_of
+from sessionware.stores.keyvalue.adapters import described
 
 
 class KVRecords:
@@ -17,17 +19,19 @@ class KVRecords:
 
     def __init__(self, store: Any) -> None:
         self._store = store
+        self._place = described(store)
 
     def get(self, key: str, now: float) -> Record | None:
-        with asking("the key/value store"):
+        with asking(self._place):
             try:
-                payload = self._store.get(key)
+                found = self._store.get(key)
             except KeyError:
                 return None
-        return Record(payload, None) if isinstance(payload, bytes) else None
+        payload = payload_of(found, self._place)
+        return None if payload is None else Record(payload, None)
 
     def delete(self, key: str) -> None:
-        with asking("the key/value store"):
+        with asking(self._place):
             self._store.delete(key)
 
 
@@ -41,6 +45,7 @@ class KVSessions(StoredFlaskSessions):
     #: Behind the underscore it has the moment at which it was made, in hexadecimal seconds.
     _id = re.compile(r"[0-9a-f]{1,128}_[0-9a-f]{1,12}")
 
+    @hiding_arguments
     def __init__(
         self,
         store: Any,

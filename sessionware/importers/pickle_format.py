@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from sessionware.importers.records import MAX_RECORD_BYTES
+from sessionware.wire.bounds import check_hashes
 
 T = TypeVar("T")
 
@@ -354,11 +355,11 @@ class Builder:
 
     def pairs(self, parsed: Pairs, depth: int) -> dict[Any, Any]:
         items = [(self.value(key, depth), self.value(value, depth)) for key, value in parsed]
-        return _hashed(dict, items)
+        return _hashed(dict, items, [key for key, _ in items])
 
     def members(self, parsed: Members, depth: int) -> set[Any] | frozenset[Any]:
         values = self.values(parsed, depth)
-        return _hashed(frozenset, values) if type(parsed) is FrozenMembers else _hashed(set, values)
+        return hashed(frozenset, values) if type(parsed) is FrozenMembers else hashed(set, values)
 
     def called(self, parsed: Call, depth: int) -> Any:
         function, given = _attribute(parsed.function), parsed.arguments
@@ -388,10 +389,16 @@ class Builder:
                 self._lists_hashed.add(id(argument))
 
 
-def _hashed(make: Callable[[list[Any]], T], items: list[Any]) -> T:
+def hashed(make: Callable[[list[Any]], T], members: list[Any]) -> T:
+    """The set that *make* makes of *members*; nothing is compared if that would take long."""
+    return _hashed(make, members, members)
+
+
+def _hashed(make: Callable[[list[Any]], T], items: list[Any], keys: list[Any]) -> T:
     try:
+        check_hashes(keys)
         return make(items)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UnknownValue from error
 
 

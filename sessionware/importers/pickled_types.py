@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from sessionware.importers.pickle_format import Builder, Types, parse
+from sessionware.importers.pickle_format import Builder, Types, hashed, parse
 from sessionware.wire.tags import LEAVES, few_zones, find_zone
 
 _DATE = struct.Struct(">H2B")
@@ -119,12 +119,12 @@ def _markup(arguments: tuple[Any, ...], state: Any) -> Markup:
 
 def _set(arguments: tuple[Any, ...], state: Any) -> set[Any]:
     (members,) = _stateless(arguments, state, list)
-    return set(members)
+    return hashed(set, members)
 
 
 def _frozenset(arguments: tuple[Any, ...], state: Any) -> frozenset[Any]:
     (members,) = _stateless(arguments, state, list)
-    return frozenset(members)
+    return hashed(frozenset, members)
 
 
 #: By the names that pickle writes; those with underscores are of the protocols before 4.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from sessionware.exceptions import ConfigError
+from sessionware.exceptions import ConfigError, hiding_arguments
 from sessionware.session.mapping import Session
 from sessionware.session.request import OPEN
 from sessionware.wsgi.middleware import SessionMiddleware, get_session
@@ -43,6 +43,7 @@ class SessionPlugin:
 
     api = 2
 
+    @hiding_arguments
     def __init__(
         self, config: Mapping[str, Any] | Config | None = None, *, keyword: str = "session", **options: Any
     ) -> None:

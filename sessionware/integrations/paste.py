@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sessionware.config.names import BEAKER_PREFIX, PREFIX
+from sessionware.exceptions import hiding_arguments
 from sessionware.wsgi.middleware import SessionMiddleware
 
 if TYPE_CHECKING:
@@ -15,9 +16,15 @@ if TYPE_CHECKING:
 def filter_factory(global_conf: Mapping[str, Any], **local_conf: Any) -> Callable[[WSGIApplication], SessionMiddleware]:
     """A filter of the section's options; those of ``[DEFAULT]`` that begin with ``session.`` stand behind them."""
     options = _options(global_conf, local_conf)
-    return lambda app: SessionMiddleware(app, options)
+
+    @hiding_arguments
+    def wrapped(app: WSGIApplication) -> SessionMiddleware:
+        return SessionMiddleware(app, options)
+
+    return wrapped
 
 
+@hiding_arguments
 def filter_app_factory(app: WSGIApplication, global_conf: Mapping[str, Any], **local_conf: Any) -> SessionMiddleware:
     """*app* in a middleware of the section's options, as :func:`filter_factory` reads them."""
     return filter_factory(global_conf, **local_conf)(app)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sessionware.config.names import BEAKER_PREFIX, PREFIX
 from sessionware.config.settings import Config
-from sessionware.exceptions import ConfigError, ConflictError, CrossSiteRequest, HeadersSent, StoreUnavailable
+from sessionware.exceptions import (
+    ConfigError,
+    ConflictError,
+    CrossSiteRequest,
+    HeadersSent,
+    StoreUnavailable,
+    hiding_arguments,
+)
 from sessionware.integrations.pyramid_session import PyramidSession
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
@@ -203,6 +210,7 @@ def includeme(config: Configurator) -> None:
         config.add_exception_view(_answer_to, context=error)
 
 
+@hiding_arguments
 def _factory_of(settings: Mapping[str, Any]) -> SessionFactory:
     given = {name: value for name, value in settings.items() if name.startswith((PREFIX, BEAKER_PREFIX))}
     options = Config(given).options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,6 +76,8 @@ class Users:
 
     def revoke(self, session_id: str) -> bool:
         """End the session of this id, or what it became; ``False`` if there is none."""
+        if isinstance(session_id, (SessionInfo, Mapping)):
+            raise SessionDataError(f"revoke() takes a session's id, a str, and not a {type(session_id).__name__}")
         handle = handle_from_session_id(session_id) if isinstance(session_id, str) else None
         return handle is not None and self._revoke(handle)
 

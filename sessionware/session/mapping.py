@@ -33,11 +33,12 @@ class Session(OtherMembers, MutableMapping[str, Any]):
     """
 
     __slots__ = (
-        *("__weakref__", "_cookie_header", "_environ", "_integration", "_is_passive", "_persistence", "_phase"),
-        "_request",
+        *("__weakref__", "_cookie_header", "_environ", "_integration", "_is_passive", "_loading_thread"),
+        *("_persistence", "_phase", "_request"),
     )
     #: What an integration keeps with a session of its own class; without one it is never set.
     _integration: Any
+    _loading_thread: int
 
     def __init__(self, persistence: Persistence, environ: Mapping[str, Any], cookie_header: str) -> None:
         self._persistence = persistence
@@ -276,6 +277,10 @@ class Session(OtherMembers, MutableMapping[str, Any]):
 
         Where there is none it changes nothing, and so can be called after the headers, too.
         """
+        if category is not None and not isinstance(category, str):
+            raise SessionDataError(
+                f"pop_flashes(category=…) takes a str, and this is of type {type(category).__name__}"
+            )
         request = self._writable()
         flashes = request.changes.flashes_in(request.stored, category)
         if flashes:

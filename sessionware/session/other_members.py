@@ -21,22 +21,26 @@ _FLASHES = "write session.pop_flashes(), which gives pairs of category and messa
 _CSRF = "write session.csrf_token, which is new after session.login(user_id)"
 _OTHERS = "write manager.sessions_of(user_id) to list the sessions of a user, and manager.revoke(id) to end one"
 
-#: The members of Beaker's, Flask's, Flask-Session's, Django's and Pyramid's sessions, and what takes their place.
+#: The members of sessions in Beaker, Flask, Flask-Session, Django, Pyramid and express, and what takes their place.
 OTHER_MEMBERS = {
-    **dict.fromkeys(("sid", "session_id", "session_key", "_id", "identity", "key"), _ID),
+    **dict.fromkeys(("sid", "session_id", "sessionID", "session_key", "_id", "identity", "key"), _ID),
     **dict.fromkeys(("new", "is_empty"), _NEW),
     **dict.fromkeys(("created", "_creation_time", "creation_time"), _CREATED),
     **dict.fromkeys(("last_accessed", "_accessed_time", "last_seen"), _SEEN),
     **dict.fromkeys(("delete", "destroy", "flush", "expire", "logout", "aflush"), _END),
+    **dict.fromkeys(("log_out", "sign_out", "reset"), _END),
+    **dict.fromkeys(("log_in", "sign_in", "authenticate"), "write session.login(user_id)"),
     **dict.fromkeys(("regenerate_id", "cycle_key", "acycle_key", "rotate", "renew"), _REGENERATE),
     **dict.fromkeys(("permanent", "set_expiry", "aset_expiry", "max_age"), _REMEMBER),
     **dict.fromkeys(("adjust_timeout_for_session", "adjust_session_timeout"), _REMEMBER),
     **dict.fromkeys(("adjust_expires_for_session", "adjust_session_expires", "adjust_cookie_max_age"), _REMEMBER),
     **dict.fromkeys(("persist", "dirty", "asave", "commit", "should_save"), _SAVED),
     **dict.fromkeys(("changed", "accessed"), _CHANGED),
+    "is_modified": "write session.modified",
     **dict.fromkeys(("get_expiry_date", "get_expiry_age", "expires", "expiry"), _EXPIRES),
     **dict.fromkeys(("get_expire_at_browser_close", "cookie_expires"), f"{_OPTION}cookie.persistent"),
     **dict.fromkeys(("timeout", "get_session_cookie_age"), f"{_OPTION}idle_timeout"),
+    "cookie": f"{_OPTION}cookie.name and so on",
     "domain": f"{_OPTION}cookie.domain",
     "path": f"{_OPTION}cookie.path",
     **dict.fromkeys(("serializer", "data_serializer"), "there is one format; types of your own are the option types"),

@@ -21,7 +21,7 @@ class Live(Struct):
 
     ``packed`` are the bytes of ``data`` as they were read or will be written. Comparing with them finds what a request
     has changed. ``csrf`` is the secret of the CSRF tokens, if one was ever asked for. Each of the ``flashes`` is packed
-    by itself. ``taken_from`` names the former session that this one has taken over; ``backends/former.py`` reads it.
+    by itself. ``taken_from`` names the former session that this one has taken over; ``backends/ties.py`` reads it.
     ``signed_in_at`` is when its user signed in there, if that was before ``started_at``, and 0 if it is not known.
     """
 
@@ -131,8 +131,7 @@ class Found(Struct, frozen=True):
     A compare-and-swap turns on ``version``: in a store it is the entry's, in a cookie the cookie's value. ``key`` is
     the store key. ``old_key_id`` names the key that has opened the session if that is not the newest. A session under
     an id that was ``superseded`` cannot be written. One that ``is_ahead`` had a time in the future, which the next
-    request corrects. ``arrived`` is the session of a former configuration or of another package that has come with the
-    same request, if one is asked for.
+    request corrects. During a move it has a type of ``backends/former.py``, which says more.
     """
 
     record: Live
@@ -141,7 +140,6 @@ class Found(Struct, frozen=True):
     key: str = ""
     superseded: Superseded | None = None
     is_ahead: bool = False
-    arrived: Any = None
 
     def __repr__(self) -> str:
         """Without the version and the key: a cookie's value opens the session."""

@@ -132,6 +132,8 @@ class Touched(Protocol):
     _cookie_header: str
     _environ: Mapping[str, Any]
     _is_passive: bool
+    #: Set while ``_environ`` is :data:`LOADING`.
+    _loading_thread: int
     _phase: Phase
     _request: SessionRequest | None
 

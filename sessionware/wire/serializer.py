@@ -14,7 +14,15 @@ import msgspec
 from sessionware.companions import DECODING_FAULTS, packer_options
 from sessionware.exceptions import SessionDataError
 from sessionware.wire import refusals, tags
-from sessionware.wire.bounds import FEW_EXTENSIONS, MAX_CONTAINERS, NO_MARKS, OPENERS, check_depth, check_hashes
+from sessionware.wire.bounds import (
+    FEW_EXTENSIONS,
+    MAX_CONTAINERS,
+    NO_MARKS,
+    OPENERS,
+    check_depth,
+    check_hashes,
+    has_used_up_stack,
+)
 from sessionware.wire.lenient import Leniency
 
 OwnTypes = Mapping[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]
@@ -220,7 +228,7 @@ class Serializer:
                 raise error.with_traceback(None) from error.__cause__
             except Exception as error:  # from msgspec, or the constructors of ten types
                 # Bytes that nest deep have many marks; otherwise the application itself is at the end of its stack.
-                if isinstance(error, RecursionError) and len(marks) <= MAX_CONTAINERS:
+                if isinstance(error, RecursionError) and (len(marks) <= MAX_CONTAINERS or has_used_up_stack()):
                     del data
                     raise
         raise Malformed("these bytes were not written by a serializer")

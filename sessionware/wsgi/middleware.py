@@ -37,6 +37,7 @@ class SessionMiddleware:
         if not callable(app) or isinstance(app, Mapping):
             # Most likely the configuration: it is not shown, because it has the secret.
             what = "None" if app is None else f"a {type(app).__name__}"
+            del app, config, options
             raise ConfigError(f"expected a WSGI application first, got {what}: write SessionMiddleware(app, {{...}})")
         if is_async(app):
             raise ConfigError(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support.actions import Action, call, drop, login, member, put, read, then
 from support.browser import Browser, Site, SiteMaker, visitor
+from support.companions import writes_partitioned
 from support.constants import COOKIE, SEEN
 
 from sessionware import CookieTooLarge, Session
@@ -228,16 +230,19 @@ def test_the_cookie_shows_nothing_of_its_data(cookie_site: Site) -> None:
         pytest.param({"cookie.path": "/shop"}, {"cookie.path": "/"}, id="another path"),
         pytest.param({"cookie.domain": "example.com"}, {"cookie.domain": "www.example.com"}, id="another domain"),
         pytest.param({"cookie.domain": "example.com"}, {"cookie.path": "/shop"}, id="both"),
+        pytest.param({}, {"cookie.partitioned": True}, id="partitioned", marks=writes_partitioned),
+        pytest.param({"cookie.partitioned": True}, {}, id="no longer partitioned", marks=writes_partitioned),
     ],
 )
 def test_a_cookie_of_another_scope_is_no_second_truth_beside_the_present_one(
-    former: dict[str, str], present: dict[str, str]
+    former: dict[str, Any], present: dict[str, Any]
 ) -> None:
     """A former configuration has left it in the browser, which sends it first; nobody can delete it any more."""
     cookie = "__Secure-sid"
-    before = Site().like(**{"cookie.prefix": "__Secure-"}, **former)
+    common: dict[str, Any] = {"cookie.prefix": "__Secure-"}
+    before = Site(**common, **former)
     old = before.ask(put(cart="old")).cookies[cookie]
-    site = before.like(**{option: None if option == "cookie.domain" else "/" for option in former}).like(**present)
+    site = Site("cookie", before.clock, **common, **present)
     new = site.ask(put(cart="new")).cookies[cookie]
 
     answer = site.read(header=f"{cookie}={old}; {cookie}={new}")

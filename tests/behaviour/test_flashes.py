@@ -54,6 +54,16 @@ def test_popping_one_category_leaves_the_others_in_their_order(browser: Browser)
     assert popped(browser) == [("b", 2), ("c", 4)]
 
 
+def test_what_is_no_category_is_refused(browser: Browser) -> None:
+    browser.send(flash("one", "error"))
+
+    error = browser.send(raised_by(call("pop_flashes", ["error"]))).result
+
+    assert isinstance(error, SessionDataError)
+    assert str(error) == "pop_flashes(category=…) takes a str, and this is of type list"
+    assert popped(browser) == [("error", "one")]
+
+
 def test_a_flash_can_be_popped_in_the_request_that_made_it_and_nothing_is_written(browser: Browser) -> None:
     answer = browser.send(then(flash("saved"), pop))
 

@@ -9,6 +9,7 @@ from support.actions import put, read
 from support.browser import Browser, Site, SiteMaker, visitor
 from support.constants import COOKIE, KEY, SECRET
 from support.stores import RecordingStore
+from werkzeug import Request
 
 from sessionware import (
     ConfigError,
@@ -64,6 +65,11 @@ def test_asking_for_the_name_of_the_cookie_warns_of_nothing(site: Site, caplog: 
     site.manager.cookie_name({"HTTP_HOST": "localhost"})
 
     assert caplog.records == []
+
+
+def test_open_of_a_request_asks_for_its_environ() -> None:
+    with pytest.raises(ConfigError, match=r"environ is an object of the type Request: write manager.open\(environ\)"):
+        SessionManager({"secret": SECRET}).open(Request({}))  # type: ignore[arg-type]
 
 
 def test_open_and_commit_need_no_server(site: Site) -> None:

@@ -10,6 +10,7 @@ import pytest
 from behaviour.moments import DAY, HOUR
 from support.actions import Action, call, login, member, put, read, then
 from support.browser import Browser, Site, visitor
+from support.companions import writes_partitioned
 from support.constants import COOKIE, NEW_SECRET, PREFIX, SECRET
 from support.stores import OPERATIONS, RecordingStore, local_store
 
@@ -570,6 +571,23 @@ def test_with_the_same_name_old_workers_find_the_former_cookie_after_a_write(tmp
     assert at(browser, move.old).data() == {"cart": ["tea"]}
     at(browser, move.new).send(login("grace"))
     assert who(browser, move.new) == "grace"
+
+
+@writes_partitioned
+@pytest.mark.parametrize("backend", ["cookie", "memory"])
+def test_a_cookie_that_becomes_partitioned_keeps_the_session_and_a_logout_deletes_both(
+    tmp_path: Path, backend: str
+) -> None:
+    """Browsers keep the former cookie beside the new one, under one name, and send it first."""
+    move = Move(tmp_path, backend, backend, **{"cookie.name": "sid", "cookie.partitioned": True})
+    former = ada(move).cookies[COOKIE]
+    present = move.new.ask(put(theme="dark"), {COOKIE: former}).cookies[COOKIE]
+    both = f"{COOKIE}={former}; {COOKIE}={present}"
+
+    assert move.new.read(header=both).seen == {"cart": ["tea"], "theme": "dark"}
+    lines = move.new.ask(call("clear"), both).set_cookies
+    assert ["Partitioned" in line for line in lines] == [False, True]
+    assert all(line.startswith(f"{COOKIE}=;") for line in lines)
 
 
 @pytest.mark.parametrize("secret", [SECRET, NEW_SECRET], ids=["the same secret", "another secret"])

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from itsdangerous.encoding import base64_decode
 from support.actions import call, login, member, put, raised_by, read, then
 from support.browser import Browser, Site, SiteMaker, visitor
-from support.constants import COOKIE, NEW_SECRET, SECRET
+from support.constants import COOKIE, NEW_SECRET, PREFIX, SECRET
+from support.frames import shown_in_frames
 
-from sessionware import CookieTooLarge, RecordTooLarge, Session, SessionMiddleware
+from sessionware import ConfigError, CookieTooLarge, RecordTooLarge, Session, SessionMiddleware
+from sessionware.importers.beaker import BeakerCookieSessions, StoredBeakerSessions
+from sessionware.importers.django import DjangoSessions
+from sessionware.importers.flask import FlaskSessions
+from sessionware.importers.flask_session import StoredFlaskSessions
+from sessionware.importers.kvsession import KVSessions
+from sessionware.importers.records import MemcachedRecords, RedisRecords, SQLRecords
+from sessionware.stores import MemcachedStore, MemoryStore, RedisStore, SQLAlchemyStore
 from sessionware.testing import FakeClock
 
 VALUE = "a-value-that-nobody-may-see"
@@ -86,6 +95,25 @@ def test_no_repr_tells_a_secret(site: Site) -> None:
     used = [browser.cookies[COOKIE], first.cookies[COOKIE] or ""]
     tokens = [repr(base64_decode(cookie.partition(".")[0][8:])) for cookie in used]
     assert [secret for secret in [*secrets_of(site, used), *tokens] if secret in told] == []
+
+
+def test_no_repr_tells_the_token_under_which_a_former_session_will_be_taken_over(clock: FakeClock) -> None:
+    old = Site(MemoryStore(clock=clock), clock)
+    previous = {"backend": old.backend, "secret": SECRET, "until": clock() + 86400}
+    new = Site(MemoryStore(clock=clock), clock, secret=NEW_SECRET, previous=previous, **{"cookie.name": "new"})
+    browser = visitor(old, put(data=VALUE)).twin(new)
+    shown: list[str] = []
+
+    def look(session: Session) -> None:
+        assert len(session)
+        shown.append(repr(session._request) + repr(session._request and session._request.found))
+
+    browser.send(look)
+    cookie = browser.send(put(more=VALUE)).cookies[f"{PREFIX}new"]
+
+    assert cookie
+    token = repr(base64_decode(cookie.partition(".")[0][8:]))
+    assert [secret for secret in [*secrets_of(new, [cookie]), token] if secret in shown[0]] == []
 
 
 def told_by(error: BaseException) -> str:
@@ -172,3 +200,28 @@ def test_a_503_page_tells_nothing(memory: Site) -> None:
         answer = browser.ask(read)
 
     assert b"switched off" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: SessionMiddleware({"secret": SECRET}), id="the application was forgotten"),  # type: ignore[arg-type]
+        pytest.param(lambda: RedisStore(f"redis://u:{SECRET}@h/none"), id="redis"),
+        pytest.param(lambda: MemcachedStore(f"memcached://u:{SECRET}@h"), id="memcached"),
+        pytest.param(lambda: SQLAlchemyStore(f"oracle://u:{SECRET}@h/d"), id="sqlalchemy"),
+        pytest.param(lambda: FlaskSessions(SECRET, until="soon"), id="flask"),
+        pytest.param(lambda: DjangoSessions(SECRET, until="soon"), id="django"),
+        pytest.param(lambda: StoredFlaskSessions({}, secret_key=SECRET, until=1), id="flask-session"),  # type: ignore[arg-type]
+        pytest.param(lambda: KVSessions({}, SECRET, until="soon"), id="flask-kvsession"),
+        pytest.param(lambda: BeakerCookieSessions(SECRET, until="soon", user_key=None), id="beaker"),
+        pytest.param(lambda: StoredBeakerSessions({}, secret=SECRET, until=1, user_key=None), id="beaker in a store"),  # type: ignore[arg-type]
+        pytest.param(lambda: RedisRecords(f"redis:u:{SECRET}@h"), id="records in redis"),
+        pytest.param(lambda: SQLRecords(f"postgres://u:{SECRET}@h/d"), id="records in a database"),
+        pytest.param(lambda: MemcachedRecords(f"memcached://u:{SECRET}@h"), id="records in memcached"),
+    ],
+)
+def test_no_frame_of_a_fault_at_start_shows_a_secret(make: Callable[[], object]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make()
+
+    assert shown_in_frames(caught.value, SECRET, outside=__file__) == []

@@ -340,6 +340,17 @@ class TestRevoking:
 
         assert stored.manager.revoke(session_id) is False
 
+    def test_a_session_in_place_of_its_id_is_refused(self, stored: Site) -> None:
+        browser = signed_in_at(stored)
+        (info,) = stored.manager.sessions_of("ada")
+        session = browser.send(lambda session: session).result
+
+        given: Any
+        for given in (info, session):
+            with pytest.raises(SessionDataError, match="takes a session's id, a str, and not a Session"):
+                stored.manager.revoke(given)
+        assert is_signed_in(browser)
+
     def test_an_expired_session_cannot_be_revoked(self, stored: Site, clock: FakeClock) -> None:
         session_id = id_of(signed_in_at(stored))
         clock.advance(3600)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import configparser
 import enum
 import os
 import sqlite3
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock, Mock
@@ -157,7 +158,61 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"backend": "redis://h", "backend.key_prefix": "x:"},
         "backend.key_prefix: RedisStore has no such option; did you mean backend.prefix?",
     ),
+    "express-session's saving": (
+        {"resave": False, "saveUninitialized": True},
+        "saveUninitialized: unknown option (express-session's); leave it out: a session without content is none",
+    ),
+    "express-session's age, in milliseconds": (
+        {"cookie": {"maxAge": 60000}},
+        """(express-session's); write "cookie.persistent": True and "absolute_timeout": 60""",
+    ),
+    "express-session's proxy": (
+        {"proxy": True},
+        """proxy: unknown option (express-session's); write "cookie.secure": True""",
+    ),
+    "Starlette's cookie": (
+        {"session_cookie": "shop"},
+        """session_cookie: unknown option (Starlette's); write "cookie.name": 'shop'""",
+    ),
+    "Starlette's https": (
+        {"https_only": True},
+        """https_only: unknown option (Starlette's); write "cookie.secure": True""",
+    ),
+    "Starlette's age of a cookie that ends with the browser": (
+        {"max_age": None},
+        "max_age: unknown option; leave it out: a cookie that ends with the browser is the default",
+    ),
+    "a server's URL beside the backend": (
+        {"redis_url": "redis://cache/1"},
+        """redis_url: unknown option; write "backend": 'redis://cache/1'""",
+    ),
+    "a file of a secret": (
+        {"secret_file": "/run/secrets/session"},
+        "secret_file: unknown option; leave it out: give what the file holds as secret",
+    ),
+    "a switch for forged requests": (
+        {"csrf_protection": True},
+        "leave it out: requests of other sites are refused already (cross_site)",
+    ),
+    "a lifetime for all": ({"permanent": True}, "permanent: unknown option; leave it out: session.remember(lifetime)"),
+    "a section of a file within the dict": (
+        {"session": {"idle_timeout": "30m"}},
+        "session: unknown option; its value is a dict of its own: give that alone as the configuration",
+    ),
+    "the prefix of the variables in a file": (
+        {"sessionware.cookie.secure": "true"},
+        "sessionware.cookie.secure: unknown option; write session.cookie.secure",
+    ),
     # Values.
+    "a comment behind a value in an INI file": (
+        {"idle_timeout": "30m ; half an hour"},
+        "leave out the comment behind it, which an INI file takes for a part of the value",
+    ),
+    "a comment behind the option of a store": (
+        {"backend": "redis://localhost", "backend.timeout": "1s  # short"},
+        "leave out the comment behind it",
+    ),
+    "a clock that tells a date": ({"clock": datetime.now}, "clock: expected seconds since the epoch, as time.time"),
     "seconds with a unit that is none": (
         {"idle_timeout": "30 minutes"},
         "idle_timeout: expected a duration (seconds, a timedelta, '90s', '30m', '12h' or '7d'), got '30 minutes'",
@@ -209,6 +264,15 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a database": ({"backend": "postgresql"}, "write postgresql+psycopg://…, mysql+pymysql://… or sqlite:///sessio"),
     "no such store": ({"backend": "mongodb"}, "there is no store for mongodb here"),
+    "the URL of no such store": ({"backend": "mongodb://u:p@h/d"}, "there is no store for mongodb here"),
+    "Django's memory": ({"backend": "locmem"}, "unknown backend 'locmem'; write 'memory'"),
+    "Flask-Caching's memory": ({"backend": "SimpleCache"}, "unknown backend 'SimpleCache'; write 'memory'"),
+    "aioredis' socket": ({"backend": "redis+socket:///run/redis.sock"}, "did you mean unix://…?"),
+    "a socket as a server": (
+        {"backend": "redis:///run/redis.sock"},
+        "its path is the number of a database; of a socket write unix:///run/redis.sock",
+    ),
+    "SQLAlchemy's driver": ({"backend": "sqlite+pysqlite:///x.db"}, "did you mean sqlite://…?"),
     "an address": ({"backend": "localhost:6379"}, "an address is no backend; write redis://localhost:6379"),
     "an address of memcached": (
         {"backend": "10.0.0.1:11211"},
@@ -317,6 +381,39 @@ def test_a_secret_that_is_missing_in_the_environment_is_asked_for_by_its_variabl
         SessionMiddleware(app, Config.from_environ({"SESSION_SECRET": SECRET, "SHOP_COOKIE__NAME": "x"}, "SHOP_"))
 
     assert str(caught.value).endswith("and pass it in, as the variable SHOP_SECRET")
+
+
+def test_a_prefix_of_variables_without_its_underscore_is_told() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config.from_environ({"SHOP_SECRET": SECRET, "SHOP_COOKIE__NAME": "x", "SHOPPING": "1"}, "SHOP")
+
+    assert "write the prefix of the variables with its underscore, 'SHOP_'" in str(caught.value)
+    assert "SHOPSECRET" not in str(caught.value)
+
+
+def test_a_whole_ini_file_in_place_of_its_section_is_told() -> None:
+    parser = configparser.ConfigParser()
+    parser.read_string(f"[shop]\nsession.secret = {SECRET}\n")
+
+    with pytest.raises(ConfigError) as caught:
+        SessionMiddleware(app, parser)
+
+    assert "shop: unknown option; its value is a dict of its own: give that alone" in str(caught.value)
+    assert "it is missing" not in str(caught.value)
+
+
+def test_the_prefix_of_the_variables_is_no_prefix_in_a_file_and_not_dropped_without_a_word() -> None:
+    with pytest.raises(ConfigError) as caught:
+        SessionMiddleware(app, {"session.secret": SECRET, "sessionware.idle_timeout": "30m", "debug": "true"})
+
+    assert str(caught.value) == "sessionware.idle_timeout: unknown option; write session.idle_timeout"
+
+
+def test_a_secret_under_the_prefix_of_the_variables_is_not_called_missing_too() -> None:
+    with pytest.raises(ConfigError) as caught:
+        SessionMiddleware(app, {"sessionware.secret": SECRET})
+
+    assert str(caught.value) == "sessionware.secret: unknown option; write session.secret"
 
 
 def test_a_secret_that_is_missing_in_an_ini_file_is_asked_for_by_its_name() -> None:

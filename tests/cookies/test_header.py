@@ -265,6 +265,13 @@ class TestReach:
     def test_a_domain_covers_nothing_else(self, host: str) -> None:
         assert not cookie_settings(domain="example.com").covers_host(host)
 
+    def test_a_domain_of_one_label_covers_only_itself(self) -> None:
+        """As a public suffix does (RFC 6265, 5.3), which every last label is."""
+        settings = cookie_settings(domain="localhost")
+
+        assert settings.covers_host("localhost")
+        assert not settings.covers_host("app.localhost")
+
 
 class TestFaults:
     @pytest.mark.parametrize(
@@ -337,6 +344,8 @@ class TestFaults:
             pytest.param({"path": "/caf\xe9"}, "percent-encode it", id="non-ASCII path"),
             pytest.param({"path": "/a b"}, "percent-encode it", id="space in the path"),
             pytest.param({"path": "/a?b"}, "cookie.path", id="query in the path"),
+            pytest.param({"path": "/caf%c3%a9"}, "write '/caf%C3%A9'", id="escapes in lower case in the path"),
+            pytest.param({"path": "/%7Eada/%2f"}, "write '/~ada/%2F'", id="needless escapes in the path"),
             pytest.param({"path": "/" + "a" * 1024}, "cookie.path: browsers ignore a path of 1025", id="long path"),
             pytest.param({"prefix": "__Host-", "domain": "a.example"}, "remove cookie.domain", id="__Host-, domain"),
             pytest.param({"prefix": "__Host-", "path": "/app"}, "remove cookie.path", id="__Host-, path"),

@@ -10,6 +10,7 @@ import pickle
 import zlib
 from collections.abc import Callable
 from itertools import permutations
+from typing import Any
 
 import itsdangerous
 import pytest
@@ -312,8 +313,10 @@ def test_a_value_for_one_cookie_does_not_open_for_another() -> None:
     assert reason_of(CookieSealer(KEYRING, "sid").open, SESSIONS.seal(PAYLOAD)) == "bad_signature"
 
 
-@pytest.mark.parametrize("scope", [{"path": "/shop"}, {"domain": "example.com"}, {"domain": "/", "path": ""}])
-def test_a_cookie_session_and_its_companion_do_not_open_for_another_scope(scope: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "scope", [{"path": "/shop"}, {"domain": "example.com"}, {"domain": "/", "path": ""}, {"partitioned": True}]
+)
+def test_a_cookie_session_and_its_companion_do_not_open_for_another_scope(scope: dict[str, Any]) -> None:
     seen = CookieSigner(KEYRING, Purpose.SEEN_SIGN, COOKIE)
 
     assert reason_of(CookieSealer(KEYRING, COOKIE, **scope).open, SESSIONS.seal(PAYLOAD)) == "bad_signature"

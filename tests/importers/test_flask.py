@@ -15,7 +15,7 @@ import pytest
 from importers.flask_site import FLASK_SECRET, FlaskWorker, flask_app
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from markupsafe import Markup
-from support.actions import call, login, member, put, read
+from support.actions import below, call, login, member, put, read
 from support.browser import Browser, Site
 from support.constants import COOKIE, SECRET
 from support.fleet import Jar, Losses, OurWorker, run
@@ -447,3 +447,12 @@ def test_a_former_cookie_may_have_a_prefix_of_browsers() -> None:
     sessions = FlaskSessions(FLASK_SECRET, until="2030-01-31T00:00:00Z", cookie_name="__Host-session")
 
     assert sessions.cookie.name == "__Host-session"
+
+
+def test_no_session_is_malformed_because_an_application_has_used_up_the_stack(move: Move) -> None:
+    move.old.log_in(move.jar, "ada")
+
+    for frames in range(1, 100):
+        Browser(move.new, move.jar.cookies).send(below(read, frames))
+
+    assert "malformed" not in move.new.rejections()

@@ -267,9 +267,9 @@ def test_a_session_whose_beginning_is_not_known_is_refused_where_not_before_is_s
 @pytest.mark.parametrize(
     ("records", "broken"),
     [
-        (lambda: RedisRecords("redis://:hidden@127.0.0.1:1/0"), "Redis"),
-        (lambda: MemcachedRecords("127.0.0.1:1"), "memcached"),
-        (lambda: SQLRecords("sqlite:////nowhere/former.db"), "the database"),
+        (lambda: RedisRecords("redis://:hidden@127.0.0.1:1/0"), "Redis at 127.0.0.1:1"),
+        (lambda: MemcachedRecords("127.0.0.1:1"), "memcached at 127.0.0.1:1"),
+        (lambda: SQLRecords("sqlite:////nowhere/former.db"), "SQLite at /nowhere/former.db"),
     ],
 )
 def test_a_store_that_cannot_answer_is_a_503_that_shows_no_credential(

@@ -363,6 +363,31 @@ BOMBS = {
 }
 
 
+_LONG_BYTES = 2700
+#: Of one hash, as Python takes numbers by this modulus.
+_LONG = 5 + (2**61 - 1) * ((1 << (8 * _LONG_BYTES - 9)) // (2**61 - 1))
+_DIGITS = [str(5 + (2**61 - 1) * number).encode() for number in range(1, 54)]
+_DECIMALS = [b"\x8c" + bytes([len(digits)]) + digits + b"\x85R" for digits in _DIGITS]
+_EXACTLY_COMPARED = [
+    b"cdecimal\nDecimal\n\x94" + _DECIMALS[0],
+    *(b"h\x00" + decimal for decimal in _DECIMALS[1:]),
+    b"\x8b" + struct.pack("<I", _LONG_BYTES) + _LONG.to_bytes(_LONG_BYTES, "little"),
+]
+BOMBS |= {
+    "a long beside decimals": OPEN + b"\x8f(" + b"".join(_EXACTLY_COMPARED) + b"\x90" + CLOSE,
+    "a long beside decimals, frozen": OPEN + b"(" + b"".join(_EXACTLY_COMPARED) + b"\x91" + CLOSE,
+    "a long beside decimals as keys": OPEN + b"}(" + b"N".join([*_EXACTLY_COMPARED, b"u"]) + CLOSE,
+    **{
+        f"a long beside decimals by {name.decode()}": OPEN
+        + b"c__builtin__\n%b\n](" % name
+        + b"".join(_EXACTLY_COMPARED)
+        + b"e\x85R"
+        + CLOSE
+        for name in (b"set", b"frozenset")
+    },
+}
+
+
 @pytest.mark.parametrize("payload", [pytest.param(payload, id=name) for name, payload in BOMBS.items()])
 def test_four_kilobytes_take_neither_long_nor_much_memory(payload: bytes) -> None:
     assert len(payload) < 4200

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from itsdangerous.encoding import base64_decode
 from itsdangerous.exc import BadData
+from pyramid.config import Configurator  # type: ignore[import-untyped]
 from security.tokens import key_of, token_in
 from support.actions import Action, call, login, member, put, read, then
 from support.browser import Answer, Site, SiteMaker
@@ -27,6 +28,14 @@ from support.stores import RecordingStore
 from sessionware import Config, ConfigError, Session, SessionManager, SessionMiddleware, StoreUnavailable
 from sessionware.crypto.csrf import SECRET_BYTES
 from sessionware.crypto.keys import Keyring, Purpose
+from sessionware.importers.beaker import BeakerCookieSessions, StoredBeakerSessions
+from sessionware.importers.django import DjangoSessions
+from sessionware.importers.flask import FlaskSessions
+from sessionware.importers.flask_session import StoredFlaskSessions
+from sessionware.importers.kvsession import KVRecords, KVSessions
+from sessionware.importers.records import MemcachedRecords, RedisRecords, SQLRecords
+from sessionware.integrations.bottle import SessionPlugin
+from sessionware.integrations.paste import filter_factory
 
 #: What the session holds. A value that is handed to a member just now is its caller's, whose own frame shows it.
 DATA = "data-that-is-secret"
@@ -605,7 +614,15 @@ MAKERS: dict[str, Callable[[dict[str, Any]], object]] = {
     "middleware, by keyword": lambda options: SessionMiddleware(lambda environ, start_response: [], **options),
     "manager": SessionManager,
     "config": lambda options: SessionManager(Config(options)),
+    "Bottle": SessionPlugin,
+    "Bottle, by keyword": lambda options: SessionPlugin(**options),
+    "Pyramid": lambda options: Configurator(settings=prefixed(options)).include("sessionware.integrations.pyramid"),
+    "PasteDeploy": lambda options: filter_factory({}, **options)(lambda environ, start_response: []),
 }
+
+
+def prefixed(options: dict[str, Any]) -> dict[str, Any]:
+    return {name if name.startswith("session.") else f"session.{name}": value for name, value in options.items()}
 
 
 def shown_of(make: Callable[[], object]) -> list[tuple[str, str]]:
@@ -628,3 +645,24 @@ def test_nothing_secret_is_seen_of_variables_with_a_fault(name: str, value: str)
     variables = {"SESSIONWARE_SECRET": SECRET, "SESSIONWARE_BACKEND": URL, f"SESSIONWARE_{name}": value}
 
     assert shown_of(lambda: Config.from_environ(variables)) == []
+
+
+UNTIL = "2030-01-31T00:00:00Z"
+IMPORTERS: dict[str, Callable[[], object]] = {
+    "Flask's": lambda: FlaskSessions(SECRET, until="soon"),
+    "Flask-Session's": lambda: StoredFlaskSessions(KVRecords({}), until=UNTIL, secret_key=SECRET, cookie_name="a;b"),
+    "Flask-Session's, by a URL": lambda: StoredFlaskSessions(f"redis://:{PASSWORD}@localhost", until=UNTIL),  # type: ignore[arg-type]
+    "Flask-KVSession's": lambda: KVSessions({}, SECRET, until="soon"),
+    "Django's": lambda: DjangoSessions(SECRET, until=UNTIL, cookie_path="app"),
+    "Beaker's": lambda: StoredBeakerSessions(KVRecords({}), until="soon", user_key=None, secret=SECRET),
+    "Beaker's, in cookies": lambda: BeakerCookieSessions(SECRET, until="soon", user_key=None, encrypt_key=SECRET),
+    "Redis": lambda: RedisRecords(f"redis://:{PASSWORD}#more@localhost:6379/0"),
+    "a database": lambda: SQLRecords(f"postgresql://ada:{PASSWORD}@localhost:port/shop"),
+    "a database without a driver": lambda: SQLRecords(f"mysql+nodriver://ada:{PASSWORD}@localhost/shop"),
+    "memcached": lambda: MemcachedRecords(f"ada:{PASSWORD}@localhost:11211"),
+}
+
+
+@pytest.mark.parametrize("name", IMPORTERS)
+def test_nothing_secret_is_seen_of_an_importer_that_is_refused(name: str) -> None:
+    assert shown_of(IMPORTERS[name]) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -75,5 +77,22 @@ def raised_by(action: Action) -> Callable[[Session], Exception | None]:
         except Exception as error:  # noqa: BLE001 - the test looks at it
             return error
         return None
+
+    return run
+
+
+def below(action: Action, frames: int) -> Callable[[Session], str]:
+    """*action* with so many frames left on the stack; whether it was ``"done"``, or the application ``"told"``."""
+
+    def sink(session: Session, left: int) -> Any:
+        return sink(session, left - 1) if left else action(session)
+
+    def run(session: Session) -> str:
+        depth = sys.getrecursionlimit() - sum(1 for _ in traceback.walk_stack(None)) - frames
+        try:
+            sink(session, depth)
+        except RecursionError:
+            return "told"
+        return "done"
 
     return run

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from sessionware.crypto.keys import Keyring, Purpose
 from sessionware.crypto.sealing import CookieSealer, CookieSigner, RecordSealer
 
 SECRETS = ["NpX1kT7-wZq4bR9_cJf2Hs8Gm0VdYe5L", "Ua6_Wt3oKx9-Bi1nQz7Cj5Pg0Rl8EhFv"]
 NAME = "__Secure-sid"
-SCOPE = {"domain": "example.com", "path": "/shop"}
+SCOPE: dict[str, Any] = {"domain": "example.com", "path": "/shop"}
 STORE_KEY = "KA0SH2hMlYq1GEOSjfVybYAoeoyWmLi860DentEniAY"
 TOKEN = bytes(range(32))
 SEEN = bytes(range(24))

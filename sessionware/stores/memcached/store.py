@@ -8,7 +8,7 @@ import socket
 import time
 from typing import Any, ClassVar
 
-from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge
+from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, hiding_arguments
 from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.failures import guarded, told
 from sessionware.stores.framing import VERSION_BYTES, new_version
@@ -69,6 +69,7 @@ class MemcachedStore:
         """``memcached://host1,host2?option=value``; the servers are read when the store is made."""
         return {"url": url.partition("?")[0], **query_options(url, "memcached://host?option=value")}
 
+    @hiding_arguments
     def __init__(
         self,
         url: str | None = None,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge
+from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, hiding_arguments
 from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.failures import guarded, noting, told
 from sessionware.stores.framing import VERSION_BYTES, new_version
@@ -81,6 +81,7 @@ class RedisStore:
         """The URL itself, without those of its options that are the store's own."""
         return store_options(url)
 
+    @hiding_arguments
     def __init__(
         self,
         url: str | None = None,
@@ -198,7 +199,12 @@ class RedisStore:
     def _cause_of(self, error: Exception) -> Exception | None:
         if not isinstance(error, self._driver.failures):
             return None
-        return told(error, words=_SECRETS.sub("***", str(error)), hidden=self._hidden)
+        return told(error, words=words_of(error), hidden=self._hidden)
+
+
+def words_of(error: Exception) -> str:
+    """What a driver's *error* says, without the commands and the users that it repeats."""
+    return _SECRETS.sub("***", str(error))
 
 
 def _milliseconds(ttl: float) -> int:

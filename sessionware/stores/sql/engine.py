@@ -84,7 +84,7 @@ def place_of(engine: Engine) -> str:
     named = url.host or url.query.get("host") or url.query.get("unix_socket") or ""
     hosts = named if isinstance(named, str) else ",".join(named)
     port = f":{url.port}" if url.port else ""
-    name = _NAMES[url.get_backend_name()]
+    name = _NAMES.get(url.get_backend_name(), url.get_backend_name())
     if not hosts and not url.database:
         return name
     return f"{name} at {url.database}" if not hosts else f"{name} at {hosts}{port}/{url.database or ''}"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from sessionware.exceptions import AlreadyExists, ConfigError, Conflict, Gone, RecordTooLarge, StoreUnavailable
+from sessionware.exceptions import (
+    AlreadyExists,
+    ConfigError,
+    Conflict,
+    Gone,
+    RecordTooLarge,
+    StoreUnavailable,
+    hiding_arguments,
+)
 from sessionware.stores.contract import Duration, Entry, Version, seconds
 from sessionware.stores.failures import guarded, noting
 from sessionware.stores.framing import new_version
@@ -57,6 +65,7 @@ class SQLAlchemyStore:
         """The URL as it is: what follows its ``?`` are options of the driver."""
         return {"url": url}
 
+    @hiding_arguments
     def __init__(
         self,
         url: str | None = None,
