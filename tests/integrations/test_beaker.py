@@ -46,6 +46,15 @@ def test_the_session_object_tells_whether_it_was_used_and_saved(site: BeakerSite
     assert site.visitor().ask(action) == [False, False, True, False, True]
 
 
+def test_the_session_object_is_dirty_when_it_was_deleted(site: BeakerSite) -> None:
+    def action(session: Any) -> list[bool]:
+        seen = [session.dirty()]
+        session.delete()
+        return [*seen, session.dirty()]
+
+    assert site.visitor().ask(action) == [False, True]
+
+
 def test_a_session_that_is_not_used_costs_nothing(visitor: Visitor) -> None:
     visitor.ask(lambda session: None)
 
