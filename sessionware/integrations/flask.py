@@ -37,6 +37,7 @@ from sessionware.integrations.flask_settings import (
     settings_of,
     tell_defaults,
     tell_flask_sessions_settings,
+    tell_unread_settings,
     written_options,
 )
 
@@ -90,11 +91,21 @@ class _Managers:
                 if known == settings:
                     return manager
             options = options_of(settings)
-            manager = SessionManager(options)
+            manager = SessionManager(self._with_known_store(settings, options))
             if not self._own:
                 tell_defaults(options)
             self._own = [(settings, manager), *self._own][:_MAX_MANAGERS]
             return manager
+
+    def _with_known_store(self, settings: FlaskSettings, options: dict[str, Any]) -> dict[str, Any]:
+        """*options* with the store that a former manager has by them: another one in memory would be empty."""
+        for known, manager in self._own:
+            store = manager._settings.store
+            if store is not None and known.given == settings.given:
+                group = "login_backend" if manager._settings.is_store_for_logins else "backend"
+                others = {name: value for name, value in options.items() if not name.startswith(f"{group}.")}
+                return {**others, group: store}
+        return options
 
     def note_around(self, app: Flask, manager: SessionManager) -> None:
         """Note that a request came through the middleware of *manager*."""
@@ -209,6 +220,7 @@ class Sessionware:
         app.session_interface = self._interface
         managers = _managers_of(app)
         tell_flask_sessions_settings(app)
+        tell_unread_settings(app)
         # Faults come at start. Without a secret there are no sessions yet: it may be set later.
         managers.for_app(app, self._interface)
 
