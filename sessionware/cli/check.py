@@ -148,8 +148,8 @@ class _Report:
         for name, text in _NEW_TIMEOUTS.items():
             if name not in options:
                 yield text
-        name = options.get("cookie.name", "sid")
-        yield _NEW_COOKIE.format(name=f"__Host-Http-{name}" if isinstance(name, str) else "__Host-Http-…")
+        prefix, name = options.get("cookie.prefix", "__Host-Http-"), options.get("cookie.name", "sid")
+        yield _NEW_COOKIE.format(name=f"{prefix}{name}" if isinstance(name, str) else f"{prefix}…")
         yield _NEW_SAVING
         yield _NEW_SESSIONS if self._importer else _NO_SESSIONS
 

@@ -14,6 +14,8 @@ from sessionware.importers.settings import Secrets, cookie_settings, moment_of, 
 from sessionware.wire.bounds import blame_application
 
 _SALT = b"django.contrib.sessions.backends.signed_cookies" + b"signer"
+#: Of the present release, and of those before 3.1 or with its setting for them.
+_ALGORITHMS = ("sha256", "sha1")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MAX_DIGITS = 10
 #: Where Django keeps the user's id, and a lifetime of the session's own.
@@ -45,11 +47,15 @@ class DjangoSessions(WithoutRecord):
         self.cookie = cookie_settings(cookie_name, cookie_domain, cookie_path)
         self.user_key = user_key
         self._lifetime = seconds_of(name, "lifetime", lifetime)
-        self._keys = [hashlib.sha256(_SALT + secret).digest() for secret in secrets_of(name, secret_key)]
+        self._keys = [
+            (algorithm, hashlib.new(algorithm, _SALT + secret).digest())
+            for secret in secrets_of(name, secret_key)
+            for algorithm in _ALGORITHMS
+        ]
 
     def read(self, value: str, now: float) -> Imported | None:
         signed, _, signature = value.rpartition(":")
-        if not any(compare_digest(signature.encode("latin-1"), _signature(key, signed)) for key in self._keys):
+        if not any(compare_digest(signature.encode("latin-1"), _signature(*key, signed)) for key in self._keys):
             raise Unreadable("bad_signature")
         packed, _, timestamp = signed.rpartition(":")
         try:
@@ -64,8 +70,8 @@ class DjangoSessions(WithoutRecord):
         return Imported(data=data, began_at=float(signed_at), ends_at=signed_at + lifetime)
 
 
-def _signature(key: bytes, signed: str) -> bytes:
-    return urlsafe_b64encode(digest(key, signed.encode("latin-1"), "sha256")).rstrip(b"=")
+def _signature(algorithm: str, key: bytes, signed: str) -> bytes:
+    return urlsafe_b64encode(digest(key, signed.encode("latin-1"), algorithm)).rstrip(b"=")
 
 
 def _number(text: str) -> int:

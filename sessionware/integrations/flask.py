@@ -91,11 +91,21 @@ class _Managers:
                 if known == settings:
                     return manager
             options = options_of(settings)
-            manager = SessionManager(options)
+            manager = SessionManager(self._with_known_store(settings, options))
             if not self._own:
                 tell_defaults(options)
             self._own = [(settings, manager), *self._own][:_MAX_MANAGERS]
             return manager
+
+    def _with_known_store(self, settings: FlaskSettings, options: dict[str, Any]) -> dict[str, Any]:
+        """*options* with the store that a former manager has by them: another one in memory would be empty."""
+        for known, manager in self._own:
+            store = manager._settings.store
+            if store is not None and known.given == settings.given:
+                group = "login_backend" if manager._settings.is_store_for_logins else "backend"
+                others = {name: value for name, value in options.items() if not name.startswith(f"{group}.")}
+                return {**others, group: store}
+        return options
 
     def note_around(self, app: Flask, manager: SessionManager) -> None:
         """Note that a request came through the middleware of *manager*."""

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 #: The fixtures of a project that may have its client or its application.
 _USUAL = ("client", "testapp", "app")
+#: What pytest says where a fixture with params is asked for while a test runs.
+_NO_PARAMETER = "has no parameter defined"
+_HAS_PARAMS = (
+    "the fixture {name}, or one that it uses, has params, so it has to be asked for by name. Define a fixture "
+    "session_app: def session_app({name}): return {name}"
+)
 
 
 @pytest.fixture
@@ -40,6 +46,10 @@ def session_app(request: pytest.FixtureRequest) -> Any:
         except pytest.FixtureLookupError as error:
             if error.argname != name:
                 raise
+        except pytest.fail.Exception as error:
+            if _NO_PARAMETER not in str(error):
+                raise
+            pytest.fail(_HAS_PARAMS.format(name=name), pytrace=False)
     pytest.fail("define a fixture session_app that gives the application, or a client of it", pytrace=False)
 
 

@@ -90,6 +90,15 @@ def test_it_tells_what_is_new_where_nothing_was_said(path: Path, capsys: pytest.
     assert "every user signs in once more" in checked.words
 
 
+def test_it_tells_the_name_of_the_cookie_with_a_prefix_that_was_chosen(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checked = Checked(path, PRODUCTION.replace("key = shop", "key = __Secure-shop"), capsys)
+
+    assert "as __Secure-shop." in checked.words
+    assert "session.cookie.prefix = __Secure-" in checked.configuration
+
+
 def _importer(checked: Checked) -> Any:
     """What the lines of Python that were printed make, with a moment and with a secret in it."""
     head, _, lines = checked.printed.partition("session.import_from = your_module:sessions:\n")

@@ -105,6 +105,17 @@ def test_a_session_comes_along_with_its_user_and_its_data(move: Move) -> None:
     assert move.old.who(move.jar) == "7"
 
 
+def test_a_cookie_of_a_release_before_3_1_comes_along() -> None:
+    """Django 2.2.28 has signed it, by SHA-1."""
+    value = "eyJfYXV0aF91c2VyX2lkIjoiNyIsIngiOlsxLCJhIl19:1xXP6q:wDZiHuHN_J4HBnkqgbA1M6nFPmc"
+    clock = FakeClock(1_795_898_100)
+    importer = DjangoSessions("old-secret-of-django", until=clock() + DAY)
+    browser = Browser(Site("memory", clock, import_from=importer), {"sessionid": value})
+
+    assert browser.ask(member("user_id")).result == "7"
+    assert browser.data() == {"_auth_user_id": "7", "x": [1, "a"]}
+
+
 def test_a_fallback_of_the_key_opens_a_cookie_and_another_key_does_not(move: Move) -> None:
     move.old.log_in(move.jar, "7")
     until = move.clock() + DAY

@@ -26,6 +26,7 @@ from support.servers.wsgi import serving
 from sessionware import ConfigError
 from sessionware.integrations import beaker_session
 from sessionware.integrations.beaker import CookieSession, Session, SessionMiddleware, SessionObject
+from sessionware.testing import FakeClock
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -44,6 +45,15 @@ def test_the_session_object_tells_whether_it_was_used_and_saved(site: BeakerSite
         return [*seen, session.dirty()]
 
     assert site.visitor().ask(action) == [False, False, True, False, True]
+
+
+def test_the_session_object_is_dirty_when_it_was_deleted(site: BeakerSite) -> None:
+    def action(session: Any) -> list[bool]:
+        seen = [session.dirty()]
+        session.delete()
+        return [*seen, session.dirty()]
+
+    assert site.visitor().ask(action) == [False, True]
 
 
 def test_a_session_that_is_not_used_costs_nothing(visitor: Visitor) -> None:
@@ -245,6 +255,44 @@ def test_a_crash_report_of_sentry_shows_no_value(visitor: Visitor) -> None:
 
 def standalone(memory: Options) -> Options:
     return {name.removeprefix("session."): value for name, value in memory.items()}
+
+
+def test_a_session_object_without_a_middleware_deletes_the_session_before_what_tells_when_it_was_seen() -> None:
+    """Its caller has one line for a cookie, and two cookies are to be deleted."""
+    clock = FakeClock()
+    jar: dict[str, str] = {}
+
+    def ask(action: Callable[[SessionObject], object]) -> str:
+        header = "; ".join(f"{name}={value}" for name, value in jar.items())
+        session = SessionObject({**HTTPS, "HTTP_COOKIE": header}, type="cookie", validate_key=SECRET, clock=clock)
+        action(session)
+        session.persist()
+        line: str = session.__dict__["_headers"]["cookie_out"]
+        name, _, value = line.partition(";")[0].partition("=")
+        jar[name] = value
+        return line
+
+    def fill(session: SessionObject) -> None:
+        session["value"] = 1
+        session.save()
+
+    own = ask(fill).partition("=")[0]
+    clock.advance("30m")
+    assert ask(lambda session: session["value"]).startswith(f"{own}-seen=")
+
+    assert ask(lambda session: session.delete()).startswith(f"{own}=;")
+
+
+def test_a_save_for_the_time_of_access_alone_keeps_nothing(site: BeakerSite) -> None:
+    visitor = site.visitor()
+
+    def action(session: Any) -> None:
+        session["value"] = 1
+        session._session().save(accessed_only=True)
+
+    visitor.ask(action)
+
+    assert visitor.data() == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -193,6 +193,32 @@ def test_a_plugin_of_its_own_in_each_is_the_session_of_the_parent() -> None:
     assert browser.get("/").json == {"count": 1}
 
 
+def test_routes_that_another_application_takes_over_are_given_the_session_by_a_plugin_in_both() -> None:
+    plugin, child, parent = SessionPlugin(secret=SECRET), make_site(), bottle.Bottle()
+    child.install(plugin)
+    parent.install(plugin)
+    parent.merge(child)
+    browser = webtest.TestApp(parent)
+
+    assert [browser.get("/count").text for _ in range(2)] == ["1", "2"]
+
+
+def test_a_callback_that_tells_no_arguments_is_called_without_the_session() -> None:
+    site = bottle.Bottle()
+    site.install(SessionPlugin(secret=SECRET))
+    site.get("/", callback=dict)
+
+    assert webtest.TestApp(site).get("/").json == {}
+
+
+def test_an_environ_that_is_used_again_has_a_session_of_its_own() -> None:
+    site = make_site()
+    site.install(SessionPlugin(secret=SECRET))
+    request = webtest.TestRequest.blank("/count")
+
+    assert [request.get_response(site).text for _ in range(2)] == ["1", "1"]
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_application_that_is_mounted_as_one_of_wsgi_keeps_its_sessions() -> None:
     child, parent = make_site(), bottle.Bottle()

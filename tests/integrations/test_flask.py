@@ -825,6 +825,20 @@ def test_the_line_is_not_told_again_when_a_setting_changes(caplog: pytest.LogCap
     assert sum("Flask's defaults" in record.getMessage() for record in caplog.records) == 1
 
 
+@pytest.mark.parametrize(
+    "options", [{"backend": "memory"}, {"login_backend": "memory"}], ids=["backend", "login_backend"]
+)
+def test_a_setting_that_changes_after_the_start_loses_no_session_in_memory(options: dict[str, Any]) -> None:
+    """As Flask-Talisman changes one at the first request."""
+    shop = Shop(**options)
+    shop.ask(put(_user_id="ada", a=1))
+
+    shop.app.config["SESSION_COOKIE_SAMESITE"] = "Strict"
+
+    assert shop.data()["a"] == 1
+    assert "SameSite=Strict" in cookies(shop.ask(put(_user_id="grace")))[0]
+
+
 def test_settings_of_flask_session_are_named_with_the_new_option(caplog: pytest.LogCaptureFixture) -> None:
     made({"SESSION_TYPE": "redis", "SESSION_USE_SIGNER": True})
 

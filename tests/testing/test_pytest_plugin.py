@@ -109,6 +109,25 @@ def test_without_an_application_the_fixture_to_define_is_named(pytester: pytest.
     done.stdout.fnmatch_lines(["*define a fixture session_app*"])
 
 
+def test_a_fixture_with_params_is_asked_for_by_one_of_the_project(pytester: pytest.Pytester) -> None:
+    application = """
+    @pytest.fixture(params=[1, 2])
+    def client(request): return site.test_client()
+"""
+    override = """
+    @pytest.fixture
+    def session_app(client): return client
+"""
+    test = "def test_a_user(log_in): pass"
+    without, overridden = (run(pytester, application + more, test) for more in ("", override))
+
+    without.assert_outcomes(errors=1)
+    without.stdout.fnmatch_lines(
+        ["*the fixture client, or one that it uses, has params*def session_app(client): return client*"]
+    )
+    overridden.assert_outcomes(passed=2)
+
+
 def test_a_fault_of_the_projects_own_fixture_is_shown(pytester: pytest.Pytester) -> None:
     done = run(
         pytester,

@@ -224,3 +224,14 @@ def test_each_kind_is_told_once_at_debug(lenient: Serializer, caplog: pytest.Log
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.DEBUG]
     assert len(told) == 2
     assert told[0] == "values of the type collections.OrderedDict are kept as dict"
+
+
+def test_kinds_that_an_application_makes_for_each_request_are_told_a_thousand_times_at_most(
+    lenient: Serializer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "sessionware")
+
+    for number in range(1100):
+        lenient.dumps([type(f"Kind{number}", (dict,), {})()])
+
+    assert len(caplog.records) == 1000
