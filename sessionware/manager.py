@@ -105,7 +105,8 @@ class SessionManager:
         """End the session of this id, or what it became by a change of id; ``False`` if there is none.
 
         A former id is known for the grace, and not after a login over an anonymous session. Raises
-        :exc:`ConfigError` for cookie sessions, and :exc:`StoreUnavailable`.
+        :exc:`ConfigError` for cookie sessions, :exc:`StoreUnavailable`, and :exc:`SessionDataError` for an object
+        that has an id.
         """
         users = self._stored_users()
         return _asked(lambda: users.revoke(session_id))

@@ -19,7 +19,7 @@ BEAKER_PREFIX = "beaker.session."
 #: Taken for ours by who knows the prefix of the variables; nothing is read under it.
 _NO_PREFIX = "sessionware."
 #: A dict that has one of these belongs to several packages.
-_PREFIXES = (PREFIX, BEAKER_PREFIX, _NO_PREFIX)
+PREFIXES = (PREFIX, BEAKER_PREFIX, _NO_PREFIX)
 
 #: Names in other packages that a misspelt one may be meant for.
 OTHER_NAMES = {
@@ -75,7 +75,7 @@ def flatten(given: object, faults: Faults) -> dict[str, Any]:
         faults.add(_MAPPINGS_OF_OTHERS[type(given).__module__])
         faults.advised.add("secret")
         return {}
-    prefixed = [name for name in given if isinstance(name, str) and name.startswith(_PREFIXES)]
+    prefixed = [name for name in given if isinstance(name, str) and name.startswith(PREFIXES)]
     dotted = _DottedOptions(faults, PREFIXED if prefixed else DOTTED)
     for name in prefixed or given:
         if not isinstance(name, str):
@@ -95,7 +95,7 @@ def flatten(given: object, faults: Faults) -> dict[str, Any]:
 def place_of_secret(given: object) -> str:
     """How a secret is given with the options of *given*, in the words of an error."""
     names = given if isinstance(given, Mapping) else ()
-    if any(isinstance(name, str) and name.startswith(_PREFIXES) for name in names):
+    if any(isinstance(name, str) and name.startswith(PREFIXES) for name in names):
         return f"as {PREFIX}secret"
     return "for example as os.environ['SESSION_SECRET']"
 

@@ -82,13 +82,13 @@ class Config:
         """
         faults = Faults()
         config = cls()
-        config._place_of_secret = f"as the variable {prefix}SECRET"
         try:
             config._options = _checked(from_environment(environ, prefix, faults), faults)
         except Exception as error:
             hide_own_frames(error)
             del environ  # as in __init__()
             raise error
+        config._place_of_secret = f"as the variable {prefix}SECRET"
         return config
 
     @property

@@ -52,6 +52,11 @@ _CAUSE_AND_CURES = (
 )
 _ON_ANOTHER_HOST = "plain http on %r, which is not this machine's own name. " + _CAUSE_AND_CURES
 _BEHIND_A_PROXY = "plain http on %r, but not from a browser on this machine, by %s. " + _CAUSE_AND_CURES
+_BEHIND_A_COMMA = (
+    "a request has the session cookie %r behind a comma, where no cookie begins, so the session is not found. Most "
+    "likely the server has joined several Cookie lines by commas: let the proxy in front send one line, with '; ' "
+    "between the cookies (RFC 9113, 8.2.3)"
+)
 _OUTSIDE_PATH = (
     "a session was written for a request to %r, outside cookie.path = %r: browsers do not return its cookie there. Set "
     "cookie.path to what all requests that use the session have in common, as the browser sees them"
@@ -145,15 +150,22 @@ class WarnedOnce:
 class CookieForm(Generic[K]):
     """What is the same for all requests: the cookie's names, keys and Set-Cookie lines, with Secure or without."""
 
-    __slots__ = ("full_name", "is_secure", "keys", "lines", "seen_lines", "seen_name")
+    __slots__ = ("_joined", "_warned", "full_name", "is_secure", "keys", "lines", "seen_lines", "seen_name")
 
     def __init__(self, settings: CookieSettings, keys: K, *, secure: bool) -> None:
+        self._warned = WarnedOnce()
         self.full_name = settings.full_name(secure=secure)
         self.seen_name = self.full_name + COMPANION_SUFFIX
         self.keys = keys
         self.is_secure = secure
         self.lines = CookieLines(settings, self.full_name, secure=secure)
         self.seen_lines = CookieLines(settings, self.seen_name, secure=secure)
+        self._joined = re.compile(rf",[ \t]*{re.escape(self.full_name)}=")
+
+    def warn_of_commas(self, header: str) -> None:
+        """Warn, once, if *header* has the cookie in it, but behind a comma, which may be part of any value."""
+        if self._joined.search(header):
+            self._warned.warn(_BEHIND_A_COMMA, self.full_name)
 
 
 class CookieContext(Struct, Generic[K], frozen=True, eq=False):
@@ -184,7 +196,10 @@ class CookieContext(Struct, Generic[K], frozen=True, eq=False):
 
     def candidates(self) -> list[str]:
         """The distinct values sent under our name, in the order of the header, eight at most."""
-        return find(self._header, self._form.full_name)
+        values = find(self._header, self._form.full_name)
+        if not values and self._form.full_name in self._header:
+            self._form.warn_of_commas(self._header)
+        return values
 
     def seen_candidates(self) -> list[str]:
         """The same for the companion, which carries "last seen"; most requests have none."""

@@ -37,6 +37,7 @@ from sessionware.integrations.flask_settings import (
     settings_of,
     tell_defaults,
     tell_flask_sessions_settings,
+    tell_unread_settings,
     written_options,
 )
 
@@ -219,6 +220,7 @@ class Sessionware:
         app.session_interface = self._interface
         managers = _managers_of(app)
         tell_flask_sessions_settings(app)
+        tell_unread_settings(app)
         # Faults come at start. Without a secret there are no sessions yet: it may be set later.
         managers.for_app(app, self._interface)
 

@@ -12,7 +12,7 @@ from sessionware.config.faults import Faults
 from sessionware.config.names import flatten
 from sessionware.config.others import OTHERS, advise, canonical
 from sessionware.config.settings import Config
-from sessionware.config.table import OPTIONS
+from sessionware.config.table import OPTIONS, STORE_OPTIONS
 from sessionware.cookies.header import split_prefix
 from sessionware.crypto.keys import Keyring, read_secrets
 from sessionware.events import logger
@@ -73,10 +73,11 @@ class FlaskSettings(NamedTuple):
 def settings_of(app: Flask, interface: SessionInterface) -> FlaskSettings:
     """What Flask's *app* is configured with; the *interface* may have other words about the cookie."""
     given = app.config.get(OPTIONS_KEY)
+    fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()
     return FlaskSettings(
         tuple(_cookie_value(app, interface, attribute) for attribute in _COOKIE_ATTRIBUTES),
         app.secret_key,
-        tuple(app.config.get("SECRET_KEY_FALLBACKS") or ()),
+        (fallbacks,) if isinstance(fallbacks, (str, bytes)) else tuple(fallbacks),
         dict(given) if isinstance(given, Mapping) else {} if given is None else given,
     )
 
@@ -190,6 +191,26 @@ def tell_flask_sessions_settings(app: Flask) -> None:
         OPTIONS_KEY,
         ", ".join(sorted(lines)) or "nothing in their place",
     )
+
+
+def tell_unread_settings(app: Flask) -> None:
+    """Say in one line which settings are named like variables of options, and are not in the dict."""
+    given = written_options(app.config.get(OPTIONS_KEY), Faults())
+    options = {name: _option_of(name) for name in app.config if isinstance(name, str)}
+    unread = {name: option for name, option in options.items() if option and option not in given}
+    if unread:
+        logger.warning(
+            "the settings %s are not read: write in the dict %s: %s",
+            ", ".join(sorted(unread)),
+            OPTIONS_KEY,
+            ", ".join(repr(unread[name]) for name in sorted(unread)),
+        )
+
+
+def _option_of(name: str) -> str:
+    """The option that a variable called *name* would give, or nothing."""
+    option = name.removeprefix(f"{OPTIONS_KEY}_").lower().replace("__", ".")
+    return option if name.startswith(f"{OPTIONS_KEY}_") and option in {*OPTIONS, *STORE_OPTIONS} else ""
 
 
 def _is_flask_sessions(name: str) -> bool:

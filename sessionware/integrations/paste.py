@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sessionware.config.names import BEAKER_PREFIX, PREFIX
+from sessionware.config.names import PREFIX, PREFIXES
 from sessionware.exceptions import hiding_arguments
 from sessionware.wsgi.middleware import SessionMiddleware
 
@@ -32,7 +32,6 @@ def filter_app_factory(app: WSGIApplication, global_conf: Mapping[str, Any], **l
 
 def _options(defaults: Mapping[str, Any], section: Mapping[str, Any]) -> dict[str, Any]:
     """What both say, by prefixed names: in ``[DEFAULT]``, names without a prefix belong to other parts."""
-    prefixes = (PREFIX, BEAKER_PREFIX)
-    common = {name: value for name, value in defaults.items() if name.startswith(prefixes)}
-    own = {name if name.startswith(prefixes) else PREFIX + name: value for name, value in section.items()}
+    common = {name: value for name, value in defaults.items() if name.startswith(PREFIXES)}
+    own = {name if name.startswith(PREFIXES) else PREFIX + name: value for name, value in section.items()}
     return {**common, **own}

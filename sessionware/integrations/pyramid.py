@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sessionware.config.names import BEAKER_PREFIX, PREFIX
+from sessionware.config.names import PREFIX, PREFIXES
 from sessionware.config.settings import Config
 from sessionware.exceptions import (
     ConfigError,
@@ -212,7 +212,7 @@ def includeme(config: Configurator) -> None:
 
 @hiding_arguments
 def _factory_of(settings: Mapping[str, Any]) -> SessionFactory:
-    given = {name: value for name, value in settings.items() if name.startswith((PREFIX, BEAKER_PREFIX))}
+    given = {name: value for name, value in settings.items() if name.startswith(PREFIXES)}
     options = Config(given).options
     if not options.keys() - {_ENVIRON_KEY}:
         return SessionFactory(**options)

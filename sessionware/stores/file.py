@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from io import FileIO
 from itertools import product
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -187,33 +188,34 @@ class FileStore:
     @contextlib.contextmanager
     def _locked(self, key: str) -> Iterator[None]:
         """Keep other threads and processes from writing an entry whose key begins as this one."""
-        descriptor = self._lock(os.path.join(self._root, key[0], _LOCK_NAME))
+        file = self._lock(os.path.join(self._root, key[0], _LOCK_NAME))
         try:
             yield
         finally:
             try:
                 # Closing is not enough: if another thread has forked, the child has the descriptor, too.
-                self._fcntl.flock(descriptor, self._fcntl.LOCK_UN)
+                self._fcntl.flock(file.fileno(), self._fcntl.LOCK_UN)
             finally:
-                os.close(descriptor)
+                file.close()
 
-    def _lock(self, path: str) -> int:
+    def _lock(self, path: str) -> FileIO:
         """Lock the file at *path*, the one that is there now: the directory may be removed and made again at any time.
 
-        Returns its descriptor.
+        Returns it open. Where a signal stops the request, at any point, the object that is lost lets the lock go; a
+        bare descriptor would keep all writers out until this process ends.
         """
         while True:
             with noting("opening a lock"):
-                descriptor = os.open(path, _OPEN_LOCK, 0o600)
+                file = FileIO(path, opener=_open_lock)
             is_locked = False
             try:
-                self._fcntl.flock(descriptor, self._fcntl.LOCK_EX)
-                is_locked = _is_at(path, descriptor)
+                self._fcntl.flock(file.fileno(), self._fcntl.LOCK_EX)
+                is_locked = _is_at(path, file.fileno())
             finally:
                 if not is_locked:
-                    os.close(descriptor)
+                    file.close()
             if is_locked:
-                return descriptor
+                return file
 
     def _remove_if_over(self, directory: str, name: str) -> bool:
         """Remove the file if a killed process left it, or if its entry has expired; whether an expired entry went."""
@@ -235,6 +237,10 @@ class FileStore:
                 return False
             os.unlink(path)
         return True
+
+
+def _open_lock(path: str, flags: int) -> int:
+    return os.open(path, _OPEN_LOCK, 0o600)
 
 
 def _open_entry(path: str, flags: int) -> int:

@@ -124,16 +124,18 @@ class Serializer:
                 return self._pack(value)
             if self._leniency is not None and all(isinstance(key, str) for key in value):
                 return self._pack({str.__str__(key): item for key, item in value.items()})
-            raised = "TypeError"
+            raised: Exception = TypeError()
         except Exception as error:  # noqa: BLE001 - an own type's to_plain may raise anything
-            raised = type(error).__name__
+            raised = error.with_traceback(None)
         try:
             self._inspect(value)
         except SessionDataError as error:
             del value
             raise error.with_traceback(None) from error.__cause__
         del value
-        raise SessionDataError(f"the session could not be packed: {raised}")
+        if isinstance(raised, (MemoryError, RecursionError)):
+            raise raised  # which says nothing of the value
+        raise SessionDataError(f"the session could not be packed: {type(raised).__name__}")
 
     def dumps_data(self, data: dict[str, Any]) -> bytes:
         """As :meth:`dumps`, for a session's data whose keys have passed :meth:`check`, so that it looks at none."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sessionware.cookies.caching import merge_headers
 from sessionware.events import logger
+from sessionware.exceptions import HeadersSent
 from sessionware.session.request import COMMITTED, FINISHED
 
 if TYPE_CHECKING:
@@ -330,5 +331,7 @@ def _close(body: Any) -> None:
     if hasattr(body, "close"):
         try:
             body.close()
+        except HeadersSent:
+            pass  # it changes its session, whose other changes are dropped as well
         except Exception:  # noqa: BLE001 - whatever it is, it is logged
             logger.exception("closing a response that is dropped has failed")

@@ -118,6 +118,18 @@ def test_a_chain_of_any_length_costs_no_more_than_its_first_steps(stored: Site) 
     assert len(stored.store.calls) <= MAX_STEPS + 1
 
 
+def test_an_id_to_keep_costs_no_more_than_the_first_steps_of_its_chain(stored: Site) -> None:
+    browser = visitor(stored, login("ada"))
+    former = browser.ask(member("id")).result
+    for _ in range(100):
+        browser.send(call("regenerate"))
+    stored.store.calls.clear()
+
+    stored.manager.revoke_user("ada", keep=former)
+
+    assert stored.store.calls.count("load") <= MAX_STEPS + 1 + 4  # of the index, and of what it has
+
+
 def test_sixteen_steps_of_a_chain_are_followed_by_a_logout(stored: Site) -> None:
     tab, browser = superseded(stored, times=MAX_STEPS)
 

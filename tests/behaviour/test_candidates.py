@@ -39,6 +39,24 @@ def test_only_the_full_name_is_read(browser: Browser, cookies: str) -> None:
     assert browser.site.ask(read, cookies.format(browser.cookies[COOKIE])).result == {}
 
 
+def test_cookie_lines_that_a_server_joins_by_commas_are_a_warning_once(
+    site: Site, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A value may have commas, so that taking one for an end would let any other cookie bring ours."""
+    header = f"theme=dark,{COOKIE}={browser.cookies[COOKIE]}"
+
+    assert [site.read(header=header).seen for _ in range(2)] == [{}, {}]
+    [record] = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert f"{COOKIE!r} behind a comma" in record.getMessage()
+
+
+@pytest.mark.parametrize("header", [f"a=1,x{COOKIE}=1", f"a=1, {COOKIE}2=1", f"a={COOKIE},b=1"])
+def test_a_comma_before_another_name_is_no_warning(site: Site, header: str, caplog: pytest.LogCaptureFixture) -> None:
+    site.read(header=header)
+
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+
+
 def test_a_second_cookie_with_our_name_does_no_harm(browser: Browser) -> None:
     good = browser.cookies[COOKIE]
 

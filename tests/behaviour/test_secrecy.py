@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from itsdangerous.encoding import base64_decode
-from support.actions import call, login, member, put, raised_by, read, then
+from support.actions import Action, call, login, member, put, raised_by, read, then
 from support.browser import Browser, Site, SiteMaker, visitor
 from support.constants import COOKIE, NEW_SECRET, PREFIX, SECRET
 from support.frames import shown_in_frames
@@ -21,7 +21,7 @@ from sessionware.importers.flask import FlaskSessions
 from sessionware.importers.flask_session import StoredFlaskSessions
 from sessionware.importers.kvsession import KVSessions
 from sessionware.importers.records import MemcachedRecords, RedisRecords, SQLRecords
-from sessionware.stores import MemcachedStore, MemoryStore, RedisStore, SQLAlchemyStore
+from sessionware.stores import Entry, MemcachedStore, MemoryStore, RedisStore, SQLAlchemyStore, StoreUnavailable
 from sessionware.testing import FakeClock
 
 VALUE = "a-value-that-nobody-may-see"
@@ -153,6 +153,26 @@ def test_no_error_of_a_store_that_is_down_tells_a_secret(memory: Site) -> None:
 
     for error in errors:
         assert [text for text in secrets_of(memory, [browser.cookies[COOKIE]]) if text in told_by(error)] == []
+
+
+class Strangers(MemoryStore):
+    """A store of another package, over a driver that fails in a frame which has the key."""
+
+    def load(self, key: str) -> Entry | None:
+        try:
+            raise OSError(5, "the driver")
+        except OSError as error:
+            raise StoreUnavailable("away") from error
+
+
+@pytest.mark.parametrize("action", [read, call("clear")])
+def test_no_frame_of_a_strangers_driver_is_kept(memory: Site, clock: FakeClock, action: Action) -> None:
+    cookies = visitor(memory, put(data=VALUE)).cookies
+
+    error = Site(Strangers(), clock).ask(raised_by(action), cookies).result
+
+    assert isinstance(error, StoreUnavailable)
+    assert (error.__cause__.__traceback__, error.__cause__.__context__) == (None, None)  # type: ignore[union-attr]
 
 
 def test_no_conflict_error_tells_a_secret(stored: Site) -> None:

@@ -794,11 +794,12 @@ def test_a_secret_of_its_own_lets_flasks_be_what_it_is() -> None:
     assert line_of(made({"SECRET_KEY": "dev", "SESSIONWARE": {"secret": SECRET}}))
 
 
-def test_fallbacks_open_what_they_have_sealed() -> None:
+@pytest.mark.parametrize("fallbacks", [[SECRET], SECRET, SECRET.encode()], ids=["a list", "a text", "bytes"])
+def test_fallbacks_open_what_they_have_sealed(fallbacks: Any) -> None:
     shop = Shop()
     shop.ask(put(a=1))
 
-    shop.app.config.update(SECRET_KEY=NEW_SECRET, SECRET_KEY_FALLBACKS=[SECRET])
+    shop.app.config.update(SECRET_KEY=NEW_SECRET, SECRET_KEY_FALLBACKS=fallbacks)
 
     assert shop.data() == {"a": 1}
 
@@ -845,6 +846,24 @@ def test_settings_of_flask_session_are_named_with_the_new_option(caplog: pytest.
     assert len(told) == 1
     assert "SESSION_TYPE, SESSION_USE_SIGNER" in told[0]
     assert "'backend': 'redis://" in told[0]
+
+
+def test_options_that_stand_beside_the_dict_are_named_as_unread(caplog: pytest.LogCaptureFixture) -> None:
+    made({"SESSIONWARE_BACKEND": "redis", "SESSIONWARE_COOKIE__NAME": "shop", "SESSIONWARE_HOME": "/"})
+
+    told = [record.getMessage() for record in caplog.records if "SESSIONWARE_BACKEND" in record.getMessage()]
+    assert told == [
+        (
+            "the settings SESSIONWARE_BACKEND, SESSIONWARE_COOKIE__NAME are not read: write in the dict SESSIONWARE: "
+            "'backend', 'cookie.name'"
+        )
+    ]
+
+
+def test_what_the_dict_takes_from_a_setting_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    made({"SESSIONWARE_SECRET": SECRET, "SESSIONWARE": {"secret": SECRET}})
+
+    assert "not read" not in caplog.text
 
 
 def test_options_beside_a_middleware_are_named_as_unused(caplog: pytest.LogCaptureFixture) -> None:

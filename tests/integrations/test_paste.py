@@ -82,6 +82,11 @@ def test_the_defaults_of_the_file_stand_behind_the_section(tmp_path: Path) -> No
     assert set(browser.cookies) == {"own"}
 
 
+def test_a_name_under_the_prefix_of_variables_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"sessionware\.cookie\.name: unknown option; write session\.cookie\.name"):
+        load(tmp_path, f"{PIPELINE}\nsecret = {SECRET}\nsessionware.cookie.name = shop\n")
+
+
 def test_a_fault_is_told_by_the_name_that_the_file_has_and_without_the_secret(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"session\.cookie\.secuer") as raised:
         load(tmp_path, f"{PIPELINE}\nsecret = {NEW_SECRET}\ncookie.secuer = true\n")

@@ -205,6 +205,11 @@ def test_the_session_stands_in_environ_too(site: Site) -> None:
     assert site.of(both) is True
 
 
+def test_a_setting_under_the_prefix_of_variables_is_not_dropped_without_a_word() -> None:
+    with pytest.raises(ConfigError, match=r"sessionware\.cookie\.name: unknown option; write session\.cookie\.name"):
+        Site({"sessionware.cookie.name": "shop"})
+
+
 # Flash queues
 
 

@@ -36,6 +36,7 @@ from sessionware.importers.kvsession import KVRecords, KVSessions
 from sessionware.importers.records import MemcachedRecords, RedisRecords, SQLRecords
 from sessionware.integrations.bottle import SessionPlugin
 from sessionware.integrations.paste import filter_factory
+from sessionware.stores import MemcachedStore, RedisStore, SQLAlchemyStore
 
 #: What the session holds. A value that is handed to a member just now is its caller's, whose own frame shows it.
 DATA = "data-that-is-secret"
@@ -648,7 +649,7 @@ def test_nothing_secret_is_seen_of_variables_with_a_fault(name: str, value: str)
 
 
 UNTIL = "2030-01-31T00:00:00Z"
-IMPORTERS: dict[str, Callable[[], object]] = {
+BY_HAND: dict[str, Callable[[], object]] = {
     "Flask's": lambda: FlaskSessions(SECRET, until="soon"),
     "Flask-Session's": lambda: StoredFlaskSessions(KVRecords({}), until=UNTIL, secret_key=SECRET, cookie_name="a;b"),
     "Flask-Session's, by a URL": lambda: StoredFlaskSessions(f"redis://:{PASSWORD}@localhost", until=UNTIL),  # type: ignore[arg-type]
@@ -660,9 +661,12 @@ IMPORTERS: dict[str, Callable[[], object]] = {
     "a database": lambda: SQLRecords(f"postgresql://ada:{PASSWORD}@localhost:port/shop"),
     "a database without a driver": lambda: SQLRecords(f"mysql+nodriver://ada:{PASSWORD}@localhost/shop"),
     "memcached": lambda: MemcachedRecords(f"ada:{PASSWORD}@localhost:11211"),
+    "a store in Redis": lambda: RedisStore(f"redis://:{PASSWORD}#more@localhost:6379/0"),
+    "a store in a database": lambda: SQLAlchemyStore(f"postgresql://ada:{PASSWORD}@localhost:port/shop"),
+    "a store in memcached": lambda: MemcachedStore(f"memcached://ada:{PASSWORD}@localhost"),
 }
 
 
-@pytest.mark.parametrize("name", IMPORTERS)
-def test_nothing_secret_is_seen_of_an_importer_that_is_refused(name: str) -> None:
-    assert shown_of(IMPORTERS[name]) == []
+@pytest.mark.parametrize("name", BY_HAND)
+def test_nothing_secret_is_seen_of_what_is_made_by_hand_and_refused(name: str) -> None:
+    assert shown_of(BY_HAND[name]) == []

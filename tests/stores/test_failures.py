@@ -153,6 +153,29 @@ def test_no_frame_of_what_leaves_a_guarded_method_has_an_argument(error: Excepti
     assert "a-key-of" not in str([frame.locals for frame in frames])
 
 
+class Handling:
+    """A store's method that answers while it handles an error of its medium."""
+
+    _place = "the medium at home"
+
+    def _cause_of(self, error: Exception) -> Exception | None:
+        return told(error)
+
+    @guarded
+    def call(self) -> None:
+        try:
+            raise DriverFailure("SALT")
+        except DriverFailure:
+            raise Conflict  # noqa: B904 - whose context is looked at
+
+
+def test_nothing_that_was_handled_stays_with_an_answer() -> None:
+    with pytest.raises(Conflict) as caught:
+        Handling().call()
+
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
 def test_an_error_of_the_package_that_is_told_is_raised_itself() -> None:
     with pytest.raises(RecordTooLarge) as caught:
         Medium(ValueError("SALT")).call("key", ttl=60)

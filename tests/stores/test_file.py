@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import inspect
 import os
 import pathlib
 import secrets
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from types import FrameType
 
 import pytest
 
@@ -625,3 +627,47 @@ def test_a_create_that_loses_the_race_leaves_no_litter(store: FileStore, root: p
         store.create(key, b"payload", 60)
 
     assert [file.name for file in files_in(root)] == [key]
+
+
+class Interrupting:
+    """Raises KeyboardInterrupt where the store is about to run its line of this number, as a signal's handler can."""
+
+    def __init__(self, line: int) -> None:
+        self._left = line
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Interrupting | None:
+        if frame.f_code.co_filename != inspect.getfile(FileStore):
+            return None
+        if event == "line":
+            self._left -= 1
+            if not self._left:
+                raise KeyboardInterrupt
+        return self
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_a_write_that_is_interrupted_at_any_line_keeps_no_lock(store: FileStore, root: pathlib.Path) -> None:
+    key = new_key()
+    version = store.create(key, b"payload", 60)
+    former, kept = sys.gettrace(), []
+
+    for line in range(1, 200):
+        sys.settrace(Interrupting(line))
+        try:
+            version = store.replace(key, b"again", 60, version)
+        except KeyboardInterrupt:
+            pass
+        else:
+            break
+        finally:
+            sys.settrace(former)
+        version = store.load(key).version  # type: ignore[union-attr]
+        with open(root / key[0] / ".lock", "rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                kept.append(line)
+                break
+
+    assert 20 < line < 199
+    assert kept == []

@@ -666,6 +666,21 @@ def test_an_application_without_memory_is_told_and_the_bytes_are_not_blamed() ->
         serializer.loads(SERIALIZER.dumps([{Money(Decimal(1))}]))
 
 
+@pytest.mark.parametrize("kind", [MemoryError, RecursionError])
+def test_an_application_without_memory_or_stack_is_told_and_the_value_is_not_blamed(kind: type[Exception]) -> None:
+    errors = [kind()]
+
+    def to_plain(money: Money) -> Any:
+        if errors:
+            raise errors.pop()
+        return money_to_plain(money)
+
+    serializer = Serializer({Money: ("money", to_plain, Money)})
+
+    with pytest.raises(kind):
+        serializer.dumps({"price": Money(Decimal(1))})
+
+
 # Bytes that are not ours
 
 

@@ -141,6 +141,21 @@ def test_a_save_that_fails_is_the_store_s_failure_and_not_the_application_s(stor
     assert [event.name for event in events] == ["store_failed"]
 
 
+def test_a_body_that_changes_its_session_at_its_close_is_no_failure_where_the_answer_is_dropped(
+    browser: Browser, store: RecordingStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The change goes with the others, of which the 503 tells."""
+    store.broken = {"replace"}
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Body:
+        start_response("200 OK", PLAIN)
+        environ[KEY]["new"] = 1
+        return Body(on_close=lambda: environ[KEY].update(closed=True))
+
+    assert_is_503(browser.get(app))
+    assert "closing a response" not in caplog.text
+
+
 def test_a_save_that_fails_closes_and_drops_a_stream(browser: Browser, store: RecordingStore) -> None:
     body = Body()
     store.broken = {"replace"}

@@ -241,7 +241,14 @@ def test_neither_does_a_session_without_wsgi_whose_store_fails(broken: str, mode
         use()
 
 
-def test_a_session_that_is_first_read_after_its_answer_finds_its_cookie_by_the_scheme_and_host_of_the_request() -> None:
+@pytest.mark.parametrize(
+    ("headers", "name"),
+    [({}, "sid="), ({"HTTP_X_REAL_IP": "203.0.113.9"}, "__Host-Http-sid=")],
+    ids=["direct", "proxy"],
+)
+def test_a_session_that_is_first_read_after_its_answer_finds_its_cookie_by_what_the_request_said(
+    headers: dict[str, str], name: str
+) -> None:
     seen = []
     cookies: list[str] = []
 
@@ -256,11 +263,11 @@ def test_a_session_that_is_first_read_after_its_answer_finds_its_cookie_by_the_s
 
     wrapped = middleware(app, {"backend": "memory", "cookie.secure": "auto"})
     for _ in range(2):
-        environ: WSGIEnvironment = {"HTTP_HOST": "localhost:8000", "SERVER_PROTOCOL": "HTTP/1.1"}
+        environ: WSGIEnvironment = {"HTTP_HOST": "localhost:8000", "SERVER_PROTOCOL": "HTTP/1.1", **headers}
         environ["HTTP_COOKIE"] = "".join(cookies).partition(";")[0]
         setup_testing_defaults(environ)
         wrapped(environ, keep)
         seen.append(dict(environ[KEY]))
 
-    assert cookies[0].startswith("sid=")
+    assert cookies[0].startswith(name)
     assert seen == [{"a": 1}, {"a": 1}]
