@@ -347,33 +347,6 @@ def test_of_at_most_two_a_third_caller_waits_and_gets_what_is_given_back() -> No
         assert third.result() is first
 
 
-def is_waiting(thread: threading.Thread) -> bool:
-    frame = sys._current_frames().get(thread.ident or 0)
-    return frame is not None and frame.f_code.co_name == "_wait"
-
-
-def test_a_caller_that_is_stopped_while_it_waits_leaves_its_turn_to_the_next() -> None:
-    pool = make_pool(most=1, patience=30)
-    only = pool.borrow()
-    lent: list[Connection] = []
-
-    def stopped() -> None:
-        with pytest.raises(KeyboardInterrupt):
-            pool.borrow()
-
-    first, second = threading.Thread(target=stopped), threading.Thread(target=lambda: lent.append(pool.borrow()))
-    for thread in (first, second):
-        thread.start()
-        while not is_waiting(thread):
-            time.sleep(0.001)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(first.ident or 0), ctypes.py_object(KeyboardInterrupt))
-    pool.give_back(only)
-    second.join(10)
-
-    assert lent == [only]
-    first.join()
-
-
 KILLING = """
     from gevent import monkey; monkey.patch_all()
     import random, gevent
