@@ -112,6 +112,76 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch
     os.register_at_fork(before=_close_before_fork)
 
 
+class Places:
+    """So many places, each taken by one caller at a time; a caller may be stopped at any moment.
+
+    A semaphore of the standard library loses a place, or the turn of those that wait, where gevent kills a greenlet in
+    it: the lock of its condition is waited for, and while it is held, others run.
+    """
+
+    # The methods of a deque that are used here are atomic.
+
+    __slots__ = ("_free", "_waiting")
+
+    def __init__(self, count: int) -> None:
+        self._free: deque[None] = deque([None] * count)
+        #: The locks at which callers wait, each until it is let go by one that gives a place back.
+        self._waiting: deque[threading.Lock] = deque()
+
+    def take(self, patience: float | None) -> bool:
+        """Take a place; ``False`` if none is free for *patience* seconds (``None``: without end)."""
+        if self._take_at_once():
+            return True
+        deadline = math.inf if patience is None else time.monotonic() + patience
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            if self._wait(left) or self._take_at_once():
+                return True
+
+    def _take_at_once(self) -> bool:
+        try:
+            self._free.pop()
+        except IndexError:
+            return False
+        return True
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait to be called; whether there was a place before this caller could be."""
+        turn = threading.Lock()
+        turn.acquire()
+        self._waiting.append(turn)
+        is_taken = False
+        try:
+            is_taken = self._take_at_once()
+            if not is_taken:
+                turn.acquire(timeout=-1 if seconds == math.inf else min(seconds, threading.TIMEOUT_MAX))
+        except BaseException:
+            self._leave(turn)
+            # The place for which this caller was called, and which it leaves, is that of the next one.
+            self._call_next()
+            raise
+        self._leave(turn)
+        if is_taken:
+            self._call_next()
+        return is_taken
+
+    def _leave(self, turn: threading.Lock) -> None:
+        with contextlib.suppress(ValueError):  # it was called
+            self._waiting.remove(turn)
+
+    def give_back(self) -> None:
+        """Give a place back; this never waits."""
+        self._free.append(None)
+        self._call_next()
+
+    def _call_next(self) -> None:
+        if self._free:
+            with contextlib.suppress(IndexError):
+                self._waiting.popleft().release()
+
+
 class Pool(Generic[C]):
     """Connections that *open_one* opens and *close_one* closes, each lent to one caller at a time.
 
@@ -123,7 +193,7 @@ class Pool(Generic[C]):
     # Connections are lent instead of kept one per thread: a threading.local that was made before gevent patched it is
     # shared by all greenlets. The methods of a deque that are used here are atomic.
 
-    __slots__ = ("_close_one", "_free", "_has_ended", "_idle", "_most", "_open_one", "_patience")
+    __slots__ = ("_close_one", "_has_ended", "_idle", "_most", "_open_one", "_patience", "_places")
 
     def __init__(
         self,
@@ -141,15 +211,15 @@ class Pool(Generic[C]):
         self._patience = patience
         #: Each with the time since when it is idle, the one that is idle for longest first.
         self._idle: deque[tuple[C, float]] = deque()
-        self._free = None if most is None else threading.BoundedSemaphore(most)
+        self._places = None if most is None else Places(most)
 
     def borrow(self, patience: float | None = None) -> C:
         """A connection that is open, as far as can be seen; it goes back by :meth:`give_back` or :meth:`discard`.
 
         A *patience* that is given takes the place of the pool's for this call.
         """
-        if self._free is not None:
-            self._wait_for_place(self._free, self._patience if patience is None else patience)
+        if self._places is not None:
+            self._wait_for_place(self._places, self._patience if patience is None else patience)
         try:
             while self._idle:
                 try:
@@ -169,16 +239,15 @@ class Pool(Generic[C]):
             self._release()
             raise
 
-    def _wait_for_place(self, free: threading.BoundedSemaphore, patience: float | None) -> None:
-        if not free.acquire(timeout=patience):
+    def _wait_for_place(self, places: Places, patience: float | None) -> None:
+        if not places.take(patience):
             raise TimeoutError(f"all {self._most} connections were in use for {_written(patience)} seconds")
 
     def give_back(self, connection: C) -> None:
         """Keep *connection* for the next caller."""
         now = time.monotonic()
         self._idle.append((connection, now))
-        if self._free is not None:
-            self._free.release()
+        self._release()
         try:
             while now - self._idle[0][1] >= LONGEST_IDLE_SECONDS:
                 self._close_idle_one(self._idle.popleft()[0])
@@ -194,8 +263,8 @@ class Pool(Generic[C]):
             self._release()
 
     def _release(self) -> None:
-        if self._free is not None:
-            self._free.release()
+        if self._places is not None:
+            self._places.give_back()
 
     def close_idle(self) -> None:
         """Close the connections that are not lent; the next caller opens one."""

@@ -6,6 +6,9 @@ import ctypes
 import gc
 import os
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 import weakref
@@ -342,6 +345,71 @@ def test_of_at_most_two_a_third_caller_waits_and_gets_what_is_given_back() -> No
         pool.give_back(first)
 
         assert third.result() is first
+
+
+def is_waiting(thread: threading.Thread) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_code.co_name == "_wait"
+
+
+def test_a_caller_that_is_stopped_while_it_waits_leaves_its_turn_to_the_next() -> None:
+    pool = make_pool(most=1, patience=30)
+    only = pool.borrow()
+    lent: list[Connection] = []
+
+    def stopped() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            pool.borrow()
+
+    first, second = threading.Thread(target=stopped), threading.Thread(target=lambda: lent.append(pool.borrow()))
+    for thread in (first, second):
+        thread.start()
+        while not is_waiting(thread):
+            time.sleep(0.001)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(first.ident or 0), ctypes.py_object(KeyboardInterrupt))
+    pool.give_back(only)
+    second.join(10)
+
+    assert lent == [only]
+    first.join()
+
+
+KILLING = """
+    from gevent import monkey; monkey.patch_all()
+    import random, gevent
+    from sessionware.stores.pools import Pool
+
+    pool = Pool(object, lambda one: None, has_ended=lambda one: False, most=3, patience=5)
+    random.seed(1)
+    late = []
+
+    def use():
+        try:
+            one = pool.borrow()
+        except TimeoutError:
+            late.append(1)
+            raise
+        try:
+            gevent.sleep(0.0005)
+        finally:
+            pool.give_back(one)
+
+    for _ in range(300):
+        callers = [gevent.spawn(use) for _ in range(8)]
+        gevent.sleep(random.random() * 0.002)
+        gevent.killall(random.sample(callers, 4), block=False)
+        gevent.joinall(callers)
+        assert not late
+    print(len({id(one) for one in [pool.borrow() for _ in range(3)]}))
+    """
+
+
+def test_killed_greenlets_take_no_place_along() -> None:
+    command = [sys.executable, "-c", textwrap.dedent(KILLING)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+
+    assert (ended.stdout, ended.returncode) == ("3\n", 0), ended.stderr
 
 
 @pytest.mark.parametrize("way", ["give_back", "discard"])
