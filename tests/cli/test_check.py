@@ -149,6 +149,21 @@ def test_for_each_kind_there_is_an_importer(
     assert type(_importer(checked)).__name__ == name
 
 
+@pytest.mark.parametrize(
+    ("crypto_type", "is_told"),
+    [("pycrypto", True), ("pycryptodome", True), ("cryptography", False), ("default", False)],
+)
+def test_the_importer_is_told_what_has_encrypted(
+    path: Path, capsys: pytest.CaptureFixture[str], crypto_type: str, *, is_told: bool
+) -> None:
+    options = f"type = cookie\nvalidate_key = x\nencrypt_key = y\ncrypto_type = {crypto_type}"
+    lines = "\n".join(f"beaker.session.{line}" for line in options.splitlines())
+
+    printed = Checked(path, f"[app:main]\n{lines}\n", capsys).printed
+
+    assert ('crypto_type="pycryptodome",' in printed) is is_told
+
+
 def test_of_sessions_in_memory_there_is_nothing_to_take_over(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checked = Checked(path, "[app:main]\nbeaker.session.type = memory\n", capsys)
 
