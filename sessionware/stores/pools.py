@@ -130,15 +130,13 @@ class Places:
 
     def take(self, patience: float | None) -> bool:
         """Take a place; ``False`` if none is free for *patience* seconds (``None``: without end)."""
-        if self._take_at_once():
-            return True
         deadline = math.inf if patience is None else time.monotonic() + patience
-        while True:
+        while not self._take_at_once():
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            if self._wait(left) or self._take_at_once():
-                return True
+            self._wait(left)
+        return True
 
     def _take_at_once(self) -> bool:
         try:
@@ -147,25 +145,21 @@ class Places:
             return False
         return True
 
-    def _wait(self, seconds: float) -> bool:
-        """Wait to be called; whether there was a place before this caller could be."""
+    def _wait(self, seconds: float) -> None:
+        """Wait to be called."""
         turn = threading.Lock()
         turn.acquire()
         self._waiting.append(turn)
-        is_taken = False
         try:
-            is_taken = self._take_at_once()
-            if not is_taken:
-                turn.acquire(timeout=-1 if seconds == math.inf else min(seconds, threading.TIMEOUT_MAX))
+            # A place may have become free before this caller could be called for it.
+            self._call_next()
+            turn.acquire(timeout=-1 if seconds == math.inf else min(seconds, threading.TIMEOUT_MAX))
         except BaseException:
             self._leave(turn)
             # The place for which this caller was called, and which it leaves, is that of the next one.
             self._call_next()
             raise
         self._leave(turn)
-        if is_taken:
-            self._call_next()
-        return is_taken
 
     def _leave(self, turn: threading.Lock) -> None:
         with contextlib.suppress(ValueError):  # it was called
