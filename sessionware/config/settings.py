@@ -42,6 +42,8 @@ _SAME = (
     *("environ_key", "user_key", "import_from"),
 )
 
+#: What says where sessions are taken over from.
+_FORMERS = {"previous", "import_from"}
 #: How the end of a move is written in a former configuration.
 _UNTIL = ("until", "session.until")
 
@@ -214,6 +216,8 @@ def _former(given: Mapping[str, Any], present: Keyring | None, clock: Clock, fau
     """The settings of one former configuration; its timeouts and all else but these give way to the present ones."""
     until = _until(given, faults)
     flat = flatten({name: value for name, value in given.items() if name not in _UNTIL}, faults)
+    for name in sorted(_FORMERS & flat.keys()):
+        faults.add(f"{name}: what came before a former configuration is given beside it, in the list of {name} itself")
     values, failed = _values(flat, faults)
     cookie = CookieSettings(**_group("cookie", values))
     backend, logins = _backends(values, flat, failed, faults)

@@ -176,7 +176,9 @@ def _importers(value: object) -> tuple[Any, ...]:
         return ()
     found = given if isinstance(given, (list, tuple)) else (given,)
     if not all(callable(getattr(one, "read", None)) and hasattr(one, "until") for one in found):
-        raise expected("an importer of sessionware.importers, or a list of them", value)
+        fault = expected("an importer of sessionware.importers, or a list of them", value)
+        kind = next((one.__name__ for one in found if isinstance(one, type)), None)
+        raise fault if kind is None else ValueError(f"{fault}; {kind} is a class, write {kind}(…)")
     return tuple(found)
 
 

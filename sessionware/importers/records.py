@@ -26,7 +26,7 @@ from sessionware.stores.pools import (
     PerProcess,
     keepalive_options,
 )
-from sessionware.stores.redis.connections import place_of_client, secrets_of_client
+from sessionware.stores.redis.connections import is_cluster, place_of_client, secrets_of_client
 from sessionware.stores.redis.store import words_of
 from sessionware.stores.sql.engine import make_engine, place_of
 from sessionware.stores.sql.failures import cause_of
@@ -106,7 +106,8 @@ class RedisRecords:
         if not is_client or "asyncio" in type(client).__module__.split("."):
             raise ConfigError(f"{_NO_REDIS}, got an object of the type {type(client).__name__}")
         pool = getattr(client, "connection_pool", None)
-        if pool is not None and pool.connection_kwargs.get("decode_responses"):
+        self._tells_place = pool is not None or is_cluster(client)
+        if pool is not None and pool.connection_kwargs.get("decode_responses") is True:
             raise ConfigError("RedisRecords: make its client without decode_responses: a record is bytes, and no text")
 
     def get(self, key: str, now: float) -> Record | None:
@@ -122,6 +123,8 @@ class RedisRecords:
             self._client.delete(key)
 
     def _asking(self) -> AbstractContextManager[None]:
+        if not self._tells_place:
+            return asking("Redis")
         return asking("Redis", lambda: place_of_client(self._client), self._cause_of)
 
     def _cause_of(self, error: Exception) -> Exception:

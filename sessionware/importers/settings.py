@@ -62,7 +62,9 @@ def _converted(importer: str, name: str, convert: Callable[[object], Any], value
 def secrets_of(importer: str, given: Secrets) -> list[bytes]:
     """The secrets, at least one; raises :exc:`ConfigError`. Another package may have weaker ones than this takes."""
     # None is what a variable gives that is not set.
-    found: list[str | bytes] = [given] if isinstance(given, (str, bytes)) else list(given or ())
+    found: list[Any] = list(given or ()) if given is None or isinstance(given, (list, tuple)) else [given]
+    if not all(isinstance(secret, (str, bytes, type(None))) for secret in found):
+        raise ConfigError(f"{importer}: the secret must be str or bytes, or a list of them")
     secrets = [secret.encode() if isinstance(secret, str) else secret for secret in found]
     if not secrets or not all(secrets):
         raise ConfigError(

@@ -224,7 +224,7 @@ class Session(MutableMapping[str, Any]):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _ATTRIBUTES:
             if value != getattr(self, name):
-                _warned.warn(_FOR_ALL, name, _OPTIONS_OF_ATTRIBUTES.get(name, name))
+                _warned.warn(_FOR_ALL % (name, _OPTIONS_OF_ATTRIBUTES.get(name, name)))
         elif isinstance(getattr(type(self), name, None), property):
             raise AttributeError(f"session.{name} can be read, and not be set")
         else:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import random
 from collections.abc import Callable
 
+from sessionware.events import logger
 from sessionware.exceptions import StoreUnavailable
 
 WRITES_BETWEEN_SWEEPS = 100
@@ -34,5 +34,7 @@ class Sweeping:
     def after_write(self, sweep: Callable[[int], object]) -> None:
         """Call *sweep* with a number of entries if it is time to. If it fails, the write that was made still stands."""
         if next(self._writes) % WRITES_BETWEEN_SWEEPS == 0:
-            with contextlib.suppress(StoreUnavailable):
+            try:
                 sweep(ENTRIES_PER_SWEEP)
+            except StoreUnavailable as error:
+                logger.debug("expired sessions were not removed after a write: %s", error)

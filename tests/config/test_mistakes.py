@@ -23,6 +23,7 @@ from sqlalchemy.orm import sessionmaker
 from support.constants import SECRET
 
 from sessionware import Config, ConfigError, SessionManager, SessionMiddleware
+from sessionware.importers.flask import FlaskSessions
 from sessionware.stores import KeyValueStore, MemoryStore, SQLiteStore
 
 
@@ -337,6 +338,11 @@ CONFIGURATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "options beside a store": (
         {"backend": KeyValueStore({}), "backend.prefix": "x"},
         "the backend is a store that is already made; give this option to its class",
+    ),
+    "the class of an importer": ({"import_from": [FlaskSessions]}, "FlaskSessions is a class, write FlaskSessions(…)"),
+    "what came before a former configuration, within it": (
+        {"previous": {"previous": {}, "until": "2100-01-01T00:00:00Z"}},
+        "previous: previous: what came before a former configuration is given beside it, in the list of previous",
     ),
     "an importer that is none": (
         {"import_from": "x"},

@@ -399,6 +399,7 @@ def test_of_two_first_writes_with_a_token_of_flask_wtf_both_are_kept_in_a_store(
         (lambda: FlaskSessions("k", until="soon"), "FlaskSessions: until: expected a moment"),
         (lambda: FlaskSessions("", until=1), "FlaskSessions: the secret is missing"),
         (lambda: FlaskSessions([None], until=1), "FlaskSessions: the secret is missing"),  # type: ignore[list-item]
+        (lambda: FlaskSessions(5, until=1), "FlaskSessions: the secret must be str or bytes"),  # type: ignore[arg-type]
         (lambda: FlaskSessions(None, until=1), "FlaskSessions: the secret is missing"),  # type: ignore[arg-type]
         (lambda: FlaskSessions("k", until=1, lifetime="x"), "FlaskSessions: lifetime: expected a duration"),
         (lambda: object(), "import_from: expected an importer of sessionware.importers, or a list of them"),

@@ -90,6 +90,28 @@ def test_a_failure_says_where_and_why_without_credentials(records: Callable[[], 
     assert HIDDEN not in str(caught.value)
 
 
+class Like:
+    """A client of an application's own, which does as redis-py does."""
+
+    def get(self, key: str) -> bytes:
+        raise ConnectionResetError(104, key)
+
+    def pttl(self, key: str) -> int:
+        return -1
+
+    def delete(self, key: str) -> None:
+        """Remove nothing."""
+
+
+def test_a_client_that_tells_no_place_is_told_without_one() -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        RedisRecords(Like()).get("abc", 0.0)
+
+    assert str(caught.value) == (
+        "Redis does not give a former session: ConnectionResetError: [Errno 104] Connection reset by peer"
+    )
+
+
 def test_a_file_that_cannot_be_read_is_told_by_its_directory(tmp_path: Path) -> None:
     (tmp_path / "a" / "ab" / "abc.cache").mkdir(parents=True)
 

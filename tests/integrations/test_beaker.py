@@ -161,16 +161,18 @@ def test_an_option_of_one_session_warns_once_and_says_what_to_do(
     visitor = BeakerSite(memory).visitor()
 
     def action(session: Any) -> None:
-        session.domain = ".example.com"
-        session.domain = ".example.com"
+        for _ in range(2):
+            session.domain, session.path = ".example.com", "/shop"
         session["value"] = 1
         session.save()
 
     with caplog.at_level(logging.WARNING, "sessionware"):
         visitor.ask(action)
 
-    (line,) = [record.getMessage() for record in caplog.records if "session.domain" in record.getMessage()]
-    assert "cookie_domain" in line
+    domain, path = [record.getMessage() for record in caplog.records if "for one session" in record.getMessage()]
+    assert "session.domain was set" in domain
+    assert "for all of them, cookie_domain." in domain
+    assert "for all of them, cookie_path." in path
     assert "Domain" not in visitor.cookies[0]
 
 

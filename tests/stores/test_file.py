@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import inspect
+import logging
 import os
 import pathlib
 import secrets
@@ -261,7 +262,10 @@ def test_a_sweep_stops_after_its_share(root: pathlib.Path, monkeypatch: pytest.M
     assert len(files_in(root)) == 211
 
 
-def test_a_sweep_that_fails_does_not_fail_the_write(store: FileStore, root: pathlib.Path) -> None:
+def test_a_sweep_that_fails_is_a_line_of_the_log_and_does_not_fail_the_write(
+    store: FileStore, root: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "sessionware")
     for first in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-":
         (root / first).parent.mkdir(parents=True, exist_ok=True)
         (root / first).write_text("a file where a directory should be")
@@ -272,6 +276,10 @@ def test_a_sweep_that_fails_does_not_fail_the_write(store: FileStore, root: path
         version = store.replace(key, b"payload", 60, version)
 
     assert store.load(key) == (b"payload", version)
+    (told,) = [record for record in caplog.records if "were not removed" in record.getMessage()]
+    assert told.levelno == logging.DEBUG
+    assert f"the file store at {root}: sweep failed: NotADirectoryError" in told.getMessage()
+    assert key not in caplog.text
 
 
 def test_an_error_of_the_system_is_unavailable_and_shows_no_key(store: FileStore, root: pathlib.Path) -> None:
