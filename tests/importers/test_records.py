@@ -75,7 +75,7 @@ def test_what_names_no_place_is_refused_at_start(make: Callable[[Any], Any], giv
             "SQLite at /nowhere/former.db does not give a former session: sqlite3.OperationalError: unable to open",
         ),
         (
-            lambda: SQLRecords(sqlalchemy.create_engine("sqlite://"), "missing"),
+            lambda: SQLRecords(sqlalchemy.create_engine("sqlite://", poolclass=sqlalchemy.NullPool), "missing"),
             "SQLite does not give a former session: sqlite3.OperationalError: no such table: missing",
         ),
     ],
