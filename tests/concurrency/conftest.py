@@ -17,12 +17,12 @@ HERE = Path(__file__).parent
 MEMORY = "memory"
 OTHERS = ("file", "sqlite", "keyvalue", "redis", "Cluster", "memcached", "postgresql", "mariadb")
 #: One test in so many is run; a hash of its name decides, so each test is run over some store besides memory.
-PART = 1 if IS_SOAK else 48
+PART = 1 if IS_SOAK else 64
 #: The same over memory.
-PART_OF_MEMORY = 1 if IS_SOAK else 4
+PART_OF_MEMORY = 1 if IS_SOAK else 8
 #: The same for a world that is no plain one: over memory, and over the other stores, which differ in nothing that
 #: such a world asks for.
-PART_OF_OTHER_WORLDS = 1 if IS_SOAK else 16
+PART_OF_OTHER_WORLDS = 1 if IS_SOAK else 32
 PART_OF_OTHER_WORLDS_ELSEWHERE = 8 if IS_SOAK else 128
 
 
