@@ -22,7 +22,14 @@ from sessionware.config.settings import Config, FormerSettings, Settings, make_s
 from sessionware.cookies.caching import merge_headers
 from sessionware.crypto.sealing import RecordSealer
 from sessionware.events import Events, logger
-from sessionware.exceptions import ConfigError, StoreAnswer, StoreUnavailable, hide_own_frames, without_frames
+from sessionware.exceptions import (
+    ConfigError,
+    StoreAnswer,
+    StoreUnavailable,
+    hide_own_frames,
+    hiding_arguments,
+    without_frames,
+)
 from sessionware.lifecycle import Lifecycle
 from sessionware.protocol.users import SessionInfo, Users
 from sessionware.protocol.vault import Vault
@@ -56,13 +63,9 @@ class SessionManager:
     Raises :exc:`ConfigError` that names every fault of the configuration.
     """
 
+    @hiding_arguments
     def __init__(self, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
-        try:
-            settings = make_settings(config, options)
-        except Exception as error:
-            hide_own_frames(error)
-            del config, options  # they have the secret, and a crash report shows the locals of this frame
-            raise error
+        settings = make_settings(config, options)
         events = Events(settings.listeners, settings.clock)
         self._settings = settings
         formers = _make_formers(settings, events)

@@ -67,7 +67,7 @@ def unprefixed(config: Mapping[str, Any]) -> dict[str, Any]:
         if prefix is not None:
             found[name.removeprefix(prefix)] = _get(config, name)
         elif name.startswith(_DEPRECATED_PREFIX) and of_beaker(name.removeprefix(_DEPRECATED_PREFIX)):
-            warnings.warn(f"{name}: write session. instead of session_", DeprecationWarning, stacklevel=4)
+            warnings.warn(f"{name}: write session. instead of session_", DeprecationWarning, stacklevel=5)
             found[name.removeprefix(_DEPRECATED_PREFIX)] = _get(config, name)
     return found
 

@@ -20,7 +20,7 @@ from sessionware.cookies.header import CookieSettings, faults_of
 from sessionware.cookies.origin import OtherSites
 from sessionware.crypto.keys import KEY_BYTES, SECRET_CURE, Keyring
 from sessionware.events import ContextSource, Listener
-from sessionware.exceptions import hide_own_frames
+from sessionware.exceptions import hiding_arguments
 from sessionware.session.lifetimes import Lifetimes
 from sessionware.stores.contract import Store
 from sessionware.stores.memory import MemoryStore
@@ -63,19 +63,16 @@ class Config:
     __slots__ = ("_options", "_place_of_secret")
     __hash__ = None  # type: ignore[assignment]
 
+    @hiding_arguments
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         faults = Faults()
         self._options: dict[str, Any] = {}
         #: How a secret is given, in the words of an error.
         self._place_of_secret = place_of_secret(options)
-        try:
-            self._options = _checked(flatten({} if options is None else options, faults), faults)
-        except Exception as error:
-            hide_own_frames(error)
-            del options  # they have the secret, and a crash report shows the locals of this frame
-            raise error
+        self._options = _checked(flatten({} if options is None else options, faults), faults)
 
     @classmethod
+    @hiding_arguments
     def from_environ(cls, environ: Mapping[str, str], prefix: str = "SESSIONWARE_") -> Config:
         """The options in environment variables: ``SESSIONWARE_COOKIE__SECURE=true`` is ``cookie.secure``.
 
@@ -84,12 +81,7 @@ class Config:
         """
         faults = Faults()
         config = cls()
-        try:
-            config._options = _checked(from_environment(environ, prefix, faults), faults)
-        except Exception as error:
-            hide_own_frames(error)
-            del environ  # as in __init__()
-            raise error
+        config._options = _checked(from_environment(environ, prefix, faults), faults)
         config._place_of_secret = f"as the variable {prefix}SECRET"
         return config
 

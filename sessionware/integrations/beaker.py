@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sessionware.config.beaker import read_options
-from sessionware.exceptions import ConfigError
+from sessionware.exceptions import ConfigError, hiding_arguments
 from sessionware.integrations.beaker_managers import MANAGERS, BeakerManager
 from sessionware.integrations.beaker_session import BY_ID, NO_REQUEST, CookieSession, Session, shown
 from sessionware.integrations.explicit import keep
@@ -179,6 +179,7 @@ class SessionMiddleware:
     #: Paste's proxy for the session of the request, where Paste is installed.
     session = beaker_session
 
+    @hiding_arguments
     def __init__(
         self,
         wrap_app: WSGIApplication,
@@ -188,20 +189,12 @@ class SessionMiddleware:
     ) -> None:
         if not callable(wrap_app) or isinstance(wrap_app, Mapping):
             raise ConfigError(f"expected a WSGI application first, got a {type(wrap_app).__name__}")
-        try:
-            self.options = read_options(config, kwargs)
-        except Exception:
-            del config, kwargs  # as below
-            raise
+        self.options = read_options(config, kwargs)
         self.wrap_app = self.app = wrap_app
         self.environ_key = environ_key
         #: Of two middlewares around one application, each has a place of its own for our session, too.
         self._core_key = "sessionware.session" if environ_key == "beaker.session" else f"sessionware.{environ_key}"
-        try:
-            self.manager = BeakerManager(self.options, environ_key=self._core_key)
-        except Exception:
-            del config, kwargs  # they have the secret, and a crash report shows the locals of this frame
-            raise
+        self.manager = BeakerManager(self.options, environ_key=self._core_key)
         self._middleware = _Middleware(self._serve, self.manager)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sessionware.config.beaker import read_options, translated
-from sessionware.exceptions import hide_own_frames
+from sessionware.exceptions import hiding_arguments
 from sessionware.integrations.explicit import ExplicitAnswers, ExplicitSession
 from sessionware.manager import SessionManager
 
@@ -15,13 +15,9 @@ from sessionware.manager import SessionManager
 class BeakerManager(SessionManager):
     """The manager for a configuration of Beaker's, by its *options* without a prefix."""
 
+    @hiding_arguments
     def __init__(self, options: Mapping[str, Any], **ours: Any) -> None:
-        try:
-            super().__init__({**translated(options), **ours})
-        except Exception as error:
-            hide_own_frames(error)
-            del options, ours  # they have the secret, and a crash report shows the locals of this frame
-            raise error
+        super().__init__({**translated(options), **ours})
         if not options.get("auto"):
             lifecycle = self._lifecycle
             lifecycle.session_class = type("Session", (ExplicitSession, lifecycle.session_class), {"__slots__": ()})
@@ -35,15 +31,9 @@ class Managers:
         self._lock = threading.Lock()
         self._made: dict[object, SessionManager] = {}
 
+    @hiding_arguments
     def of(self, given: Mapping[str, Any]) -> SessionManager:
-        try:
-            return self._of(read_options(None, given))
-        except Exception as error:
-            hide_own_frames(error)
-            del given  # as above
-            raise error
-
-    def _of(self, options: Mapping[str, Any]) -> SessionManager:
+        options = read_options(None, given)
         key = tuple((name, _hashable(options[name])) for name in sorted(options))
         with self._lock:
             if key not in self._made:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from sessionware.config.beaker import DEFAULTS
 from sessionware.cookies.request import WarnedOnce
-from sessionware.exceptions import ConfigError
+from sessionware.exceptions import ConfigError, hiding_arguments
 from sessionware.integrations.beaker_managers import MANAGERS
 from sessionware.integrations.explicit import keep
 from sessionware.session.mapping import Session as CoreSession
@@ -47,6 +47,7 @@ class Session(MutableMapping[str, Any]):
     request: MutableMapping[str, Any]
     was_invalidated: bool
 
+    @hiding_arguments
     def __init__(
         self,
         request: MutableMapping[str, Any],
@@ -57,11 +58,7 @@ class Session(MutableMapping[str, Any]):
         if id is not None:
             raise ConfigError(BY_ID)
         header = request.get("cookie") if use_cookies else None
-        try:
-            manager = MANAGERS.of(options)
-        except Exception:
-            del request, header, options  # they have the secret, and a crash report shows the locals of this frame
-            raise
+        manager = MANAGERS.of(options)
         core = manager.open({**NO_REQUEST, "HTTP_COOKIE": header if isinstance(header, str) else ""})
         self._bind(core, request, {**options, "use_cookies": use_cookies})
         if use_cookies:

@@ -49,16 +49,13 @@ class SessionFactory:
     Raises :exc:`ConfigError` that names every fault of the configuration.
     """
 
+    @hiding_arguments
     def __init__(self, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
         self._key: str = options.get(_ENVIRON_KEY, _DEFAULT_KEY)
         #: The manager of the sessions; ``None`` where a middleware has it.
         self.manager: SessionManager | None = None
         if config is not None or options.keys() - {_ENVIRON_KEY}:
-            try:
-                self.manager = SessionManager(config, **_with_defaults(config, options))
-            except Exception:
-                del config, options  # they have the secret, and a crash report shows the locals of this frame
-                raise
+            self.manager = SessionManager(config, **_with_defaults(config, options))
             self._key = self.manager._lifecycle.environ_key
 
     def __call__(self, request: Request) -> PyramidSession:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from sessionware.conversions import is_async
 from sessionware.cookies.request import COMPANION_SUFFIX
-from sessionware.exceptions import ConfigError
+from sessionware.exceptions import ConfigError, hiding_arguments
 from sessionware.lifecycle import Lifecycle
 from sessionware.manager import SessionManager
 from sessionware.session.mapping import Session
@@ -33,11 +33,11 @@ class SessionMiddleware:
     every fault found. What it promises follows PEP 3333.
     """
 
+    @hiding_arguments
     def __init__(self, app: WSGIApplication, config: Mapping[str, Any] | Config | None = None, **options: Any) -> None:
         if not callable(app) or isinstance(app, Mapping):
             # Most likely the configuration: it is not shown, because it has the secret.
             what = "None" if app is None else f"a {type(app).__name__}"
-            del app, config, options
             raise ConfigError(f"expected a WSGI application first, got {what}: write SessionMiddleware(app, {{...}})")
         if is_async(app):
             raise ConfigError(
@@ -45,11 +45,7 @@ class SessionMiddleware:
                 "Starlette, Quart): nothing here would await it"
             )
         self.app = app
-        try:
-            self.manager = SessionManager(config, **options)
-        except Exception:
-            del config, options  # they have the secret, and a crash report shows the locals of this frame
-            raise
+        self.manager = SessionManager(config, **options)
         self._lifecycle = self.manager._lifecycle
         self._answers = self.manager._answers
 

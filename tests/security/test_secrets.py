@@ -34,6 +34,7 @@ from sessionware.importers.flask import FlaskSessions
 from sessionware.importers.flask_session import StoredFlaskSessions
 from sessionware.importers.kvsession import KVRecords, KVSessions
 from sessionware.importers.records import MemcachedRecords, RedisRecords, SQLRecords
+from sessionware.integrations.beaker import SessionMiddleware as BeakerMiddleware
 from sessionware.integrations.bottle import SessionPlugin
 from sessionware.integrations.paste import filter_factory
 from sessionware.stores import MemcachedStore, RedisStore, SQLAlchemyStore
@@ -662,6 +663,8 @@ BY_HAND: dict[str, Callable[[], object]] = {
     "a database without a driver": lambda: SQLRecords(f"mysql+nodriver://ada:{PASSWORD}@localhost/shop"),
     "memcached": lambda: MemcachedRecords(f"ada:{PASSWORD}@localhost:11211"),
     "a store in Redis": lambda: RedisStore(f"redis://:{PASSWORD}#more@localhost:6379/0"),
+    "a store in Redis, with a slash in its password": lambda: RedisStore(f"redis://ada:12/{PASSWORD}/x@localhost/0"),
+    "a middleware of Beaker's without an application": lambda: BeakerMiddleware({"session.validate_key": SECRET}),  # type: ignore[arg-type]
     "a store in a database": lambda: SQLAlchemyStore(f"postgresql://ada:{PASSWORD}@localhost:port/shop"),
     "a store in memcached": lambda: MemcachedStore(f"memcached://ada:{PASSWORD}@localhost"),
 }

@@ -173,7 +173,7 @@ def _place(kind: str, hosts: str, path: str) -> dict[str, Any]:
     if kind == CLUSTER and pieces not in ([], ["0"]):
         raise ValueError("a Cluster has no databases")
     if len(pieces) > 1:
-        raise ValueError(f"its path is the number of a database; of a socket write unix://{path}")
+        raise ValueError("its path is the number of a database; of a socket write unix:///run/redis.sock")
     return place if kind == CLUSTER or not pieces else {**place, "db": _database(pieces[0])}
 
 
