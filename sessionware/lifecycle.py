@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from threading import get_ident
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -33,6 +33,7 @@ from sessionware.exceptions import (
     without_frames,
 )
 from sessionware.session.changes import Changes
+from sessionware.session.formats import EMPTY
 from sessionware.session.lifetimes import ALIVE
 from sessionware.session.mapping import Session
 from sessionware.session.records import Found
@@ -94,7 +95,7 @@ class Lifecycle:
 
     def load(self, session: Touched) -> SessionRequest:
         """Load the session of a request, at its first touch."""
-        now, thread = self.clock(), threading.get_ident()
+        now, thread = self.clock(), get_ident()
         environ = session._environ
         # Nothing is called in between, where another thread could take its turn.
         if environ is LOADING:
@@ -116,8 +117,8 @@ class Lifecycle:
             hide_own_frames(error)
             raise error
         else:
-            record = None if found is None else found.record
-            changes = Changes(record, self._serializer, self._lifetimes, is_passive=session._is_passive)
+            data, read = ({}, EMPTY) if found is None else (found.record.data, found.record.packed)
+            changes = Changes(self._serializer, self._lifetimes, data, read, session._is_passive)
             # As _travels() does; one call less.
             travels = self._travels_with_answer and (found is None or not found.key)
             request = SessionRequest(context, found, changes, now, travels, found is None)
@@ -175,7 +176,7 @@ class Lifecycle:
         self, context: CookieContext[Any] | None, error: SessionwareError, now: float, *, is_anonymous: bool
     ) -> SessionRequest:
         """What a request knows of a session whose load has failed."""
-        changes = Changes(None, self._serializer, self._lifetimes)
+        changes = Changes(self._serializer, self._lifetimes)
         request = SessionRequest(context, None, changes, now, self._travels_with_answer, is_new=True)
         request.load_failure = without_frames(error)
         if isinstance(error, StoreUnavailable):
@@ -277,7 +278,7 @@ class Lifecycle:
     def _cookie_lines(self, request: SessionRequest, outcome: Outcome) -> tuple[str, ...]:
         """The Set-Cookie values of *outcome*; raises CookieTooLarge."""
         cookie, found, context = outcome.cookie, outcome.found, request.context
-        if isinstance(cookie, NoValue) or found is None:
+        if type(cookie) is NoValue or found is None:
             return tuple(context.delete()) if cookie is DELETE else outcome.more_lines
         record, max_age = found.record, None
         if record.is_remembered or self._is_persistent:
@@ -336,7 +337,7 @@ class Lifecycle:
             decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
         is_passive = request.changes.is_passive
         # First, for without memory for it what was ended would begin again with this request's changes.
-        request.changes = Changes(None, self._serializer, self._lifetimes, is_passive=is_passive)
+        request.changes = Changes(self._serializer, self._lifetimes, is_passive=is_passive)
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
         self._tell(request, decisions)

@@ -19,6 +19,8 @@ _CDN_OVERRIDE_SUFFIX = "cdn-cache-control"
 #: What is added to the response of a request that only reads its session, as most do.
 VARY = ("Vary", "Cookie")
 _ONLY_VARY = [VARY]
+#: What is added to that of one that sets the cookie.
+_OF_A_COOKIE = frozenset({"Vary", "Set-Cookie"})
 _PRIVATE = ("Cache-Control", "private")
 
 
@@ -28,22 +30,19 @@ def merge_headers(headers: Sequence[tuple[str, str]], pairs: Iterable[tuple[str,
     ``Vary`` is joined to the application's, ``Cache-Control`` replaces the application's, and a ``Set-Cookie`` keeps
     shared caches from storing the response (RFC 9111, 7.3).
     """
-    merged, added = list(headers), list(pairs)
     # Most responses have no header that matters here, which one search through all names together shows.
-    names = "\n".join(map(_NAME_OF, merged)).lower()
-    if added == _ONLY_VARY and "vary" not in names:
-        return merged + added
-    added_names = "\n".join(map(_NAME_OF, added)).lower()
-    if "vary" in names or "cache-control" in added_names:
-        _add_each(merged, added)
-    else:
-        merged += added
-    if "set-cookie" not in added_names:
-        return merged
-    if "cache-control" in names or "surrogate-control" in names or "x-accel-expires" in names:
+    names = "\n".join(map(_NAME_OF, headers)).lower()
+    added = [*pairs]
+    if "vary" not in names:
+        if added == _ONLY_VARY:
+            return [*headers, VARY]
+        has_caching = "cache-control" in names or "surrogate-control" in names or "x-accel-expires" in names
+        if not has_caching and {*map(_NAME_OF, added)} == _OF_A_COOKIE:
+            return [*headers, *added, _PRIVATE]
+    merged = [*headers]
+    _add_each(merged, added)
+    if any(name.lower() == "set-cookie" for name, _ in added):
         _make_private(merged)
-    else:
-        merged.append(_PRIVATE)
     return merged
 
 

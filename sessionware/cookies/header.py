@@ -217,16 +217,16 @@ def find(header: str, name: str) -> list[str]:
     ``werkzeug.http.parse_cookie`` is not used: it raises for bytes that are not UTF-8, and it undoes escapes, which
     would give one value several spellings.
     """
-    at = header.find(name)
-    if at < 0:
+    before, found, after = header.partition(name)
+    if not found:
         return []
-    start = at + len(name)
-    if (at == 0 or header.startswith("; ", at - 2)) and header.startswith("=", start):
-        value, _, rest = header[start + 1 :].partition(";")
+    if after[:1] == "=" and (not before or before[-2:] == "; "):
+        value, _, rest = after[1:].partition(";")
         if name not in rest:
             # Nearly every header: the name stands in it once, where browsers write it.
-            return [_bare(value)]
-    return _find_all(header, name, at)
+            value = value.strip(" \t")
+            return [_bare(value) if value[:1] == '"' else value]
+    return _find_all(header, name, len(before))
 
 
 def _find_all(header: str, name: str, at: int) -> list[str]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from sessionware.exceptions import SessionDataError
-from sessionware.session.asked import NOTHING
+from sessionware.session.asked import NOTHING, Asked
 from sessionware.session.flashes import FlashChanges, pack_flash, unpack_flash
 from sessionware.session.formats import EMPTY
 from sessionware.session.lifetimes import Lifetimes
@@ -31,66 +32,43 @@ class _Displaced(NamedTuple):
     packed: bytes
 
 
-class Changes:
+class Changes(Struct, eq=False):
     """The working copy of one request: its data, and the identity that it asks for.
 
     The record that the data came from is a parameter wherever it matters. As long as no key was set or deleted and no
     mutable value was handed out, which may be changed in place, nothing is packed for a comparison.
+
+    ``read`` are the bytes of the data that was read. A request that ``is_passive`` is none of the user's, so that it
+    does not say that the session was seen. ``asked`` is what was asked for beside the data. ``displaced`` are values
+    that the application may hold, and whose place another request's have taken in a merge; there is a conflict if a
+    value of another request's, merged before, gives way to one of them.
     """
 
-    __slots__ = (
-        "_is_assigned",
-        "_is_exposed",
-        "_packed",
-        "_serializer",
-        "_steps",
-        "asked",
-        "data",
-        "displaced",
-        "has_conflict",
-        "is_passive",
-        "lifetimes",
-        "read",
-    )
-    data: dict[str, Any]
-    _steps: dict[str, list[Step]] | None
+    _serializer: Serializer
+    lifetimes: Lifetimes
+    data: dict[str, Any] = {}  # each gets one of its own
+    read: bytes = EMPTY
+    is_passive: bool = False
+    asked: Asked = NOTHING
+    displaced: tuple[_Displaced, ...] = ()
+    has_conflict: bool = False
+    _is_assigned: bool = False
+    _is_exposed: bool = False
+    #: The bytes of the data when they were compared last.
+    _packed: bytes | None = None
+    _steps: dict[str, list[Step]] | None = None
 
-    def __init__(
-        self, record: Live | None, serializer: Serializer, lifetimes: Lifetimes, *, is_passive: bool = False
-    ) -> None:
-        self._serializer = serializer
-        self.lifetimes = lifetimes
-        #: Whether the request is none of the user's, so that it does not say that the session was seen.
-        self.is_passive = is_passive
-        if record is None:
-            self.data = {}
-            self.read = self._packed = EMPTY
-        else:
-            self.data = record.data
-            #: The bytes of the data that was read.
-            self.read = self._packed = record.packed
-        #: What was asked for beside the data.
-        self.asked = NOTHING
-        self._steps = None
-        self._is_exposed = self._is_assigned = False
-        #: Values that the application may hold, and whose place another request's have taken in a merge.
-        self.displaced: tuple[_Displaced, ...] = ()
-        #: Whether a value of another request's, merged before, gives way to one that the application has held.
-        self.has_conflict = False
+    __repr__ = object.__repr__  # it holds the session's data
 
     def start_from(self, record: Live | None) -> None:
         """Start from *record*, which is the session as it is stored now; nothing is pending any more."""
         if record is None:
-            self.data = {}
-            self.read = self._packed = EMPTY
-            self.displaced = ()
+            self.data, self.read, self.displaced = {}, EMPTY, ()
         else:
             if self._is_exposed and record.data is not self.data:
                 self._note_displaced(record.data)
-            self.data = record.data
-            self.read = self._packed = record.packed
-        self.asked = NOTHING
-        self._steps = None
+            self.data, self.read = record.data, record.packed
+        self.asked, self._packed, self._steps = NOTHING, None, None
         self._is_assigned = self.has_conflict = False
 
     def _note_displaced(self, merged: dict[str, Any]) -> None:
@@ -257,8 +235,7 @@ class Changes:
 
     def revert(self) -> None:
         """Undo the changes of the data; what was asked of the identity stays."""
-        self._packed = self.read
-        self.data = self._serializer.loads(self._packed)
+        self.data, self._packed = self.as_read(), None
         self.asked = replace(self.asked, flashes=None, is_forced=False)
         self.displaced = ()
         self._steps = None
@@ -296,8 +273,8 @@ class Changes:
             return False
         if self.displaced:
             self.take_back()
-        self._packed = self._serializer.dumps_data(self.data)
-        if self._packed == self.read:
+        packed = self._packed = self._serializer.dumps_data(self.data)
+        if packed == self.read:
             return False
         if self._is_exposed:
             self._serializer.verify_packed(self.data)
@@ -318,7 +295,7 @@ class Changes:
         asked = self.asked
         start = self.blank(now) if record is None or asked.is_over_another_user else record
         if start.packed == self.read:
-            data, packed = self.data, self._packed
+            data, packed = self.data, self._packed or self.read
         else:
             data = self._data_changes().over(start.data)
             packed = self._serializer.dumps_data(data)

@@ -7,6 +7,7 @@ of the format stands in the seal around it.
 
 from __future__ import annotations
 
+import struct
 from typing import Annotated, Any
 
 import msgspec
@@ -25,15 +26,16 @@ from sessionware.wire.serializer import Malformed, Serializer
 #: The bytes of a session's data without a key.
 EMPTY = b"\x80"
 _PAIR = b"\x92"
-_OFFSET_BYTES = 4
-_HEADER_START = _OFFSET_BYTES + len(_PAIR)
+#: The bytes before the header: how many it has, and the mark of the array.
+_START = struct.Struct(">I1s")
+_OFFSET = struct.Struct(">I")
 _LIVE, _SUPERSEDED, _ENDED, _INDEX, _TAKEN_OVER = 1, 2, 3, 4, 5
 #: The fields of a Live record that hold its data come first; the others, in their order, are the header. The last two,
 #: which few records have, make a header of another kind.
 _HEADER = slice(2, -2)
 _NUMBERS = frozenset({float, int})
 #: What unpacking raises for bytes that are no record.
-_FAULTS = (TypeError, LookupError, *DECODING_FAULTS)
+_FAULTS = (TypeError, LookupError, struct.error, *DECODING_FAULTS)
 #: The first second that a datetime can tell. A NaN is not after it either: with one, no comparison ends a session.
 EARLIEST_SECONDS = -62_135_596_800.0
 
@@ -93,17 +95,15 @@ class Formats:
 
     def pack(self, record: Record) -> bytes:
         """The bytes of *record*."""
-        header: list[Any]
         if isinstance(record, Live):
-            header, packed = [_LIVE, *astuple(record)[_HEADER]], record.packed
-            if record.taken_from is not None:
-                header = [_TAKEN_OVER, *header[1:], record.taken_from, record.signed_in_at]
-        elif isinstance(record, Superseded):
-            was = astuple(record.was)[_HEADER]
-            header, packed = [_SUPERSEDED, *was, record.next_key, record.cause.value, record.until], record.was.packed
-        else:
-            header, packed = [_ENDED], EMPTY
-        return self._joined(header, packed)
+            if record.taken_from is None:
+                return self._joined(_header(_LIVE, record), record.packed)
+            header = [*_header(_TAKEN_OVER, record), record.taken_from, record.signed_in_at]
+            return self._joined(header, record.packed)
+        if isinstance(record, Superseded):
+            was = _header(_SUPERSEDED, record.was)
+            return self._joined([*was, record.next_key, record.cause.value, record.until], record.was.packed)
+        return self._joined([_ENDED], EMPTY)
 
     def pack_index(self, index: Index) -> bytes:
         """The bytes of *index*, whose entries stand where the data of a session does."""
@@ -114,7 +114,7 @@ class Formats:
             head = _pack_header(header)
         except (OverflowError, TypeError):  # the id of a user that has more than 64 bits
             head = self._serializer.dumps(header)
-        return len(head).to_bytes(_OFFSET_BYTES, "big") + _PAIR + head + packed
+        return _START.pack(len(head), _PAIR) + head + packed
 
     def unpack(self, payload: bytes) -> Record:
         """The record that *payload* holds.
@@ -122,10 +122,10 @@ class Formats:
         Raises :exc:`Malformed`; and :exc:`SessionDataError`, which is the application's fault, for data that cannot be
         made from good bytes.
         """
-        start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
-        packed = payload[start:]
         try:
-            return _record(payload[_HEADER_START:start], self._serializer.loads(packed), packed)
+            start = _START.size + _OFFSET.unpack_from(payload)[0]
+            packed = payload[start:]
+            return _record(payload[_START.size : start], self._serializer.loads(packed), packed)
         except _FAULTS as error:
             raise Malformed("no record") from error
         except SessionDataError:
@@ -134,16 +134,16 @@ class Formats:
 
     def unpack_without_data(self, payload: bytes) -> Record:
         """As :meth:`unpack`, with empty data, which may be of types that this process does not declare."""
-        start = _HEADER_START + int.from_bytes(payload[:_OFFSET_BYTES], "big")
         try:
-            return _record(payload[_HEADER_START:start], {}, EMPTY)
+            start = _START.size + _OFFSET.unpack_from(payload)[0]
+            return _record(payload[_START.size : start], {}, EMPTY)
         except _FAULTS as error:
             raise Malformed("no record") from error
 
     def unpack_index(self, payload: bytes) -> Index:
         """The index that *payload* holds; raises :exc:`Malformed`, for a session's record too."""
         try:
-            header, entries = self._serializer.loads(payload[_OFFSET_BYTES:])
+            header, entries = self._serializer.loads(payload[_OFFSET.size :])
             if header != [_INDEX] or type(entries) is not list:
                 raise ValueError("no index")
             return Index(tuple(_checked_entry(IndexEntry(*fields)) for fields in entries))
@@ -151,28 +151,60 @@ class Formats:
             raise Malformed("no index") from error
 
 
+def _header(kind: int, live: Live) -> list[Any]:
+    """The header of *live* in a record of this *kind*. Written out, for astuple() takes longer; so does _record()."""
+    return [
+        kind,
+        live.handle,
+        live.created_at,
+        live.started_at,
+        live.seen_at,
+        live.ends_at,
+        live.is_remembered,
+        live.user_id,
+        live.label,
+        live.csrf,
+        live.flashes,
+    ]
+
+
 def _record(head: bytes, data: dict[str, Any], packed: bytes) -> Record:
     if type(data) is not dict:
         raise ValueError("no data of a session")
     header = _unpack_header(head)
-    if type(header) is _LiveHeader or type(header) is _TakenOverHeader:
-        live = Live(data, packed, *astuple(header))
-        return _with_long_id(live) if type(header.user_id) is Ext else live
-    if type(header) is _SupersededHeader:
-        *was, next_key, cause, until = astuple(header)
-        live = Live(data, packed, *was)
-        live = _with_long_id(live) if type(header.user_id) is Ext else live
-        return Superseded(live, next_key, cause, until)
-    return Ended()
+    kind = type(header)
+    if kind is _EndedHeader:
+        return Ended()
+    live = Live(
+        data,
+        packed,
+        header.handle,
+        header.created_at,
+        header.started_at,
+        header.seen_at,
+        header.ends_at,
+        header.is_remembered,
+        header.user_id,
+        header.label,
+        header.csrf,
+        header.flashes,
+    )
+    if type(header.user_id) is Ext:
+        live.user_id = _long_id(header.user_id)
+    if kind is _LiveHeader:
+        return live
+    if kind is _SupersededHeader:
+        return Superseded(live, header.next_key, header.cause, header.until)
+    live.taken_from, live.signed_in_at = header.taken_from, header.signed_in_at
+    return live
 
 
-def _with_long_id(live: Live) -> Live:
-    """*live*, whose user's id is an int of more than 64 bits."""
-    extension: Any = live.user_id
+def _long_id(extension: Ext) -> int:
+    """The id of a user that is an int of more than 64 bits."""
     if extension.code != tags.INT:
         raise ValueError("a field of a wrong type")
-    live.user_id = tags.LEAVES[int].decode(bytes(extension.data))
-    return live
+    user_id: int = tags.LEAVES[int].decode(bytes(extension.data))
+    return user_id
 
 
 def _checked_entry(entry: IndexEntry) -> IndexEntry:

@@ -59,8 +59,8 @@ class Session(OtherMembers, MutableMapping[str, Any]):
         return request
 
     def __getitem__(self, key: str) -> Any:
-        request = self._request
-        if request is None or request.load_failure is not None or request.changes.displaced:
+        request = self._request or self._persistence.load(self)
+        if request.load_failure is not None or request.changes.displaced:
             request = self._loaded()
         changes = request.changes
         value = changes.data[key]

@@ -46,11 +46,11 @@ class SessionMiddleware:
             )
         self.app = app
         self.manager = SessionManager(config, **options)
-        self._lifecycle = self.manager._lifecycle
-        self._answers = self.manager._answers
+        # Together, because a class that has a __getattr__ finds each attribute slowly.
+        self._parts = self.manager, self.manager._lifecycle, self.manager._answers
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        lifecycle = self._lifecycle
+        manager, lifecycle, answers = self._parts
         outer = environ.get(OPEN_KEY)
         if outer is not None:
             outer = _checked(lifecycle, outer)
@@ -58,8 +58,8 @@ class SessionMiddleware:
         session = lifecycle.session_class(lifecycle, environ, environ.get("HTTP_COOKIE", ""))
         environ[OPEN_KEY] = (session, *outer) if outer else (session,)
         environ[lifecycle.environ_key] = session
-        environ[lifecycle.manager_key] = self.manager
-        reply = Reply(self._answers, session, environ, start_response)
+        environ[lifecycle.manager_key] = manager
+        reply = Reply(answers, session, environ, start_response)
         try:
             body = self.app(environ, reply.start)
         except BaseException as error:

@@ -31,7 +31,7 @@ def live(data: dict[str, Any], **fields: Any) -> Live:
 
 
 def changes_of(record: Live) -> Changes:
-    return Changes(record, SERIALIZER, Lifetimes(absolute=3600))
+    return Changes(SERIALIZER, Lifetimes(absolute=3600), record.data, record.packed)
 
 
 def changes_from(data: dict[str, Any], **fields: Any) -> Changes:
