@@ -244,7 +244,8 @@ class Lifecycle:
     def _take(self, request: SessionRequest, outcome: Outcome, lines: tuple[str, ...]) -> None:
         """Let *request* know what its session is now; an answer to a session that has ended carries no cookie."""
         found = request.found = outcome.found
-        request.token = None
+        if request.token is not None:
+            request.token = None
         is_ended = request.is_ended_by_another = found is None and outcome.cookie is KEEP
         if self._travels_with_answer and not is_ended:
             request.travels_with_answer = found is None or not found.key
@@ -285,8 +286,9 @@ class Lifecycle:
             # A passive request leaves "last seen" behind.
             max_age = max_age_until(self._lifetimes.end_of(record), max(record.seen_at, request.touched_at))
         write = context.set if isinstance(cookie, Send) else context.set_seen
+        line = write(cookie.value, max_age)
         # The session's own comes last, as where it is deleted.
-        return (*outcome.more_lines, write(cookie.value, max_age))
+        return (*outcome.more_lines, line) if outcome.more_lines else (line,)
 
     def renew_if_stale(self, request: SessionRequest) -> None:
         """Write down that the session was seen now, if "last seen" is so old that a request which only reads does."""

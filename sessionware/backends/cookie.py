@@ -138,8 +138,7 @@ class CookieBackend:
 
         Idleness was judged when it was read: no copy is newer.
         """
-        end = None if found is None else self._lifetimes.end_of(found.record)
-        return None if end is not None and now >= end else found
+        return None if found is None or self._lifetimes.has_ended(found.record, now) else found
 
     def renew(self, context: CookieContext[CookieKeys], found: Found) -> Outcome:
         now = self._clock()

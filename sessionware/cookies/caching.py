@@ -19,8 +19,6 @@ _CDN_OVERRIDE_SUFFIX = "cdn-cache-control"
 #: What is added to the response of a request that only reads its session, as most do.
 VARY = ("Vary", "Cookie")
 _ONLY_VARY = [VARY]
-#: What is added to that of one that sets the cookie.
-_OF_A_COOKIE = frozenset({"Vary", "Set-Cookie"})
 _PRIVATE = ("Cache-Control", "private")
 
 
@@ -36,8 +34,9 @@ def merge_headers(headers: Sequence[tuple[str, str]], pairs: Iterable[tuple[str,
     if "vary" not in names:
         if added == _ONLY_VARY:
             return [*headers, VARY]
+        sets_one_cookie = len(added) == 2 and added[0] == VARY and added[1][0] == "Set-Cookie"
         has_caching = "cache-control" in names or "surrogate-control" in names or "x-accel-expires" in names
-        if not has_caching and {*map(_NAME_OF, added)} == _OF_A_COOKIE:
+        if sets_one_cookie and not has_caching:
             return [*headers, *added, _PRIVATE]
     merged = [*headers]
     _add_each(merged, added)

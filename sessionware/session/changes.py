@@ -68,8 +68,12 @@ class Changes(Struct, eq=False):
             if self._is_exposed and record.data is not self.data:
                 self._note_displaced(record.data)
             self.data, self.read = record.data, record.packed
-        self.asked, self._packed, self._steps = NOTHING, None, None
-        self._is_assigned = self.has_conflict = False
+        self._packed, self._is_assigned = None, False
+        # Looked at first, for to set an attribute takes longer, and most requests have none of these.
+        if self.asked is not NOTHING:
+            self.asked = NOTHING
+        if self._steps or self.has_conflict:
+            self._steps, self.has_conflict = None, False
 
     def _note_displaced(self, merged: dict[str, Any]) -> None:
         """Note the values that the application may still hold, and that are no longer in the *merged* data."""
@@ -299,7 +303,7 @@ class Changes(Struct, eq=False):
         else:
             data = self._data_changes().over(start.data)
             packed = self._serializer.dumps_data(data)
-        seen_at = start.seen_at if self.is_passive else max(start.seen_at, now)
+        seen_at = start.seen_at if self.is_passive or now < start.seen_at else now
         live = replace(start, data=data, packed=packed, seen_at=seen_at)
         if asked is not NOTHING:
             asked.apply(live, start, self.lifetimes)

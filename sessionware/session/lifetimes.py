@@ -104,6 +104,13 @@ class Lifetimes:
         absolute_end = record.started_at + self.absolute
         return absolute_end if end is None or absolute_end < end else end
 
+    def has_ended(self, record: Timed, now: float) -> bool:
+        """Whether *record* has reached its absolute end."""
+        # Every write of a cookie session comes here, so end_of() is written out.
+        if record.ends_at is not None and now >= record.ends_at:
+            return True
+        return not record.is_remembered and self.absolute is not None and now >= record.started_at + self.absolute
+
     def expires_at(self, record: Timed) -> float | None:
         """When *record* dies if no request touches it any more."""
         end = self.end_of(record)

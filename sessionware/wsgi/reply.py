@@ -247,7 +247,7 @@ class Reply:
             self._write = self._start_response(status, headers)
             return
         try:
-            pairs = self._answers.commit(session, _code(status))
+            pairs = self._answers.commit(session, 200 if status == "200 OK" else _code(status))
         except BaseException as error:
             self._failure = error
             self._finish()
