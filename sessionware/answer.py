@@ -51,7 +51,8 @@ class Answers:
         if session._phase is not OPEN:
             raise HeadersSent("this session was committed already")
         session._phase = FINISHED
-        self._complete(request, status)
+        if status >= _SERVER_ERROR or not self._lifecycle.only_reads(request):
+            self._complete(request, status)
         session._phase = COMMITTED
         pairs = [VARY]
         for line in request.cookie_lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -32,6 +33,7 @@ from sessionware.exceptions import (
     hide_own_frames,
     without_frames,
 )
+from sessionware.session.asked import NOTHING
 from sessionware.session.changes import Changes
 from sessionware.session.formats import EMPTY
 from sessionware.session.lifetimes import ALIVE
@@ -58,6 +60,8 @@ class Lifecycle:
         self._events = events
         self._serializer = settings.serializer
         self._lifetimes = settings.lifetimes
+        refresh_after = settings.lifetimes.refresh_after
+        self._refresh_after = math.inf if refresh_after is None else refresh_after
         self._clears_site_data = bool(settings.clear_site_data)
         self._event_context = settings.event_context
         self._asks_environ = self._clears_site_data or settings.event_context is not None
@@ -290,13 +294,17 @@ class Lifecycle:
         # The session's own comes last, as where it is deleted.
         return (*outcome.more_lines, line) if outcome.more_lines else (line,)
 
+    def only_reads(self, request: SessionRequest) -> bool:
+        """Whether *request* has a session to which it does nothing, and which need not be renewed: most requests."""
+        found, changes = request.found, request.changes
+        if found is None or changes.is_assigned or changes.is_exposed or changes.asked is not NOTHING:
+            return False
+        return not found.is_ahead and request.touched_at - found.record.seen_at < self._refresh_after
+
     def renew_if_stale(self, request: SessionRequest) -> None:
         """Write down that the session was seen now, if "last seen" is so old that a request which only reads does."""
-        found, refresh_after = request.found, self._lifetimes.refresh_after
-        if found is None:
-            return
-        is_stale = refresh_after is not None and request.touched_at - found.record.seen_at >= refresh_after
-        if is_stale or found.is_ahead:
+        found = request.found
+        if found is not None and (found.is_ahead or request.touched_at - found.record.seen_at >= self._refresh_after):
             self._renew(request, found)
 
     def _renew(self, request: SessionRequest, found: Found) -> None:

@@ -39,7 +39,8 @@ class Changes(Struct, eq=False):
     mutable value was handed out, which may be changed in place, nothing is packed for a comparison.
 
     ``read`` are the bytes of the data that was read. A request that ``is_passive`` is none of the user's, so that it
-    does not say that the session was seen. ``asked`` is what was asked for beside the data. ``displaced`` are values
+    does not say that the session was seen. ``asked`` is what was asked for beside the data. It ``is_assigned`` if a key
+    was set or deleted, and ``is_exposed`` if a mutable value was handed out. ``displaced`` are values
     that the application may hold, and whose place another request's have taken in a merge; there is a conflict if a
     value of another request's, merged before, gives way to one of them.
     """
@@ -52,8 +53,8 @@ class Changes(Struct, eq=False):
     asked: Asked = NOTHING
     displaced: tuple[_Displaced, ...] = ()
     has_conflict: bool = False
-    _is_assigned: bool = False
-    _is_exposed: bool = False
+    is_assigned: bool = False
+    is_exposed: bool = False
     #: The bytes of the data when they were compared last.
     _packed: bytes | None = None
     _steps: dict[str, list[Step]] | None = None
@@ -65,10 +66,10 @@ class Changes(Struct, eq=False):
         if record is None:
             self.data, self.read, self.displaced = {}, EMPTY, ()
         else:
-            if self._is_exposed and record.data is not self.data:
+            if self.is_exposed and record.data is not self.data:
                 self._note_displaced(record.data)
             self.data, self.read = record.data, record.packed
-        self._packed, self._is_assigned = None, False
+        self._packed, self.is_assigned = None, False
         # Looked at first, for to set an attribute takes longer, and most requests have none of these.
         if self.asked is not NOTHING:
             self.asked = NOTHING
@@ -109,27 +110,27 @@ class Changes(Struct, eq=False):
 
     def expose(self) -> None:
         """Note that a mutable value was handed out, which may be changed in place."""
-        self._is_exposed = True
+        self.is_exposed = True
 
     def put(self, key: str, value: Any) -> None:
         """Set *key*; raises SessionDataError, with the path to it, for a value that would not come back as it is."""
         self._serializer.check(key, value)
         self.data[key] = value
-        self._is_assigned = True
+        self.is_assigned = True
         if self.displaced:
             self._let_go(key)
         if type(value) not in IMMUTABLE:
-            self._is_exposed = True
+            self.is_exposed = True
 
     def put_all(self, values: dict[str, Any]) -> None:
         """Set many keys, or, if one value cannot be stored, none."""
         self.check_all(values)
         self.data.update(values)
-        self._is_assigned = True
+        self.is_assigned = True
         if self.displaced:
             self._let_go(*values)
         if not IMMUTABLE.issuperset(map(type, values.values())):
-            self._is_exposed = True
+            self.is_exposed = True
 
     def check_all(self, values: dict[str, Any]) -> None:
         """Raise SessionDataError if one of *values* cannot be stored."""
@@ -139,7 +140,7 @@ class Changes(Struct, eq=False):
     def drop(self, key: str) -> Any:
         """Remove *key* and give its value; KeyError if it is not there."""
         value = self.data.pop(key)
-        self._is_assigned = True
+        self.is_assigned = True
         if self.displaced:
             self._let_go(key)
         return value
@@ -158,7 +159,7 @@ class Changes(Struct, eq=False):
         is_unchanged = current == steps[-1].result if steps else self._is_as_read(key)
         value = altered(self._serializer, key, function, current)
         self.put(key, value)
-        self._is_exposed = True
+        self.is_exposed = True
         if is_unchanged:
             noted[key] = [*steps, Step(function, default, self.pack_one(value))]
         else:
@@ -173,7 +174,7 @@ class Changes(Struct, eq=False):
         return self._steps
 
     def _is_as_read(self, key: str) -> bool:
-        if not (self._is_assigned or self._is_exposed):
+        if not (self.is_assigned or self.is_exposed):
             return True
         read = self._serializer.loads(self.read)
         return self._bytes(read, key) == self._bytes(self.data, key)
@@ -210,7 +211,7 @@ class Changes(Struct, eq=False):
             self.displaced = ()
             self._steps = None
         self.asked = self.asked.logging_in(login)
-        self._is_assigned = True
+        self.is_assigned = True
 
     def give_csrf(self, secret: bytes) -> None:
         """Let *secret* be that of the session's CSRF tokens, of which it has none.
@@ -243,7 +244,7 @@ class Changes(Struct, eq=False):
         self.asked = replace(self.asked, flashes=None, is_forced=False)
         self.displaced = ()
         self._steps = None
-        self._is_assigned = self.has_conflict = False
+        self.is_assigned = self.has_conflict = False
 
     def as_read(self) -> dict[str, Any]:
         """The data as it was read, in values of its own."""
@@ -253,7 +254,7 @@ class Changes(Struct, eq=False):
     def discard(self, record: Live | None) -> None:
         """Undo all that is pending; *record* is the session as it is stored."""
         # What the application holds is discarded, too, so that nothing is packed, which may be what cannot be.
-        self._is_exposed = False
+        self.is_exposed = False
         self.start_from(record)
         self.revert()
 
@@ -273,20 +274,20 @@ class Changes(Struct, eq=False):
 
     def has_new_data(self) -> bool:
         """Whether the data differs from what was read, as bytes; raises SessionDataError for what cannot be stored."""
-        if not (self._is_assigned or self._is_exposed):
+        if not (self.is_assigned or self.is_exposed):
             return False
         if self.displaced:
             self.take_back()
         packed = self._packed = self._serializer.dumps_data(self.data)
         if packed == self.read:
             return False
-        if self._is_exposed:
+        if self.is_exposed:
             self._serializer.verify_packed(self.data)
         return True
 
     def is_pending(self, record: Live | None) -> bool:
         """Whether something would be written now over *record*. An empty new session is no session."""
-        has_new_data = (self._is_assigned or self._is_exposed) and self.has_new_data()
+        has_new_data = (self.is_assigned or self.is_exposed) and self.has_new_data()
         if record is None:
             return not self.leaves_nothing(None)
         asked = self.asked
