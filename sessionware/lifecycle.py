@@ -35,7 +35,6 @@ from sessionware.exceptions import (
 )
 from sessionware.session.asked import NOTHING
 from sessionware.session.changes import Changes
-from sessionware.session.formats import EMPTY
 from sessionware.session.lifetimes import ALIVE
 from sessionware.session.mapping import Session
 from sessionware.session.records import Found
@@ -121,8 +120,13 @@ class Lifecycle:
             hide_own_frames(error)
             raise error
         else:
-            data, read = ({}, EMPTY) if found is None else (found.record.data, found.record.packed)
-            changes = Changes(self._serializer, self._lifetimes, data, read, session._is_passive)
+            changes = (
+                Changes(self._serializer, self._lifetimes)
+                if found is None
+                else Changes(self._serializer, self._lifetimes, found.record.data, found.record.packed)
+            )
+            if session._is_passive:
+                changes.is_passive = True
             # As _travels() does; one call less.
             travels = self._travels_with_answer and (found is None or not found.key)
             request = SessionRequest(context, found, changes, now, travels, found is None)

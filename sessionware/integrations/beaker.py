@@ -163,10 +163,7 @@ class _Middleware(CoreMiddleware):
     """The middleware of ours with a manager that was made before."""
 
     def __init__(self, app: WSGIApplication, manager: SessionManager) -> None:
-        self.app = app
-        self.manager = manager
-        self._lifecycle = manager._lifecycle
-        self._answers = manager._answers
+        self._wrap(app, manager)
 
 
 class SessionMiddleware:

@@ -278,8 +278,8 @@ class Changes(Struct, eq=False):
             return False
         if self.displaced:
             self.take_back()
-        packed = self._packed = self._serializer.dumps_data(self.data)
-        if packed == self.read:
+        self._packed = self._serializer.dumps_data(self.data)
+        if self._packed == self.read:
             return False
         if self.is_exposed:
             self._serializer.verify_packed(self.data)

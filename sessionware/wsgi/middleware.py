@@ -44,10 +44,13 @@ class SessionMiddleware:
                 f"expected a WSGI application, and {_named(app)} is async, as those of ASGI are (FastAPI, "
                 "Starlette, Quart): nothing here would await it"
             )
+        self._wrap(app, SessionManager(config, **options))
+
+    def _wrap(self, app: WSGIApplication, manager: SessionManager) -> None:
         self.app = app
-        self.manager = SessionManager(config, **options)
+        self.manager = manager
         # Together, because a class that has a __getattr__ finds each attribute slowly.
-        self._parts = self.manager, self.manager._lifecycle, self.manager._answers
+        self._parts = manager, manager._lifecycle, manager._answers
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         manager, lifecycle, answers = self._parts
