@@ -28,6 +28,7 @@ EMPTY = b"\x80"
 _PAIR = b"\x92"
 #: The bytes before the header: how many it has, and the mark of the array.
 _START = struct.Struct(">I1s")
+_HEADER_START = _START.size
 _OFFSET = struct.Struct(">I")
 _LIVE, _SUPERSEDED, _ENDED, _INDEX, _TAKEN_OVER = 1, 2, 3, 4, 5
 #: The fields of a Live record that hold its data come first; the others, in their order, are the header. The last two,
@@ -123,9 +124,9 @@ class Formats:
         made from good bytes.
         """
         try:
-            start = _START.size + _OFFSET.unpack_from(payload)[0]
+            start = _HEADER_START + _OFFSET.unpack_from(payload)[0]
             packed = payload[start:]
-            return _record(payload[_START.size : start], self._serializer.loads(packed), packed)
+            return _record(payload[_HEADER_START : start], self._serializer.loads(packed), packed)
         except _FAULTS as error:
             raise Malformed("no record") from error
         except SessionDataError:
@@ -135,8 +136,8 @@ class Formats:
     def unpack_without_data(self, payload: bytes) -> Record:
         """As :meth:`unpack`, with empty data, which may be of types that this process does not declare."""
         try:
-            start = _START.size + _OFFSET.unpack_from(payload)[0]
-            return _record(payload[_START.size : start], {}, EMPTY)
+            start = _HEADER_START + _OFFSET.unpack_from(payload)[0]
+            return _record(payload[_HEADER_START : start], {}, EMPTY)
         except _FAULTS as error:
             raise Malformed("no record") from error
 
