@@ -126,7 +126,7 @@ class Formats:
         try:
             start = _HEADER_START + _OFFSET.unpack_from(payload)[0]
             packed = payload[start:]
-            return _record(payload[_HEADER_START : start], self._serializer.loads(packed), packed)
+            return _record(payload[_HEADER_START:start], self._serializer.loads(packed), packed)
         except _FAULTS as error:
             raise Malformed("no record") from error
         except SessionDataError:
@@ -137,7 +137,7 @@ class Formats:
         """As :meth:`unpack`, with empty data, which may be of types that this process does not declare."""
         try:
             start = _HEADER_START + _OFFSET.unpack_from(payload)[0]
-            return _record(payload[_HEADER_START : start], {}, EMPTY)
+            return _record(payload[_HEADER_START:start], {}, EMPTY)
         except _FAULTS as error:
             raise Malformed("no record") from error
 

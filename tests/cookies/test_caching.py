@@ -15,7 +15,7 @@ NO_STORE = ("Cache-Control", "no-store")
 
 def cache_control(*lines: str) -> list[str]:
     """The Cache-Control lines of a response that sets our cookie."""
-    merged = merge_headers([("Cache-Control", line) for line in lines], [SET_COOKIE])
+    merged = merge_headers([("Cache-Control", line) for line in lines], [VARY, SET_COOKIE])
     return [value for name, value in merged if name == "Cache-Control"]
 
 
@@ -92,7 +92,7 @@ def test_vary_alone_leaves_caching_to_the_application() -> None:
 )
 @pytest.mark.parametrize("pair", [pytest.param(SET_COOKIE, id="set-cookie"), pytest.param(NO_STORE, id="no-store")])
 def test_what_overrules_cache_control_goes(name: str, pair: tuple[str, str]) -> None:
-    merged = merge_headers([("X-Before", "1"), (name, "max-age=600"), ("X-After", "1")], [pair])
+    merged = merge_headers([("X-Before", "1"), (name, "max-age=600"), ("X-After", "1")], [VARY, pair])
 
     assert name not in dict(merged)
     assert merged[:2] == [("X-Before", "1"), ("X-After", "1")]
@@ -160,6 +160,30 @@ def test_no_store_takes_the_place_of_what_the_application_said(lines: list[str])
     merged = merge_headers([("Cache-Control", line) for line in lines], [VARY, NO_STORE])
 
     assert [value for name, value in merged if name == "Cache-Control"] == ["no-store"]
+
+
+@pytest.mark.parametrize("pairs", [[NO_STORE, SET_COOKIE], [VARY, NO_STORE, SET_COOKIE], [SET_COOKIE, NO_STORE]])
+def test_what_no_cache_may_store_is_not_called_private_besides(pairs: list[tuple[str, str]]) -> None:
+    assert merge_headers([("X-Other", "1")], pairs) == [("X-Other", "1"), *pairs]
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        pytest.param([VARY, SET_COOKIE, SET_COOKIE], id="two cookies"),
+        pytest.param([SET_COOKIE, VARY], id="another order"),
+        pytest.param([VARY, ("set-cookie", "sid=token")], id="another case"),
+        pytest.param([("Vary", "Accept"), SET_COOKIE], id="another vary"),
+    ],
+)
+def test_a_cookie_makes_private_whatever_stands_beside_it(pairs: list[tuple[str, str]]) -> None:
+    assert merge_headers([("X-Other", "1")], pairs) == [("X-Other", "1"), *pairs, ("Cache-Control", "private")]
+
+
+def test_two_pairs_without_a_cookie_make_nothing_private() -> None:
+    pairs = [VARY, ("X-Added", "1")]
+
+    assert merge_headers([("X-Other", "1")], pairs) == [("X-Other", "1"), *pairs]
 
 
 _names = st.sampled_from(

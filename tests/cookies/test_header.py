@@ -55,6 +55,8 @@ class TestFind:
             pytest.param("SID=a; Sid=b", [], id="another case"),
             pytest.param(f"{COOKIE}=a; xsid=b; sidx=c; sid-seen=d", [], id="names that contain ours"),
             pytest.param("theme=sid; other=sid=a", [], id="our name in a value"),
+            pytest.param("theme=a sid=b", [], id="behind a space in a value"),
+            pytest.param("theme=a;; sid=b", ["b"], id="behind an empty cookie"),
             pytest.param("sid", [], id="our name without a value"),
             pytest.param("=sid", [], id="our name as a nameless value"),
             pytest.param(';;=;==; =; a; \x00=\xff; [b]=1; c,d=2; {"e": 1}; sid=a', ["a"], id="malformed before"),

@@ -99,6 +99,41 @@ def test_alter_runs_again_on_the_fresh_value_as_often_as_it_was_called(start: in
     assert result(changes, {"n": theirs})["n"] == theirs + times
 
 
+def test_what_was_written_is_not_altered_again() -> None:
+    changes = changes_from({"n": 0})
+    changes.alter("n", lambda n: n + 1, 0)
+    changes.start_from(live({"n": 1}))
+
+    changes.alter("n", lambda n: n + 1, 0)
+
+    assert result(changes, {"n": 5})["n"] == 6
+
+
+def test_after_a_merge_a_change_of_the_identity_alone_keeps_the_merged_data() -> None:
+    changes = changes_from({"a": 1})
+    changes.put("b", 2)
+    merged = live({"a": 3, "b": 2})
+    changes.has_new_data()
+    changes.start_from(merged)
+
+    changes.regenerate()
+    record = changes.over(merged, NOW)
+
+    assert isinstance(record, Live)
+    assert (record.data, record.packed) == ({"a": 3, "b": 2}, merged.packed)
+
+
+def test_a_clock_that_goes_back_takes_no_sign_of_life_away() -> None:
+    changes = changes_from({"a": 1})
+    changes.put("a", 2)
+    changes.has_new_data()
+
+    record = changes.over(live({"a": 1}), NOW - 5)
+
+    assert isinstance(record, Live)
+    assert record.seen_at == NOW
+
+
 def test_alter_of_a_missing_key_starts_from_a_copy_of_the_default() -> None:
     default: list[int] = []
     changes = changes_from({})

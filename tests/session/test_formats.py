@@ -28,6 +28,13 @@ def test_a_record_with_the_right_fields_is_read(header: list[Any]) -> None:
     Formats(SERIALIZER).unpack(packed(header, {}))
 
 
+@pytest.mark.parametrize("payload", [b"", b"\x00", b"\x00\x00\x00", b"\x00\x00\x00\x00", b"\xff" * 5])
+def test_what_is_shorter_than_a_record_is_malformed(payload: bytes) -> None:
+    for unpack in (Formats(SERIALIZER).unpack, Formats(SERIALIZER).unpack_without_data):
+        with pytest.raises(Malformed):
+            unpack(payload)
+
+
 NO_ENDS = (math.nan, math.inf, -math.inf, -1e300, 10**400)
 NO_NUMBERS_OR_BYTES: tuple[Any, ...] = (None, [], "1")
 WRONG = [
