@@ -105,7 +105,6 @@ class Lifecycle:
             return self._found_meanwhile(session, thread, now)
         session._loading_thread, session._environ = thread, LOADING
         context: CookieContext[Any] | None = None
-        decisions: Sequence[Decision]
         try:
             if environ.get("REQUEST_METHOD") not in SAFE_METHODS and self._other_sites is not None:
                 self._other_sites.refuse(environ)
@@ -120,13 +119,9 @@ class Lifecycle:
             hide_own_frames(error)
             raise error
         else:
-            changes = (
-                Changes(self._serializer, self._lifetimes)
-                if found is None
-                else Changes(self._serializer, self._lifetimes, found.record.data, found.record.packed)
-            )
-            if session._is_passive:
-                changes.is_passive = True
+            changes = Changes(self._serializer, self._lifetimes, session._is_passive)
+            if found is not None:
+                changes.data, changes.read = found.record.data, found.record.packed
             # As _travels() does; one call less.
             travels = self._travels_with_answer and (found is None or not found.key)
             request = SessionRequest(context, found, changes, now, travels, found is None)
@@ -351,7 +346,7 @@ class Lifecycle:
             decisions = (Decision("ended", found.record, "invalidated"),) if has_ended else ()
         is_passive = request.changes.is_passive
         # First, for without memory for it what was ended would begin again with this request's changes.
-        request.changes = Changes(self._serializer, self._lifetimes, is_passive=is_passive)
+        request.changes = Changes(self._serializer, self._lifetimes, is_passive)
         request.found, request.token, request.is_new = None, None, True
         request.is_ended_by_another, request.save_failure = False, None
         self._tell(request, decisions)

@@ -47,9 +47,9 @@ class Changes(Struct, eq=False):
 
     _serializer: Serializer
     lifetimes: Lifetimes
+    is_passive: bool = False
     data: dict[str, Any] = {}  # each gets one of its own
     read: bytes = EMPTY
-    is_passive: bool = False
     asked: Asked = NOTHING
     displaced: tuple[_Displaced, ...] = ()
     has_conflict: bool = False

@@ -31,7 +31,7 @@ def live(data: dict[str, Any], **fields: Any) -> Live:
 
 
 def changes_of(record: Live) -> Changes:
-    return Changes(SERIALIZER, Lifetimes(absolute=3600), record.data, record.packed)
+    return Changes(SERIALIZER, Lifetimes(absolute=3600), data=record.data, read=record.packed)
 
 
 def changes_from(data: dict[str, Any], **fields: Any) -> Changes:
