@@ -39,10 +39,10 @@ class Changes(Struct, eq=False):
     mutable value was handed out, which may be changed in place, nothing is packed for a comparison.
 
     ``read`` are the bytes of the data that was read. A request that ``is_passive`` is none of the user's, so that it
-    does not say that the session was seen. ``asked`` is what was asked for beside the data. It ``is_assigned`` if a key
-    was set or deleted, and ``is_exposed`` if a mutable value was handed out. ``displaced`` are values
-    that the application may hold, and whose place another request's have taken in a merge; there is a conflict if a
-    value of another request's, merged before, gives way to one of them.
+    does not say that the session was seen. ``asked`` is what was asked for beside the data, which ``is_assigned`` if a
+    key was set or deleted, and ``is_exposed`` if a mutable value was handed out. ``displaced`` are values that the
+    application may hold, and whose place another request's have taken in a merge; there is a conflict if a value of
+    another request's, merged before, gives way to one of them.
     """
 
     _serializer: Serializer
