@@ -247,8 +247,7 @@ class Lifecycle:
     def _take(self, request: SessionRequest, outcome: Outcome, lines: tuple[str, ...]) -> None:
         """Let *request* know what its session is now; an answer to a session that has ended carries no cookie."""
         found = request.found = outcome.found
-        if request.token is not None:
-            request.token = None
+        request.token = None
         is_ended = request.is_ended_by_another = found is None and outcome.cookie is KEEP
         if self._travels_with_answer and not is_ended:
             request.travels_with_answer = found is None or not found.key

@@ -8,9 +8,10 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from sessionware.session.formats import Formats
-from sessionware.session.records import Index, IndexEntry
+from sessionware.session.records import Index, IndexEntry, Live
 from sessionware.wire.serializer import Malformed, Serializer
 
 SERIALIZER = Serializer({})
@@ -33,6 +34,18 @@ def test_what_is_shorter_than_a_record_is_malformed(payload: bytes) -> None:
     for unpack in (Formats(SERIALIZER).unpack, Formats(SERIALIZER).unpack_without_data):
         with pytest.raises(Malformed):
             unpack(payload)
+
+
+def test_every_field_of_a_record_comes_back() -> None:
+    data = {"a": 1}
+    others: list[Any] = [True, "ada", "a phone", bytes(32), [b"a flash"], b"a former session", 5.0]
+    live = Live(data, SERIALIZER.dumps(data), b"h" * 16, 1.0, 2.0, 3.0, 4.0, *others)
+    defaults = Live({}, b"", b"", 0.0, 0.0, 0.0, None)
+
+    formats = Formats(SERIALIZER)
+
+    assert all(getattr(live, field.name) != getattr(defaults, field.name) for field in fields(Live))
+    assert formats.unpack(formats.pack(live)) == live
 
 
 NO_ENDS = (math.nan, math.inf, -math.inf, -1e300, 10**400)
